@@ -1,0 +1,159 @@
+// Package conf is the configuration file: its schema, defaults and validation.
+package conf
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is one valid configuration with every default filled in.
+type Config struct {
+	File      string // the path it was read from
+	Dataplane Dataplane
+	Ports     []Port
+	Services  []Service
+	Neighbors []Neighbor
+	API       API
+	Metrics   Metrics
+}
+
+// Hugepages says whether DPDK's memory and the connection tables use huge pages.
+type Hugepages string
+
+// The values of dataplane.hugepages.
+const (
+	HugepagesAuto    Hugepages = "auto" // if enough are free
+	HugepagesRequire Hugepages = "require"
+	HugepagesOff     Hugepages = "off"
+)
+
+// Idle is what a worker does when there is nothing to do.
+type Idle string
+
+// The values of dataplane.idle.
+const (
+	IdleSpin  Idle = "spin"  // poll again at once
+	IdlePause Idle = "pause" // poll again after some pause instructions
+	IdleSleep Idle = "sleep" // sleep for a fraction of a millisecond
+)
+
+// Dataplane is the section dataplane.
+type Dataplane struct {
+	Cores          []int // one worker per core, each once; empty: one unpinned worker
+	Hugepages      Hugepages
+	MemoryMB       int // memory for DPDK: buffers and descriptors
+	Idle           Idle
+	MaxConnections int // per worker
+	Timeouts       Timeouts
+}
+
+// Timeouts are LVS's three (ipvsadm --set): whole milliseconds, 1 s to 7 days.
+type Timeouts struct {
+	TCP    time.Duration // established
+	TCPFin time.Duration // FIN_WAIT
+	UDP    time.Duration
+}
+
+// Port is one network port.
+type Port struct {
+	Name          string
+	Device        string // PCI address, or a vdev's DPDK device arguments
+	MAC           [6]byte
+	HasMAC        bool           // MAC was given; the device's own is used otherwise
+	Addresses     []netip.Prefix // Weir's own addresses with the network they are in, unmasked
+	Gateways      []netip.Addr   // each on one of the port's networks, or IPv6 link-local
+	TAP           string         // kernel interface's name, at most 15 bytes; empty: none
+	Queues        int            // receive and transmit queues; 0: auto (one per worker, if the device has them)
+	RxDescriptors int
+	TxDescriptors int
+	MTU           int // largest IP packet, 1280 to 1500 (larger frames need several buffers)
+	Promiscuous   bool
+	RSS           bool // spread received packets over the queues where the device can
+}
+
+// Protocol of a service.
+type Protocol string
+
+// The protocols.
+const (
+	TCP Protocol = "tcp"
+	UDP Protocol = "udp"
+)
+
+// Mode is how packets reach the backends.
+type Mode string
+
+// The forwarding modes.
+const (
+	NAT Mode = "nat"
+	TUN Mode = "tun"
+	DR  Mode = "dr"
+)
+
+// Service is one virtual service.
+type Service struct {
+	Name        string
+	Address     netip.AddrPort // the VIP and port
+	Protocol    Protocol
+	Mode        Mode
+	Scheduler   string // default wlc
+	MhTableSize int    // entries of mh's table, a prime; 0: the scheduler's default
+	Tunnel      Tunnel // for tun
+	Health      *Health
+	Backends    []Backend
+	Line        int // where it stands in the file
+}
+
+// OuterDF is the policy for the don't-fragment bit of a tunnel's IPv4 outer header.
+type OuterDF string
+
+// The values of tunnel.df.
+const (
+	DFCopy  OuterDF = "copy" // as in the inner packet; set for an IPv6 inner packet
+	DFSet   OuterDF = "set"
+	DFClear OuterDF = "clear"
+)
+
+// Tunnel is a tun service's section tunnel.
+type Tunnel struct {
+	DF       OuterDF
+	MSSClamp bool // lower the MSS option of SYNs to what fits through the tunnel
+}
+
+// Health is a service's health check.
+type Health struct {
+	Type     string // tcp | http
+	Path     string // http: the request's path, default /
+	Host     string // http: the Host header, default the backend's address
+	Status   []int  // http: the statuses that count as healthy; empty: 200 to 399
+	Port     uint16 // 0: the backend's own
+	Interval time.Duration
+	Timeout  time.Duration
+	Rise     int // successes in a row that bring a backend up
+	Fall     int // failures in a row that take it down
+}
+
+// Backend is one real server of a service.
+type Backend struct {
+	Address netip.AddrPort // in tun and dr the port is the service's
+	Weight  int            // 0 to 65535; 0 takes no new connection
+	Down    bool           // state: down
+	Line    int            // where it stands in the file
+}
+
+// Neighbor is a static entry: it is never resolved nor aged.
+type Neighbor struct {
+	Port    string
+	Address netip.Addr
+	MAC     [6]byte
+}
+
+// API is the section api.
+type API struct {
+	Socket string // path of the unix socket; empty: no API
+}
+
+// Metrics is the section metrics.
+type Metrics struct {
+	Listen string // host:port for Prometheus; empty: none
+}

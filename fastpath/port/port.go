@@ -1,0 +1,93 @@
+// Package port is the burst-level interface between the packet path and whatever moves frames:
+// DPDK (package dpdk) in the daemon, memory and captures (package memport) in tests and replay.
+//
+// The structures here are shared with C: their sizes and offsets are asserted in package dpdk.
+// Everything a burst needs crosses in one call, [Queue.Exchange]; nothing is called per packet.
+package port
+
+import "unsafe"
+
+const (
+	// BurstSize is the most frames one Exchange receives.
+	BurstSize = 64
+	// TxSize bounds the frames waiting for transmission on one queue. What does not fit is dropped
+	// by the worker, counted as tx_full.
+	TxSize = 512
+	// FreeSize bounds the buffers waiting to be given back. It holds every frame a worker can drop
+	// between two exchanges of one queue.
+	FreeSize = 1024
+	// SpareSize is how many empty buffers Exchange keeps at hand for packets the worker makes itself.
+	SpareSize = 32
+	// Headroom is the least number of free bytes in front of a received frame: room for the outer
+	// headers of a tunnel (40) or an ICMPv6 error's headers (48).
+	Headroom = 128
+)
+
+// Flags of a received Frame.
+const (
+	// HashValid: Frame.Hash holds the device's RSS hash.
+	HashValid uint16 = 1 << iota
+	// BadIPChecksum: the device checked the IPv4 header checksum and found it wrong.
+	BadIPChecksum
+	// BadL4Checksum: the device checked the TCP or UDP checksum and found it wrong.
+	BadL4Checksum
+	// Segmented: the frame continues in further buffers. The worker drops it, counted as segmented.
+	Segmented
+)
+
+// Frame is one frame of a burst, 32 bytes. It is a value: the worker moves it between vectors and
+// may move Data and Len within the buffer (Room bytes in front of Data and Tail bytes behind
+// Data+Len are free and writable). Whoever holds the Frame owns the buffer.
+type Frame struct {
+	Data  unsafe.Pointer // first byte of the Ethernet header
+	Buf   unsafe.Pointer // the port's own handle of the buffer (an rte_mbuf in DPDK); opaque here
+	Len   uint32         // bytes at Data, without FCS
+	Hash  uint32         // RSS hash, if HashValid
+	Room  uint16         // free bytes in front of Data
+	Tail  uint16         // free bytes behind the frame
+	Flags uint16
+	Port  uint8 // index of the port the frame came in on; set by the worker
+	_     uint8
+}
+
+// Burst is the state a Queue shares with its worker. The worker reads RX[:NRX] after an Exchange and
+// must move every frame of it to a TX or Free vector (of any queue), a ring, or the spare vector
+// before the next. Only the owning worker touches it.
+type Burst struct {
+	NRX    uint32
+	NTX    uint32
+	NFree  uint32
+	NSpare uint32
+	// Now is the time of the last Exchange in nanoseconds from an arbitrary start; it never goes back.
+	Now uint64
+	// TxFrames and TxBytes count what was handed to the device.
+	TxFrames uint64
+	TxBytes  uint64
+
+	RX    [BurstSize]Frame
+	TX    [TxSize]Frame
+	Spare [SpareSize]Frame // empty buffers: Len 0, Room at least Headroom, Tail at least 1792
+	Free  [FreeSize]unsafe.Pointer
+}
+
+// Queue is one worker's receive and transmit queue of one port. It is not safe for concurrent use.
+type Queue interface {
+	// Burst returns the vectors shared with the worker. The pointer is constant for the queue's life.
+	Burst() *Burst
+	// Exchange, in this order, frees Free[:NFree], offers TX[:NTX] to the device (what it does not take
+	// moves to the front and stays, NTX tells how many), tops Spare up, and receives at most limit
+	// frames (0 to BurstSize) into RX. It sets Now and all counts. A queue without a receive side
+	// receives nothing; on a queue without a transmit side the worker must leave NTX at 0.
+	Exchange(limit int)
+	// HasRX and HasTX tell which sides the queue has. A device with fewer queues than workers gives
+	// some workers a queue with neither, which still frees and keeps time.
+	HasRX() bool
+	HasTX() bool
+}
+
+// Info is what the worker and the slow path must know of a port. It does not change while it runs.
+type Info struct {
+	Name string
+	MAC  [6]byte
+	MTU  uint16 // bytes of the largest IP packet, 1280 to 9000
+}

@@ -1,0 +1,133 @@
+// Package view is what Weir tells about itself: the structures behind weir show, the API and the
+// metrics. One figure has one name in all three.
+package view
+
+// Source gives a consistent enough picture of the running daemon. Every method may be called from
+// any goroutine and returns fresh slices.
+type Source interface {
+	Services() []Service
+	Backends() []Backend
+	// Connections returns at most limit connections (0: all), of one service if service is not empty.
+	Connections(service string, limit int) []Connection
+	Workers() []Worker
+	Ports() []Port
+	Neighbors() []Neighbor
+	Drops() []Drop
+	Daemon() Daemon
+}
+
+// Traffic counts packets and bytes (IP packets' length), from the client (in) and to it (out; only nat
+// sees those).
+type Traffic struct {
+	PacketsIn  uint64 `json:"packets_in"`
+	PacketsOut uint64 `json:"packets_out"`
+	BytesIn    uint64 `json:"bytes_in"`
+	BytesOut   uint64 `json:"bytes_out"`
+}
+
+// Service is one virtual service.
+type Service struct {
+	Name        string `json:"name"`
+	Address     string `json:"address"`
+	Protocol    string `json:"protocol"`
+	Mode        string `json:"mode"`
+	Scheduler   string `json:"scheduler"`
+	Backends    int    `json:"backends"`
+	BackendsUp  int    `json:"backends_up"` // up and with a weight
+	Active      int    `json:"active_connections"`
+	Inactive    int    `json:"inactive_connections"`
+	Connections uint64 `json:"connections_total"` // made since the start
+	Traffic
+}
+
+// Backend is one real server of one service.
+type Backend struct {
+	Service     string `json:"service"`
+	Address     string `json:"address"`
+	Weight      int    `json:"weight"`
+	State       string `json:"state"`  // up | down | draining (weight 0)
+	Health      string `json:"health"` // the last check's outcome in words; empty if not checked
+	Active      int    `json:"active_connections"`
+	Inactive    int    `json:"inactive_connections"`
+	Connections uint64 `json:"connections_total"`
+	Traffic
+}
+
+// Connection is one entry of a worker's connection table.
+type Connection struct {
+	Protocol string  `json:"protocol"`
+	Client   string  `json:"client"`
+	VIP      string  `json:"vip"`
+	Backend  string  `json:"backend"`
+	Service  string  `json:"service"`
+	State    string  `json:"state"`
+	Expires  float64 `json:"expires_seconds"`
+	Worker   int     `json:"worker"`
+}
+
+// Worker is one worker's work.
+type Worker struct {
+	ID             int     `json:"worker"`
+	Core           int     `json:"core"` // -1: not pinned
+	PacketsIn      uint64  `json:"packets_in"`
+	PacketsOut     uint64  `json:"packets_out"`
+	Own            uint64  `json:"packets_own"` // made by Weir
+	Dropped        uint64  `json:"packets_dropped"`
+	Punted         uint64  `json:"packets_punted"`
+	HandedOver     uint64  `json:"packets_handed_over"` // to the owner of their connection
+	Steering       string  `json:"steering"`            // how packets reach their owner
+	Connections    int     `json:"connections"`
+	MaxConnections int     `json:"max_connections"`
+	Evicted        uint64  `json:"connections_evicted"`
+	BusyShare      float64 `json:"busy_share"` // of the last second, 0 to 1: time in bursts that had packets
+}
+
+// Port is one network port.
+type Port struct {
+	Name        string   `json:"name"`
+	Device      string   `json:"device"`
+	Driver      string   `json:"driver"`
+	MAC         string   `json:"mac"`
+	MTU         int      `json:"mtu"`
+	Link        string   `json:"link"` // up | down
+	Queues      int      `json:"queues"`
+	TAP         string   `json:"tap"`
+	Addresses   []string `json:"addresses"`
+	PacketsIn   uint64   `json:"packets_in"`
+	PacketsOut  uint64   `json:"packets_out"`
+	BytesIn     uint64   `json:"bytes_in"`
+	BytesOut    uint64   `json:"bytes_out"`
+	Missed      uint64   `json:"packets_missed"` // lost by the device because no worker took them in time
+	ErrorsIn    uint64   `json:"errors_in"`
+	ErrorsOut   uint64   `json:"errors_out"`
+	NoBuffers   uint64   `json:"no_buffers"`
+	BuffersFree int      `json:"buffers_free"`
+	Buffers     int      `json:"buffers"`
+}
+
+// Neighbor is one ARP or ND entry.
+type Neighbor struct {
+	Port    string  `json:"port"`
+	Address string  `json:"address"`
+	MAC     string  `json:"mac"`
+	State   string  `json:"state"` // static | incomplete | reachable | stale | failed
+	Age     float64 `json:"age_seconds"`
+	Queued  int     `json:"queued"`
+}
+
+// Drop is one reason's count on one worker; Worker -1 is the slow path.
+type Drop struct {
+	Reason  string `json:"reason"`
+	Worker  int    `json:"worker"`
+	Packets uint64 `json:"packets"`
+	Help    string `json:"help"` // what it means
+}
+
+// Daemon is the process.
+type Daemon struct {
+	Version    string `json:"version"`
+	Config     string `json:"config"`
+	Generation uint64 `json:"generation"` // of the configuration in force
+	Hugepages  bool   `json:"hugepages"`
+	StartUnix  int64  `json:"start_unix_seconds"`
+}
