@@ -1,0 +1,165 @@
+package conn
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+const slotsPerBucket = 12
+
+// bucket is one line of the index. A tag of 0 marks a free slot. overflow counts the tuples whose
+// home this is but which stand in their other bucket; it sticks at 255.
+type bucket struct {
+	tags     [slotsPerBucket]uint8
+	overflow uint8
+	_        [3]uint8
+	slots    [slotsPerBucket]slot
+}
+
+const bucketSize = 64
+
+var _ [bucketSize - unsafe.Sizeof(bucket{})]struct{}
+var _ [unsafe.Sizeof(bucket{}) - bucketSize]struct{}
+
+// slot names an entry and the direction under which it stands there: index << 1 | reply.
+type slot uint32
+
+func (s slot) entry() uint32 { return uint32(s) >> 1 }
+func (s slot) reply() bool   { return s&1 != 0 }
+
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// match returns a mask with bit 8i+7 set for slots i whose tag may be tag. Above a true match a false
+// one is possible (the borrow of the subtraction); the entry decides.
+func (b *bucket) match(tag uint8) (lo, hi uint64) {
+	p := unsafe.Pointer(b)
+	pattern := uint64(tag) * lowBits
+	lo = *(*uint64)(p) ^ pattern
+	hi = uint64(*(*uint32)(unsafe.Add(p, 8))) ^ pattern&0xffffffff | 0xffffffff<<32
+	lo = (lo - lowBits) &^ lo & highBits
+	hi = (hi - lowBits) &^ hi & highBits
+	return lo, hi
+}
+
+// first returns the lowest slot of a match, and whether there is one.
+func first(lo, hi uint64) (int, bool) {
+	if lo != 0 {
+		return bits.TrailingZeros64(lo) >> 3, true
+	}
+	if hi != 0 {
+		return 8 + bits.TrailingZeros64(hi)>>3, true
+	}
+	return 0, false
+}
+
+// room returns a free slot, -1 if there is none.
+func (b *bucket) room() int {
+	for i, t := range b.tags {
+		if t == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// other is the second bucket in which a tuple of this tag may stand; it leads back from there. So an
+// index line can be moved without knowing the tuple (partial-key cuckoo hashing, Fan et al., 2013).
+func (t *Table) other(b uint32, tag uint8) uint32 {
+	o := t.spread[tag] - b
+	if t.spread[tag] < b {
+		o += t.nbuckets
+	}
+	return o
+}
+
+// put places a slot under a home, in either of its buckets, moving one other slot if it must.
+func (t *Table) put(h Home, s slot) bool {
+	b, tag := h.bucket(), h.tag()
+	o := t.other(b, tag)
+	if i := t.buckets[b].room(); i >= 0 {
+		t.buckets[b].set(i, tag, s)
+		return true
+	}
+	if i := t.buckets[o].room(); i >= 0 {
+		t.buckets[o].set(i, tag, s)
+		t.buckets[b].overflowed()
+		return true
+	}
+	if i := t.makeRoom(b); i >= 0 {
+		t.buckets[b].set(i, tag, s)
+		return true
+	}
+	if i := t.makeRoom(o); i >= 0 {
+		t.buckets[o].set(i, tag, s)
+		t.buckets[b].overflowed()
+		return true
+	}
+	return false
+}
+
+func (b *bucket) set(i int, tag uint8, s slot) { b.tags[i], b.slots[i] = tag, s }
+
+func (b *bucket) overflowed() {
+	if b.overflow < 255 {
+		b.overflow++
+	}
+}
+
+func (b *bucket) returned() {
+	if b.overflow > 0 && b.overflow < 255 {
+		b.overflow--
+	}
+}
+
+// makeRoom moves one slot of bucket b to its other bucket and returns its place, -1 if none can move.
+func (t *Table) makeRoom(b uint32) int {
+	from := &t.buckets[b]
+	for i, tag := range from.tags {
+		o := t.other(b, tag)
+		j := t.buckets[o].room()
+		if j < 0 {
+			continue
+		}
+		s := from.slots[i]
+		t.buckets[o].set(j, tag, s)
+		if t.home(s).bucket() == b {
+			from.overflowed()
+		} else {
+			t.buckets[o].returned()
+		}
+		return i
+	}
+	return -1
+}
+
+func (t *Table) home(s slot) Home {
+	e := &t.entries[s.entry()]
+	if s.reply() {
+		return e.rev
+	}
+	return e.fwd
+}
+
+// take removes a slot from the index.
+func (t *Table) take(h Home, s slot) {
+	b := h.bucket()
+	if t.buckets[b].clear(s) {
+		return
+	}
+	if t.buckets[t.other(b, h.tag())].clear(s) {
+		t.buckets[b].returned()
+	}
+}
+
+func (b *bucket) clear(s slot) bool {
+	for i := range b.slots {
+		if b.slots[i] == s && b.tags[i] != 0 {
+			b.tags[i], b.slots[i] = 0, 0
+			return true
+		}
+	}
+	return false
+}

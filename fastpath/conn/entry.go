@@ -1,0 +1,64 @@
+package conn
+
+import "unsafe"
+
+// Tick is a time in milliseconds. It wraps after 49 days; compare with Before.
+type Tick uint32
+
+// Before reports whether t is earlier than u, for times less than 24 days apart.
+func (t Tick) Before(u Tick) bool { return int32(t-u) < 0 }
+
+// Flags of an Entry.
+type Flags uint8
+
+// The flags.
+const (
+	V6      Flags = 1 << iota // addresses are IPv6
+	Reverse                   // also indexed under the reply's tuple (nat)
+	OneWay                    // no reply has been seen: tun and dr always, nat at first
+	Active                    // counted as active at the backend, otherwise as inactive
+	Replied                   // a packet has come from the backend (nat)
+	Several                   // more than one packet has come from the client
+)
+
+// Entry is one connection, exactly one cache line. Addresses and ports are as in the packet that
+// goes from the client to the VIP.
+type Entry struct {
+	// Addrs is source and destination address in a row: 8 bytes for IPv4 (zeros after), 32 for IPv6.
+	// In a free entry the first word links to the next free one.
+	Addrs   [4]uint64
+	Ports   uint32 // source and destination port in a row, as loaded
+	Proto   uint8  // 0 in a free entry
+	Flags   Flags
+	State   State
+	_       uint8
+	Backend uint32 // index in the snapshot's backends
+	Gen     uint32 // the backend's generation; another one there means ours is gone
+	Expires Tick
+	fwd     Home
+	rev     Home
+	_       uint32
+}
+
+// EntrySize is an entry's size in bytes.
+const EntrySize = 64
+
+var _ [EntrySize - unsafe.Sizeof(Entry{})]struct{}
+var _ [unsafe.Sizeof(Entry{}) - EntrySize]struct{}
+
+// Peer is where a backend index leads: what the reply's source must be. The table reads it to
+// recognise replies; it is part of the snapshot.
+type Peer struct {
+	Addr [2]uint64 // as loaded; IPv4 in the low half of the first word, zeros elsewhere
+	Gen  uint32
+	Port uint16 // as loaded
+	_    uint16
+}
+
+// Key is a packet's 5-tuple: where its addresses lie, and its ports as loaded.
+type Key struct {
+	Addrs unsafe.Pointer // source and destination in a row, 8 or 32 bytes
+	Ports uint32
+	Proto uint8
+	V6    bool
+}

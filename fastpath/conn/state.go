@@ -1,0 +1,174 @@
+package conn
+
+// State is a connection's state: LVS's TCP states, and one for UDP.
+type State uint8
+
+// The states, named as in ipvsadm -Lnc. The zero value is a connection before its first packet.
+const (
+	None State = iota
+	Established
+	SynSent
+	SynRecv
+	FinWait
+	TimeWait
+	Closed
+	CloseWait
+	LastAck
+	Listen
+	SynAck
+	UDPFlow
+	numStates
+)
+
+var stateNames = [numStates]string{
+	"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE",
+	"CLOSE_WAIT", "LAST_ACK", "LISTEN", "SYNACK", "UDP",
+}
+
+// String is the state's name in LVS.
+func (s State) String() string {
+	if s >= numStates {
+		return "UNKNOWN"
+	}
+	return stateNames[s]
+}
+
+// view is whose packets the balancer sees of a connection, and whose packet this one is.
+type view uint8
+
+const (
+	fromClient     view = iota // of a connection whose replies pass here too
+	fromBackend                //
+	fromClientOnly             // replies have not been seen here: tun and dr
+	numViews
+)
+
+// event is what a TCP packet means to the state machine; a reset hides all else, then SYN, then FIN.
+type event uint8
+
+const (
+	evSyn event = iota
+	evFin
+	evAck
+	evRst
+	numEvents
+)
+
+// next is LVS's table, a line for each state: the state after a SYN, FIN, ACK and RST, as seen from
+// each view. The balancer sits between the ends and may see only one of them, which is why a state
+// can be left in more ways than RFC 9293 knows.
+var next = [numViews][numStates][numEvents]State{
+	fromClient: {
+		//                 SYN          FIN        ACK          RST
+		None:        {SynRecv, Closed, Closed, Closed},
+		Established: {Established, CloseWait, Established, Closed}, // the client closes first
+		SynSent:     {Established, SynSent, SynSent, Closed},       // the backend opened; simultaneous open
+		SynRecv:     {SynRecv, TimeWait, Established, SynRecv},     // the handshake's ACK; a forged RST must not end it
+		FinWait:     {SynRecv, TimeWait, FinWait, Closed},          // the backend closed first; now both have
+		TimeWait:    {SynRecv, TimeWait, TimeWait, Closed},         // the ports are used again
+		Closed:      {SynRecv, Closed, Closed, Closed},
+		CloseWait:   {SynRecv, CloseWait, CloseWait, Closed},
+		LastAck:     {SynRecv, LastAck, Closed, LastAck}, // the last ACK
+		Listen:      {SynRecv, Listen, Listen, Listen},
+		SynAck:      {SynRecv, TimeWait, Established, SynRecv},
+	},
+	fromBackend: {
+		None:        {SynSent, TimeWait, Established, Closed},
+		Established: {Established, FinWait, Established, Closed}, // the backend closes first
+		SynSent:     {SynSent, SynSent, SynSent, SynSent},
+		SynRecv:     {SynRecv, TimeWait, SynRecv, Closed}, // SYN+ACK counts as SYN; refused
+		FinWait:     {SynSent, FinWait, FinWait, Closed},
+		TimeWait:    {SynSent, TimeWait, TimeWait, TimeWait},
+		Closed:      {SynSent, Closed, Closed, Closed},
+		CloseWait:   {SynSent, TimeWait, CloseWait, Closed}, // the client closed first; now both have
+		LastAck:     {SynSent, LastAck, LastAck, Closed},
+		Listen:      {Listen, Listen, Established, Closed},
+		SynAck:      {SynRecv, TimeWait, Established, Closed},
+	},
+	fromClientOnly: {
+		None:        {SynRecv, Closed, Closed, Closed},
+		Established: {Established, FinWait, Established, Closed}, // whether the backend closes cannot be seen
+		SynSent:     {Established, SynSent, SynSent, Closed},
+		SynRecv:     {SynRecv, TimeWait, Established, SynRecv},
+		FinWait:     {SynRecv, FinWait, FinWait, Closed},
+		TimeWait:    {SynRecv, TimeWait, TimeWait, Closed},
+		Closed:      {SynRecv, Closed, Closed, Closed},
+		CloseWait:   {SynRecv, CloseWait, CloseWait, Closed},
+		LastAck:     {SynRecv, LastAck, Closed, LastAck},
+		Listen:      {SynRecv, Listen, Listen, Listen},
+		SynAck:      {SynRecv, TimeWait, Established, Closed},
+	},
+}
+
+const (
+	flagFIN = 0x01
+	flagSYN = 0x02
+	flagRST = 0x04
+	flagACK = 0x10
+)
+
+// events maps the TCP flag bits FIN, SYN, RST and ACK (bit 4 moved to bit 3) to an event; numEvents is a
+// packet with none of them, which no TCP sends.
+var events = [16]event{}
+
+func init() {
+	for i := range events {
+		flags := i&7 | i&8<<1
+		switch {
+		case flags&flagRST != 0:
+			events[i] = evRst
+		case flags&flagSYN != 0:
+			events[i] = evSyn
+		case flags&flagFIN != 0:
+			events[i] = evFin
+		case flags&flagACK != 0:
+			events[i] = evAck
+		default:
+			events[i] = numEvents
+		}
+	}
+}
+
+// Timeouts are the idle times in milliseconds after which a connection in each state ends.
+type Timeouts [numStates]uint32
+
+// NewTimeouts takes the three that LVS lets its users set (ipvsadm --set), in milliseconds; the other
+// states have LVS's fixed ones.
+func NewTimeouts(tcp, tcpFin, udp uint32) Timeouts {
+	const second = 1000
+	return Timeouts{
+		None:        2 * second,
+		Established: tcp,
+		SynSent:     120 * second,
+		SynRecv:     60 * second,
+		FinWait:     tcpFin,
+		TimeWait:    120 * second,
+		Closed:      10 * second,
+		CloseWait:   60 * second,
+		LastAck:     30 * second,
+		Listen:      120 * second,
+		SynAck:      120 * second,
+		UDPFlow:     udp,
+	}
+}
+
+// AdvanceTCP moves a TCP connection on by a packet with these flags. A packet with no flag that
+// means anything closes the connection, as in LVS.
+func (e *Entry) AdvanceTCP(flags uint8, reply bool) {
+	v := fromClient
+	if reply {
+		v = fromBackend
+		e.Flags = e.Flags&^OneWay | Replied
+	} else if e.Flags&OneWay != 0 {
+		v = fromClientOnly
+	}
+	ev := events[flags&7|flags&flagACK>>1]
+	if ev == numEvents {
+		e.State = Closed
+		return
+	}
+	e.State = next[v][e.State%numStates][ev]
+}
+
+// Touch puts the connection's end off by its state's timeout.
+func (e *Entry) Touch(now Tick, t *Timeouts) { e.Expires = now + Tick(t[e.State%numStates]) }

@@ -1,0 +1,228 @@
+package conn
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/offheap"
+)
+
+// MaxCapacity is the most connections of one table: what a bucket number of 24 bits and a load of 85 %
+// allow for connections that stand in the index twice.
+const MaxCapacity = 64 << 20
+
+// loadPercent is how full the index is when every connection is a nat one and the table is full.
+const loadPercent = 85
+
+// Table is one worker's connections. See the package comment for who may use it.
+type Table struct {
+	buckets  []bucket
+	entries  []Entry // entry 0 is never used
+	nbuckets uint32
+	seed     Seed
+	spread   [256]uint32 // see other
+	peers    []Peer
+
+	free  uint32 // head of the list of freed entries, 0 if none
+	fresh uint32 // the first entry never used: nothing at or after it is live
+	live  int
+	hand  uint32 // the sweep's next entry
+	owed  uint64 // of the sweep, in entries × milliseconds
+	last  Tick   // of the sweep
+
+	entryMem, indexMem *offheap.Region
+}
+
+// New makes a table for capacity connections (1 to MaxCapacity), in huge pages if huge and there are
+// enough.
+func New(capacity int, huge bool, seed Seed) (*Table, error) {
+	if capacity < 1 || capacity > MaxCapacity {
+		return nil, fmt.Errorf("a connection table holds 1 to %d connections, not %d", MaxCapacity, capacity)
+	}
+	n := max(2*capacity*100/(loadPercent*slotsPerBucket)+1, 2)
+	t := &Table{nbuckets: uint32(n), seed: seed, fresh: 1, hand: 1}
+	var err error
+	if t.entryMem, err = offheap.Alloc((capacity+1)*EntrySize, huge); err != nil {
+		return nil, fmt.Errorf("connection table for %d connections: %w", capacity, err)
+	}
+	if t.indexMem, err = offheap.Alloc(n*bucketSize, huge); err != nil {
+		_ = t.entryMem.Free()
+		return nil, fmt.Errorf("connection index for %d connections: %w", capacity, err)
+	}
+	t.entries = offheap.Slice[Entry](t.entryMem, capacity+1)
+	t.buckets = offheap.Slice[bucket](t.indexMem, n)
+	for tag := range t.spread {
+		h := mum(mum(uint64(tag)^seed[0]^mix1, mix2)^seed[1], mix1)
+		t.spread[tag] = uint32((h >> 32) * uint64(n) >> 32)
+	}
+	return t, nil
+}
+
+// Close gives the memory back. Nobody may use the table or a Dump of it any more.
+func (t *Table) Close() error {
+	t.entries, t.buckets = nil, nil
+	if err := t.entryMem.Free(); err != nil {
+		return err
+	}
+	return t.indexMem.Free()
+}
+
+// SetPeers tells the table where backend indices lead from now on. The slice is only read and must not
+// change.
+func (t *Table) SetPeers(p []Peer) { t.peers = p }
+
+// Len is the number of connections; Cap the most there can be; Bytes the memory they take.
+func (t *Table) Len() int { return t.live }
+
+// Cap is the most connections the table can hold.
+func (t *Table) Cap() int { return len(t.entries) - 1 }
+
+// Bytes is the size of the table's memory.
+func (t *Table) Bytes() int { return t.entryMem.Size() + t.indexMem.Size() }
+
+// Ref names an entry and the direction of the packet that led to it. Zero is none.
+type Ref struct {
+	Entry *Entry
+	Reply bool
+}
+
+// Line is the index line of a home, to prefetch.
+func (t *Table) Line(h Home) unsafe.Pointer { return unsafe.Pointer(&t.buckets[h.bucket()]) }
+
+// Guess is the first entry whose tag matches in the home bucket, to prefetch and then to Check; nil if
+// there is none.
+func (t *Table) Guess(h Home) Ref {
+	b := &t.buckets[h.bucket()]
+	i, ok := first(b.match(h.tag()))
+	if !ok {
+		return Ref{}
+	}
+	s := b.slots[i]
+	return Ref{&t.entries[s.entry()], s.reply()}
+}
+
+// Check reports whether a guess is the packet's connection. It is right also if the entry has been freed
+// or used anew since.
+func (t *Table) Check(r Ref, k *Key) bool {
+	e := r.Entry
+	if e == nil || e.Proto != k.Proto || e.Flags&V6 != 0 != k.V6 {
+		return false
+	}
+	if r.Reply {
+		return t.isReply(e, k)
+	}
+	if e.Ports != k.Ports {
+		return false
+	}
+	a := (*[4]uint64)(k.Addrs)
+	if !k.V6 {
+		return e.Addrs[0] == *(*uint64)(k.Addrs)
+	}
+	return e.Addrs == *a
+}
+
+// isReply compares the reply's tuple: from the backend's address to the client's.
+func (t *Table) isReply(e *Entry, k *Key) bool {
+	if e.Flags&Reverse == 0 || int(e.Backend) >= len(t.peers) {
+		return false
+	}
+	p := &t.peers[e.Backend]
+	if p.Gen != e.Gen || uint16(k.Ports) != p.Port || uint16(k.Ports>>16) != uint16(e.Ports) {
+		return false
+	}
+	if !k.V6 {
+		return *(*uint64)(k.Addrs) == p.Addr[0]|e.Addrs[0]<<32
+	}
+	a := (*[4]uint64)(k.Addrs)
+	return a[0] == p.Addr[0] && a[1] == p.Addr[1] && a[2] == e.Addrs[0] && a[3] == e.Addrs[1]
+}
+
+// Find looks a tuple up, without a guess.
+func (t *Table) Find(k *Key) Ref { return t.FindHome(k, t.homeOf(k)) }
+
+// FindHome is Find where the tuple's home is known.
+func (t *Table) FindHome(k *Key, h Home) Ref {
+	b := &t.buckets[h.bucket()]
+	if r := t.findIn(b, k, h.tag()); r.Entry != nil || b.overflow == 0 {
+		return r
+	}
+	return t.findIn(&t.buckets[t.other(h.bucket(), h.tag())], k, h.tag())
+}
+
+func (t *Table) findIn(b *bucket, k *Key, tag uint8) Ref {
+	lo, hi := b.match(tag)
+	for {
+		i, ok := first(lo, hi)
+		if !ok {
+			return Ref{}
+		}
+		s := b.slots[i]
+		r := Ref{&t.entries[s.entry()], s.reply()}
+		if s != 0 && t.Check(r, k) {
+			return r
+		}
+		if lo != 0 {
+			lo &= lo - 1
+		} else {
+			hi &= hi - 1
+		}
+	}
+}
+
+// Insert adds a connection under the client's tuple k, and with reply not nil also under the reply's.
+// The caller has made sure that k is not there, and fills in the rest of the entry. Nil means that the
+// table is full: see Victim.
+func (t *Table) Insert(k, reply *Key) *Entry {
+	i := t.free
+	if i != 0 {
+		t.free = uint32(t.entries[i].Addrs[0])
+	} else if int(t.fresh) < len(t.entries) {
+		i = t.fresh
+		t.fresh++
+	} else {
+		return nil
+	}
+	e := &t.entries[i]
+	*e = Entry{Ports: k.Ports, Proto: k.Proto, fwd: t.homeOf(k)}
+	if k.V6 {
+		e.Flags |= V6
+		e.Addrs = *(*[4]uint64)(k.Addrs)
+	} else {
+		e.Addrs[0] = *(*uint64)(k.Addrs)
+	}
+	if !t.put(e.fwd, slot(i<<1)) {
+		t.release(i, e)
+		return nil
+	}
+	if reply != nil {
+		e.rev = t.homeOf(reply)
+		if !t.put(e.rev, slot(i<<1|1)) {
+			t.take(e.fwd, slot(i<<1))
+			t.release(i, e)
+			return nil
+		}
+		e.Flags |= Reverse
+	}
+	t.live++
+	return e
+}
+
+func (t *Table) release(i uint32, e *Entry) {
+	*e = Entry{Addrs: [4]uint64{uint64(t.free)}}
+	t.free = i
+}
+
+// Delete removes a live connection; the entry may be used anew at once.
+func (t *Table) Delete(e *Entry) {
+	i := t.indexOf(e)
+	t.take(e.fwd, slot(i<<1))
+	if e.Flags&Reverse != 0 {
+		t.take(e.rev, slot(i<<1|1))
+	}
+	t.release(i, e)
+	t.live--
+}
+
+func (t *Table) indexOf(e *Entry) uint32 {
+	return uint32((uintptr(unsafe.Pointer(e)) - uintptr(unsafe.Pointer(&t.entries[0]))) / EntrySize)
+}

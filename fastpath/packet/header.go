@@ -1,0 +1,120 @@
+// Package packet reads and rewrites the headers of frames in place: offsets, a parser that proves
+// them valid, and incremental checksums.
+//
+// Every function takes a pointer to a header and states what must hold for it. [Parse] is what makes
+// it hold: it bounds every offset it reports by the frame's length.
+package packet
+
+// Ethernet II.
+//
+//	 0                   6                   12      14
+//	+-------------------+-------------------+-------+
+//	|  destination MAC  |    source MAC     | type  |
+//	+-------------------+-------------------+-------+
+const (
+	EthLen     = 14
+	EthDst     = 0
+	EthSrc     = 6
+	EthTypeOff = 12
+)
+
+// EtherTypes as loaded by Load16 (network byte order in a little-endian word).
+const (
+	EtherIPv4 uint16 = 0x0008
+	EtherIPv6 uint16 = 0xdd86
+	EtherARP  uint16 = 0x0608
+)
+
+// IPv4 (RFC 791 section 3.1), offsets in bytes.
+const (
+	IP4Len      = 20 // without options
+	IP4VerIHL   = 0
+	IP4TOS      = 1
+	IP4Total    = 2
+	IP4ID       = 4
+	IP4Frag     = 6 // flags and fragment offset
+	IP4TTL      = 8
+	IP4Proto    = 9
+	IP4Checksum = 10
+	IP4Src      = 12
+	IP4Dst      = 16
+)
+
+// Flags of the IPv4 fragment field as loaded by Load16.
+const (
+	IP4DontFragment uint16 = 0x0040
+	// ip4FragMask selects "more fragments" and the offset: zero in a whole packet.
+	ip4FragMask uint16 = 0xff3f
+)
+
+// IPv6 (RFC 8200 section 3).
+const (
+	IP6Len      = 40
+	IP6Payload  = 4
+	IP6Next     = 6
+	IP6HopLimit = 7
+	IP6Src      = 8
+	IP6Dst      = 24
+)
+
+// Protocol numbers (IANA).
+const (
+	ProtoHopByHop = 0
+	ProtoICMP     = 1
+	ProtoIPIP     = 4
+	ProtoTCP      = 6
+	ProtoUDP      = 17
+	ProtoIPv6     = 41
+	ProtoRouting  = 43
+	ProtoFragment = 44
+	ProtoICMP6    = 58
+	ProtoNone     = 59
+	ProtoDestOpts = 60
+)
+
+// TCP (RFC 9293 section 3.1) and UDP (RFC 768).
+const (
+	TCPLen        = 20 // without options
+	TCPFlags      = 13
+	TCPChecksum   = 16
+	UDPLen        = 8
+	UDPLength     = 4
+	UDPChecksum   = 6
+	PortsOff      = 0 // source and destination port, both protocols
+	L4QuoteLen    = 8 // what an ICMP error quotes at least of L4
+	TCPDataOffset = 12
+)
+
+// TCP flag bits.
+const (
+	FIN uint8 = 0x01
+	SYN uint8 = 0x02
+	RST uint8 = 0x04
+	ACK uint8 = 0x10
+)
+
+// ICMP (RFC 792) and ICMPv6 (RFC 4443): type, code, checksum, then four bytes by type.
+const (
+	ICMPLen      = 8
+	ICMPType     = 0
+	ICMPCode     = 1
+	ICMPChecksum = 2
+	ICMPRest     = 4
+
+	ICMP4EchoReply    = 0
+	ICMP4Unreachable  = 3
+	ICMP4FragNeeded   = 4 // code of ICMP4Unreachable
+	ICMP4SourceQuench = 4
+	ICMP4Echo         = 8
+	ICMP4TimeExceeded = 11
+	ICMP4ParamProblem = 12
+
+	ICMP6Unreachable  = 1
+	ICMP6TooBig       = 2
+	ICMP6TimeExceeded = 3
+	ICMP6ParamProblem = 4
+	ICMP6Echo         = 128
+	ICMP6EchoReply    = 129
+	ICMP6NDFirst      = 133 // router solicitation
+	ICMP6NDLast       = 137 // redirect
+)

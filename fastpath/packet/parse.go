@@ -1,0 +1,213 @@
+package packet
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// Kind is what Parse took a frame for.
+type Kind uint8
+
+// The kinds. Zero is a frame to drop, for Info.Fault.
+const (
+	Bad   Kind = iota
+	Flow4      // TCP or UDP over IPv4 with a whole and plausible header
+	Flow6      // the same over IPv6
+	ICMP4
+	ICMP6
+	Other4 // IPv4, another protocol, or a fragment (Fault says so)
+	Other6
+	ARP
+)
+
+// Info is what Parse found in a frame. Offsets count from the Ethernet header; all are within the
+// frame, and End is at least L4.
+type Info struct {
+	Kind     Kind
+	Proto    uint8         // the protocol at L4
+	TCPFlags uint8         // Flow4 and Flow6 with TCP only
+	Fault    reason.Reason // Bad: why. Other4, Other6: why a service cannot take it
+	L4       uint16        // offset of the header after the IP header and its extensions
+	End      uint16        // offset just past the IP packet: padding follows
+	Group    bool          // the destination MAC is multicast or broadcast
+}
+
+// maxFrame is the largest frame whose offsets fit Info.
+const maxFrame = 1<<16 - 1
+
+// maxExtensions is how many IPv6 extension headers Parse follows. More are legal, but no sender uses
+// them and routers drop them too (RFC 7872).
+const maxExtensions = 8
+
+const macMask = 1<<48 - 1
+
+// Parse looks at the n bytes of the frame at data, received by a port whose MAC (as the low 48 bits
+// of a loaded word) is mac.
+func Parse(data unsafe.Pointer, n uint32, mac uint64, inf *Info) {
+	*inf = Info{Fault: reason.Truncated}
+	if n < EthLen || n > maxFrame {
+		return
+	}
+	w := Load64(data, EthDst)
+	if w&macMask != mac {
+		if w&1 == 0 {
+			inf.Fault = reason.WrongMAC
+			return
+		}
+		inf.Group = true
+	}
+	if w>>48&1 != 0 { // the source MAC's group bit
+		inf.Fault = reason.BadEthernet
+		return
+	}
+	switch Load16(data, EthTypeOff) {
+	case EtherIPv4:
+		parse4(data, n, inf)
+	case EtherIPv6:
+		parse6(data, n, inf)
+	case EtherARP:
+		inf.Kind = ARP
+	default:
+		inf.Fault = etherFault(Swap16(Load16(data, EthTypeOff)))
+	}
+}
+
+func etherFault(t uint16) reason.Reason {
+	if t < 0x600 || t == 0x8100 || t == 0x88a8 {
+		return reason.BadEthernet
+	}
+	return reason.UnknownEtherType
+}
+
+// parse4 checks what RFC 1812 section 5.2.2 asks of a router, but for the checksum, which the device
+// checks if it can: Weir's incremental update keeps a wrong one wrong.
+func parse4(data unsafe.Pointer, n uint32, inf *Info) {
+	if n < EthLen+IP4Len {
+		return
+	}
+	ip := unsafe.Add(data, EthLen)
+	v := Load8(ip, IP4VerIHL)
+	hl := uint32(v&0x0f) * 4
+	total := uint32(Swap16(Load16(ip, IP4Total)))
+	if v>>4 != 4 {
+		inf.Fault = reason.BadIPVersion
+		return
+	}
+	if hl < IP4Len || total < hl {
+		inf.Fault = reason.BadIPHeader
+		return
+	}
+	if EthLen+total > n {
+		return
+	}
+	inf.Proto = Load8(ip, IP4Proto)
+	inf.L4 = uint16(EthLen + hl)
+	inf.End = uint16(EthLen + total)
+	if Load16(ip, IP4Frag)&ip4FragMask != 0 {
+		inf.Kind, inf.Fault = Other4, reason.Fragment
+		return
+	}
+	switch inf.Proto {
+	case ProtoTCP, ProtoUDP:
+		parseL4(data, inf, Flow4)
+	case ProtoICMP:
+		inf.Kind = ICMP4
+	default:
+		inf.Kind, inf.Fault = Other4, reason.UnsupportedProtocol
+	}
+}
+
+func parse6(data unsafe.Pointer, n uint32, inf *Info) {
+	if n < EthLen+IP6Len {
+		return
+	}
+	ip := unsafe.Add(data, EthLen)
+	if Load8(ip, 0)>>4 != 6 {
+		inf.Fault = reason.BadIPVersion
+		return
+	}
+	end := EthLen + IP6Len + uint32(Swap16(Load16(ip, IP6Payload)))
+	if end > n {
+		return
+	}
+	inf.Proto = Load8(ip, IP6Next)
+	inf.L4 = EthLen + IP6Len
+	inf.End = uint16(end)
+	switch inf.Proto {
+	case ProtoTCP, ProtoUDP:
+		parseL4(data, inf, Flow6)
+	case ProtoICMP6:
+		inf.Kind = ICMP6
+	default:
+		parseExtensions(data, inf)
+	}
+}
+
+// parseExtensions walks the IPv6 extension headers (RFC 8200 section 4) to the transport header.
+func parseExtensions(data unsafe.Pointer, inf *Info) {
+	off, next := uint32(inf.L4), inf.Proto
+	for i := 0; ; i++ {
+		switch next {
+		case ProtoHopByHop, ProtoRouting, ProtoDestOpts:
+			if i == maxExtensions || next == ProtoHopByHop && i > 0 {
+				inf.Fault = reason.ExtensionChain
+				return
+			}
+			if off+8 > uint32(inf.End) {
+				return
+			}
+			size := 8 + 8*uint32(Load8(data, uintptr(off)+1))
+			if off+size > uint32(inf.End) {
+				return
+			}
+			next = Load8(data, uintptr(off))
+			off += size
+			continue
+		case ProtoFragment:
+			if off+8 > uint32(inf.End) {
+				return
+			}
+			inf.Kind, inf.Fault = Other6, reason.Fragment
+		case ProtoTCP, ProtoUDP:
+			inf.Proto, inf.L4 = next, uint16(off)
+			parseL4(data, inf, Flow6)
+			return
+		case ProtoICMP6:
+			inf.Kind = ICMP6
+		default:
+			inf.Kind, inf.Fault = Other6, reason.UnsupportedProtocol
+		}
+		inf.Proto, inf.L4 = next, uint16(off)
+		return
+	}
+}
+
+// parseL4 proves that the TCP or UDP header at inf.L4 is whole and not absurd. A SYN that also ends the
+// connection belongs to none.
+func parseL4(data unsafe.Pointer, inf *Info, kind Kind) {
+	l4 := unsafe.Add(data, uintptr(inf.L4))
+	size := inf.End - inf.L4
+	if inf.Proto == ProtoTCP {
+		if size < TCPLen {
+			return
+		}
+		hl := uint16(Load8(l4, TCPDataOffset)>>4) * 4
+		flags := Load8(l4, TCPFlags)
+		if hl < TCPLen || hl > size || flags&SYN != 0 && flags&(FIN|RST) != 0 {
+			inf.Fault = reason.BadL4Header
+			return
+		}
+		inf.TCPFlags = flags
+	} else {
+		if size < UDPLen {
+			return
+		}
+		if l := Swap16(Load16(l4, UDPLength)); l < UDPLen || l > size {
+			inf.Fault = reason.BadL4Header
+			return
+		}
+	}
+	inf.Kind = kind
+	inf.Fault = reason.Unset
+}
