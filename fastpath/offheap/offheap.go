@@ -83,3 +83,16 @@ func Slice[T any](r *Region, count int) []T {
 	}
 	return unsafe.Slice((*T)(r.Pointer()), count)
 }
+
+// Reserve maps size bytes of which only the pages that are written take memory.
+func Reserve(size int) (*Region, error) {
+	if size <= 0 {
+		return nil, fmt.Errorf("offheap: cannot reserve %d bytes", size)
+	}
+	mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("reserving %d MiB of addresses: %w", size>>20, err)
+	}
+	return &Region{mem: mem}, nil
+}

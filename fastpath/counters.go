@@ -1,0 +1,87 @@
+package fastpath
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/offheap"
+	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/sched"
+)
+
+// Counters are one worker's totals since its start. Only the worker writes them, with plain stores; they
+// lie off the Go heap, and readers on other goroutines use the Read functions.
+//
+// In = Out + Punted + Dropped - Own over all workers, once nothing is in flight, where Dropped and
+// Punted are sums over Reasons.
+type Counters struct {
+	In         uint64 // frames received from ports
+	Out        uint64 // frames given to devices
+	Own        uint64 // of Out: made by Weir or its slow path
+	HandedOver uint64 // frames given to the worker that owns their connection
+	Polls      uint64
+	BusyNs     uint64 // time in rounds that had packets
+	NowNs      uint64 // the worker's clock
+	Live       uint64 // connections in the table
+	NewConns   uint64
+	Expired    uint64
+	Evicted    uint64
+	Reasons    [reason.Count]uint64
+}
+
+// BackendCounters are one backend's totals on one worker. Packets and bytes count IP packets as received;
+// Out is towards the client, which only nat sees.
+type BackendCounters struct {
+	PacketsIn, BytesIn   uint64
+	PacketsOut, BytesOut uint64
+	NewConns             uint64
+	_                    [3]uint64
+}
+
+// counterMemory is where a worker's counters and the schedulers' states lie: places for every index there
+// can be, of which only those in use take memory.
+type counterMemory struct {
+	region   *offheap.Region
+	worker   *Counters
+	backends []BackendCounters // by backend index
+	states   []sched.State     // by service index
+}
+
+const countersSize = 1 << 12
+
+var _ [countersSize - unsafe.Sizeof(Counters{})]struct{}
+
+func newCounterMemory() (*counterMemory, error) {
+	backends := MaxBackends * int(unsafe.Sizeof(BackendCounters{}))
+	states := MaxServices * int(unsafe.Sizeof(sched.State{}))
+	r, err := offheap.Reserve(countersSize + backends + states)
+	if err != nil {
+		return nil, fmt.Errorf("memory for counters: %w", err)
+	}
+	p := r.Pointer()
+	return &counterMemory{
+		region:   r,
+		worker:   (*Counters)(p),
+		backends: unsafe.Slice((*BackendCounters)(unsafe.Add(p, countersSize)), MaxBackends),
+		states:   unsafe.Slice((*sched.State)(unsafe.Add(p, countersSize+backends)), MaxServices),
+	}, nil
+}
+
+// Counters copies the worker's totals; for any goroutine.
+func (w *Worker) Counters() (c Counters) {
+	readWords(unsafe.Pointer(&c), unsafe.Pointer(w.counters), unsafe.Sizeof(c))
+	return c
+}
+
+// BackendCounters copies a backend's totals; for any goroutine.
+func (w *Worker) BackendCounters(index uint32) (c BackendCounters) {
+	readWords(unsafe.Pointer(&c), unsafe.Pointer(&w.backends[index]), unsafe.Sizeof(c))
+	return c
+}
+
+func readWords(dst, src unsafe.Pointer, n uintptr) {
+	for i := uintptr(0); i < n; i += 8 {
+		*(*uint64)(unsafe.Add(dst, i)) = atomic.LoadUint64((*uint64)(unsafe.Add(src, i)))
+	}
+}

@@ -1,0 +1,369 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// flow handles a TCP or UDP packet: its connection's, or the first of a new one.
+func (w *Worker) flow(f *port.Frame, it *item) verdict {
+	k := conn.Key{
+		Addrs: unsafe.Add(f.Data, addrsOff(it.v6())),
+		Ports: packet.Load32(f.Data, uintptr(it.L4)),
+		Proto: it.Proto,
+		V6:    it.Kind == packet.Flow6,
+	}
+	r := it.guess
+	if !w.table.Check(r, &k) {
+		r = w.table.FindHome(&k, it.home)
+	}
+	e := r.Entry
+	if e == nil {
+		return w.first(f, it, &k)
+	}
+	b := w.backendOf(e)
+	switch {
+	case b == nil:
+		w.forget(e)
+		if r.Reply || it.Proto == packet.ProtoTCP && it.TCPFlags&packet.SYN == 0 {
+			return drop(reason.BackendGone)
+		}
+		return w.first(f, it, &k)
+	case !w.now.Before(e.Expires), !r.Reply && w.startsAnew(e, b, it.TCPFlags):
+		w.forget(e)
+		return w.first(f, it, &k)
+	case r.Reply:
+		return w.reply(f, it, e, b)
+	}
+	return w.forward(f, it, e, b)
+}
+
+// backendOf is the backend a connection leads to, nil if it is no longer configured.
+func (w *Worker) backendOf(e *conn.Entry) *Backend {
+	if int(e.Backend) >= len(w.snap.Backends) {
+		return nil
+	}
+	b := &w.snap.Backends[e.Backend]
+	if b.Gen != e.Gen {
+		return nil
+	}
+	return b
+}
+
+// startsAnew reports whether a client's packet is a SYN that should not follow its connection: one that
+// has ended, whose ports the client uses again, or one whose backend takes no new connections. LVS calls
+// this conn_reuse_mode; it is rescheduled at once here, without the second that LVS may lose.
+func (w *Worker) startsAnew(e *conn.Entry, b *Backend, flags uint8) bool {
+	if flags&(packet.SYN|packet.ACK) != packet.SYN {
+		return false
+	}
+	switch e.State {
+	case conn.TimeWait, conn.Closed:
+		return true
+	case conn.Established:
+		return false
+	}
+	return !b.Accepts
+}
+
+// first handles a packet of no known connection.
+func (w *Worker) first(f *port.Frame, it *item, k *conn.Key) verdict {
+	dst := destination(k.Addrs, k.V6)
+	local := w.snap.local(dst, k.V6)
+	if local == 0 {
+		return drop(reason.Foreign)
+	}
+	if r := w.badSource(k.Addrs, k.V6); r != reason.Unset {
+		return drop(r)
+	}
+	if local&localVIP != 0 {
+		ep := endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)
+		if i := w.snap.services.get(&ep); i != 0 {
+			return w.open(f, it, k, i-1)
+		}
+	}
+	if local&localOwn != 0 {
+		return w.toKernel(local)
+	}
+	return drop(reason.NoService)
+}
+
+// toKernel punts a packet for one of Weir's own addresses, if a kernel interface is there to take it.
+func (w *Worker) toKernel(local uint32) verdict {
+	if p := ownPort(local); int(p) < len(w.ports) && w.ports[p].tap {
+		return punt(reason.PuntLocal)
+	}
+	return drop(reason.NoTap)
+}
+
+// badSource finds sources that no packet from a network can have (RFC 1812 section 5.3.7) and those that
+// are our own.
+func (w *Worker) badSource(addrs unsafe.Pointer, v6 bool) reason.Reason {
+	if v6 {
+		hi, lo := packet.Load64(addrs, 0), packet.Load64(addrs, 8)
+		if uint8(hi) == 0xff || hi == 0 && (lo == 0 || lo == 1<<56) {
+			return reason.MartianSource
+		}
+	} else if a := packet.Load8(addrs, 0); a == 0 || a == 127 || a >= 224 {
+		return reason.MartianSource
+	}
+	if w.snap.local(addrs, v6) != 0 {
+		return reason.SpoofedSource
+	}
+	return reason.Unset
+}
+
+// open makes a connection to a service and forwards its first packet.
+func (w *Worker) open(f *port.Frame, it *item, k *conn.Key, service uint32) verdict {
+	if it.Proto == packet.ProtoTCP && it.TCPFlags&(packet.SYN|packet.ACK) != packet.SYN {
+		return drop(reason.NoConnection)
+	}
+	svc := &w.snap.Services[service]
+	if svc.Mode != DR && ttlOut(f, k.V6) {
+		return w.timeExceeded(f, it)
+	}
+	w.schedulerKey(k)
+	n := svc.Sched.Pick(&w.key, &w.states[service])
+	if n < 0 || n >= len(svc.Backends) {
+		return drop(reason.NoBackend)
+	}
+	index := svc.Backends[n]
+	b := &w.snap.Backends[index]
+	if v := w.fits(f, it, b); v != sent {
+		return v
+	}
+	e := w.insert(k, index, b)
+	if e == nil {
+		return drop(reason.TableFull)
+	}
+	return w.carry(f, it, e, b)
+}
+
+func (w *Worker) schedulerKey(k *conn.Key) {
+	d := &w.key
+	d.V6 = k.V6
+	d.SrcPort, d.DstPort = packet.Swap16(uint16(k.Ports)), packet.Swap16(uint16(k.Ports>>16))
+	if k.V6 {
+		d.Src, d.Dst = *(*[16]byte)(k.Addrs), *(*[16]byte)(unsafe.Add(k.Addrs, 16))
+		return
+	}
+	d.Src, d.Dst = [16]byte{}, [16]byte{}
+	packet.Store32(unsafe.Pointer(&d.Src), 0, packet.Load32(k.Addrs, 0))
+	packet.Store32(unsafe.Pointer(&d.Dst), 0, packet.Load32(k.Addrs, 4))
+}
+
+// insert adds a connection to the table, in place of a less worthy one if it is full.
+func (w *Worker) insert(k *conn.Key, index uint32, b *Backend) *conn.Entry {
+	var reply *conn.Key
+	var addrs [32]byte
+	var rk conn.Key
+	if b.Mode == NAT {
+		rk = w.replyKey(k, index, &addrs)
+		reply = &rk
+	}
+	e := w.table.Insert(k, reply)
+	if e == nil {
+		victim := w.table.Victim(w.now)
+		if victim == nil {
+			return nil
+		}
+		w.forget(victim)
+		w.counters.Evicted++
+		if e = w.table.Insert(k, reply); e == nil {
+			return nil
+		}
+	}
+	e.Backend, e.Gen = index, b.Gen
+	if b.Mode != NAT {
+		e.Flags |= conn.OneWay
+	}
+	if k.Proto == packet.ProtoUDP {
+		e.State = conn.UDPFlow
+	}
+	b.Load.Inactive.Add(1)
+	w.backends[index].NewConns++
+	w.counters.NewConns++
+	return e
+}
+
+// replyKey is the tuple of the backend's packets to the client; addrs is its memory.
+func (w *Worker) replyKey(k *conn.Key, index uint32, addrs *[32]byte) conn.Key {
+	p := &w.snap.Peers[index]
+	at := unsafe.Pointer(addrs)
+	if k.V6 {
+		packet.Store64(at, 0, p.Addr[0])
+		packet.Store64(at, 8, p.Addr[1])
+		packet.Store64(at, 16, packet.Load64(k.Addrs, 0))
+		packet.Store64(at, 24, packet.Load64(k.Addrs, 8))
+	} else {
+		packet.Store32(at, 0, uint32(p.Addr[0]))
+		packet.Store32(at, 4, packet.Load32(k.Addrs, 0))
+	}
+	return conn.Key{Addrs: at, Ports: uint32(p.Port) | k.Ports<<16, Proto: k.Proto, V6: k.V6}
+}
+
+// forget removes a connection from the table and from its backend's load.
+func (w *Worker) forget(e *conn.Entry) {
+	if b := w.backendOf(e); b != nil {
+		if e.Flags&conn.Active != 0 {
+			b.Load.Active.Add(-1)
+		} else {
+			b.Load.Inactive.Add(-1)
+		}
+	}
+	w.table.Delete(e)
+}
+
+// advance records a packet in its connection: state, end, and the backend's load if it changed.
+func (w *Worker) advance(it *item, e *conn.Entry, b *Backend, reply bool) {
+	if it.Proto == packet.ProtoTCP {
+		e.AdvanceTCP(it.TCPFlags, reply)
+		if active := e.State == conn.Established; active != (e.Flags&conn.Active != 0) {
+			w.setActive(e, b, active)
+		}
+	} else if reply {
+		e.Flags |= conn.Replied
+	} else if e.Expires != 0 {
+		e.Flags |= conn.Several
+	}
+	e.Touch(w.now, &w.snap.Timeouts)
+}
+
+func (w *Worker) setActive(e *conn.Entry, b *Backend, active bool) {
+	n := int32(1)
+	if !active {
+		n = -1
+	}
+	e.Flags ^= conn.Active
+	b.Load.Active.Add(n)
+	b.Load.Inactive.Add(-n)
+}
+
+// forward sends a client's packet on to the connection's backend.
+func (w *Worker) forward(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	if b.Mode != DR && ttlOut(f, it.v6()) {
+		return w.timeExceeded(f, it)
+	}
+	if v := w.fits(f, it, b); v != sent {
+		return v
+	}
+	return w.carry(f, it, e, b)
+}
+
+// carry counts a client's packet, which may go on, and sends it to the backend.
+func (w *Worker) carry(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	w.advance(it, e, b, false)
+	c := &w.backends[e.Backend]
+	c.PacketsIn++
+	c.BytesIn += uint64(it.End - packet.EthLen)
+	return w.convey(f, it, e, b)
+}
+
+// convey rewrites a packet in the backend's mode and sends it there.
+func (w *Worker) convey(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	switch b.Mode {
+	case NAT:
+		w.natTo(f, it, e, b)
+	case TUN:
+		if !w.encapsulate(f, it, b) {
+			return drop(reason.NoBuffer)
+		}
+	case DR: // nothing but the MACs
+	default:
+		return verdict{}
+	}
+	return w.sendTo(f, b.Hop)
+}
+
+// reply sends a backend's packet on to the client, as if from the VIP.
+func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	if ttlOut(f, it.v6()) {
+		return w.timeExceeded(f, it)
+	}
+	out, v := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
+	if v != sent {
+		return v
+	}
+	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
+		return w.tooBig(f, it, w.ports[out.port].mtu)
+	}
+	w.advance(it, e, b, true)
+	c := &w.backends[e.Backend]
+	c.PacketsOut++
+	c.BytesOut += uint64(it.End - packet.EthLen)
+	w.natFrom(f, it, e, b)
+	return w.sendWay(f, it.v6(), out)
+}
+
+// fits checks a packet against the MTU of the way to a backend.
+func (w *Worker) fits(f *port.Frame, it *item, b *Backend) verdict {
+	if int(it.End)-packet.EthLen > int(b.MTU) {
+		return w.tooBig(f, it, int(b.MTU))
+	}
+	return sent
+}
+
+// wayTo finds the way to the address at p, its port resolved.
+func (w *Worker) wayTo(p unsafe.Pointer, it *item) (way, verdict) {
+	out := w.snap.Routes.lookup(p, it.v6(), it.hash)
+	if !out.ok {
+		return out, drop(reason.NoRoute)
+	}
+	if !out.onLink {
+		out.port = w.hops.Load(out.hop).Port()
+	}
+	return out, sent
+}
+
+// sendWay sends a packet along a way: to the gateway, or to the packet's destination itself.
+func (w *Worker) sendWay(f *port.Frame, v6 bool, out way) verdict {
+	if !out.onLink {
+		return w.sendTo(f, out.hop)
+	}
+	k := nexthop.Key{Port: out.port, V6: v6}
+	dst := destination(unsafe.Add(f.Data, addrsOff(v6)), v6)
+	if v6 {
+		k.Addr = *(*nexthop.Addr)(dst)
+	} else {
+		packet.Store32(unsafe.Pointer(&k.Addr), 0, packet.Load32(dst, 0))
+	}
+	id := w.hops.Lookup(&k)
+	if id == 0 {
+		w.setSource(f, out.port)
+		w.puntNeighbor(f, &k)
+		return sent
+	}
+	return w.sendTo(f, id)
+}
+
+// sendTo writes the MACs of a next hop and queues the frame on its port.
+func (w *Worker) sendTo(f *port.Frame, id nexthop.ID) verdict {
+	h := w.hops.Load(id)
+	out := h.Port()
+	if int(out) >= len(w.ports) {
+		return drop(reason.NoRoute)
+	}
+	if !h.Usable() {
+		k := w.hops.Key(id)
+		w.setSource(f, out)
+		w.puntNeighbor(f, &k)
+		return sent
+	}
+	w.hops.Touch(id)
+	mac := w.ports[out].mac
+	packet.Store64(f.Data, 0, uint64(h)&(1<<48-1)|mac<<48)
+	packet.Store32(f.Data, 8, uint32(mac>>16))
+	w.transmit(f, out)
+	return sent
+}
+
+func (w *Worker) setSource(f *port.Frame, out uint8) {
+	mac := w.ports[out].mac
+	packet.Store32(f.Data, packet.EthSrc, uint32(mac))
+	packet.Store16(f.Data, packet.EthSrc+4, uint16(mac>>32))
+}

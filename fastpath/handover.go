@@ -1,0 +1,96 @@
+package fastpath
+
+import (
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/fastpath/ring"
+)
+
+// handoverSize is how many frames can wait from one worker to another.
+const handoverSize = 1024
+
+// finished marks, in Frame.Flags, a frame that another worker only has to transmit on Frame.Port.
+const finished uint16 = 1 << 15
+
+// Handover holds a queue from every worker to every other.
+type Handover struct {
+	workers int
+	rings   []*ring.Frames // [from*workers+to]; nil on the diagonal
+}
+
+// NewHandover makes the queues among n workers.
+func NewHandover(n int) *Handover {
+	h := &Handover{workers: n, rings: make([]*ring.Frames, n*n)}
+	for i := range h.rings {
+		if i/n != i%n {
+			h.rings[i] = ring.NewFrames(handoverSize)
+		}
+	}
+	return h
+}
+
+func (h *Handover) to(from, to int) *ring.Frames { return h.rings[from*h.workers+to] }
+
+func (h *Handover) publish(from int) {
+	for to := range h.workers {
+		if to != from {
+			h.to(from, to).Publish()
+		}
+	}
+}
+
+// drain empties the queues to a worker; its owner and all the writers have stopped.
+func (h *Handover) drain(to int) []port.Frame {
+	var all []port.Frame
+	buf := make([]port.Frame, handoverSize)
+	for from := range h.workers {
+		if from != to {
+			h.to(from, to).Publish()
+			all = append(all, buf[:h.to(from, to).Pop(buf)]...)
+		}
+	}
+	return all
+}
+
+// handTo gives a frame to the worker that owns its connection.
+func (w *Worker) handTo(f *port.Frame, owner int) {
+	if !w.handover.to(w.id, owner).Push(f) {
+		w.drop(f, reason.HandoverFull)
+		return
+	}
+	w.counters.HandedOver++
+}
+
+// transmitThrough sends on a port of which this worker has no transmit queue.
+func (w *Worker) transmitThrough(f *port.Frame, out uint8) {
+	f.Port = out
+	f.Flags |= finished
+	if !w.handover.to(w.id, w.id%w.ports[out].queues).Push(f) {
+		w.drop(f, reason.HandoverFull)
+	}
+}
+
+// takeHandedOver handles what other workers received for this one.
+func (w *Worker) takeHandedOver() int {
+	total := 0
+	for from := range w.workers {
+		if from == w.id {
+			continue
+		}
+		frames := w.scratch.inbox[:w.handover.to(from, w.id).Pop(w.scratch.inbox[:])]
+		total += len(frames)
+		keep := frames[:0]
+		for i := range frames {
+			f := &frames[i]
+			if f.Flags&finished != 0 {
+				f.Flags &^= finished
+				w.transmit(f, f.Port)
+				continue
+			}
+			keep = append(keep, *f)
+		}
+		w.parse(keep)
+		w.handle(keep)
+	}
+	return total
+}

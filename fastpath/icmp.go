@@ -1,0 +1,271 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// odd handles what is not a TCP or UDP packet to a unicast MAC: one by one, as there is little of it.
+func (w *Worker) odd(f *port.Frame, it *item) verdict {
+	switch it.Kind {
+	case packet.Bad:
+		return drop(it.Fault)
+	case packet.ARP:
+		return punt(reason.PuntARP)
+	case packet.ICMP4, packet.ICMP6:
+		return w.icmpPacket(f, it)
+	}
+	if it.Group {
+		return w.group(f)
+	}
+	return w.other(f, it, it.Fault)
+}
+
+// group handles multicast and broadcast other than neighbour discovery: the kernel may listen to it.
+func (w *Worker) group(f *port.Frame) verdict {
+	if w.ports[f.Port].tap {
+		return punt(reason.PuntMulticast)
+	}
+	return drop(reason.MulticastIgnored)
+}
+
+// other handles a packet that no service can take: for the kernel, or dropped for the reason given.
+func (w *Worker) other(f *port.Frame, it *item, r reason.Reason) verdict {
+	addrs := unsafe.Add(f.Data, addrsOff(it.v6()))
+	local := w.snap.local(destination(addrs, it.v6()), it.v6())
+	switch {
+	case local == 0:
+		return drop(reason.Foreign)
+	case local&localOwn != 0:
+		if bad := w.badSource(addrs, it.v6()); bad != reason.Unset {
+			return drop(bad)
+		}
+		return w.toKernel(local)
+	}
+	return drop(r)
+}
+
+func (w *Worker) icmpPacket(f *port.Frame, it *item) verdict {
+	v6 := it.v6()
+	if int(it.End)-int(it.L4) < packet.ICMPLen {
+		return drop(reason.BadICMP)
+	}
+	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	kind := packet.Load8(l4, packet.ICMPType)
+	if v6 && kind >= packet.ICMP6NDFirst && kind <= packet.ICMP6NDLast {
+		return punt(reason.PuntND)
+	}
+	if it.Group {
+		return w.group(f)
+	}
+	if isError(kind, v6) {
+		return w.icmpError(f, it)
+	}
+	addrs := unsafe.Add(f.Data, addrsOff(v6))
+	local := w.snap.local(destination(addrs, v6), v6)
+	if local != 0 && isEcho(kind, v6) {
+		own := local&localOwn != 0
+		if local&localVIP != 0 || own && w.toKernel(local).fate != punted {
+			return w.echo(f, it)
+		}
+	}
+	return w.other(f, it, reason.ICMPUnsupported)
+}
+
+func isEcho(kind uint8, v6 bool) bool {
+	return v6 && kind == packet.ICMP6Echo || !v6 && kind == packet.ICMP4Echo
+}
+
+// isError tells the ICMP messages that quote a packet.
+func isError(kind uint8, v6 bool) bool {
+	if v6 {
+		return kind >= packet.ICMP6Unreachable && kind <= packet.ICMP6ParamProblem
+	}
+	switch kind {
+	case packet.ICMP4Unreachable, packet.ICMP4SourceQuench, packet.ICMP4TimeExceeded, packet.ICMP4ParamProblem:
+		return true
+	}
+	return false
+}
+
+// echo turns an echo request into its reply in place and sends it back to where it came from.
+func (w *Worker) echo(f *port.Frame, it *item) verdict {
+	v6 := it.v6()
+	ip := unsafe.Add(f.Data, packet.EthLen)
+	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	if r := w.badSource(unsafe.Add(f.Data, addrsOff(v6)), v6); r != reason.Unset {
+		return drop(r)
+	}
+	old := packet.Load16(l4, packet.ICMPType)
+	reply := old &^ 0xff
+	if v6 {
+		reply |= packet.ICMP6EchoReply
+	}
+	packet.Store16(l4, packet.ICMPType, reply)
+	packet.Store16(l4, packet.ICMPChecksum, packet.Replace16(old, reply).Update(packet.Load16(l4, packet.ICMPChecksum)))
+	if v6 {
+		src, dst := *(*[16]byte)(unsafe.Add(ip, packet.IP6Src)), *(*[16]byte)(unsafe.Add(ip, packet.IP6Dst))
+		*(*[16]byte)(unsafe.Add(ip, packet.IP6Src)), *(*[16]byte)(unsafe.Add(ip, packet.IP6Dst)) = dst, src
+		packet.Store8(ip, packet.IP6HopLimit, outerTTL)
+	} else {
+		src, dst := packet.Load32(ip, packet.IP4Src), packet.Load32(ip, packet.IP4Dst)
+		packet.Store32(ip, packet.IP4Src, dst)
+		packet.Store32(ip, packet.IP4Dst, src)
+		before := packet.Load16(ip, packet.IP4TTL)
+		after := before&^0xff | outerTTL
+		packet.Store16(ip, packet.IP4TTL, after)
+		packet.Store16(ip, packet.IP4Checksum, packet.Replace16(before, after).Update(packet.Load16(ip, packet.IP4Checksum)))
+	}
+	w.sendBack(f)
+	return sent
+}
+
+// sendBack returns a frame to the station it came from.
+func (w *Worker) sendBack(f *port.Frame) {
+	src := packet.Load64(f.Data, packet.EthSrc) & (1<<48 - 1)
+	mac := w.ports[f.Port].mac
+	packet.Store64(f.Data, 0, src|mac<<48)
+	packet.Store32(f.Data, 8, uint32(mac>>16))
+	w.transmit(f, f.Port)
+}
+
+// quote is the packet that an ICMP error quotes. At least its IP header and the 8 bytes after it are there.
+type quote struct {
+	ip    unsafe.Pointer
+	l4    unsafe.Pointer
+	addrs unsafe.Pointer
+	ports uint32
+	proto uint8
+	size  int // bytes quoted from l4 on
+}
+
+// find reads the quoted packet of an ICMP error; false if there is none of TCP or UDP to be found.
+func (q *quote) find(f *port.Frame, it *item) bool {
+	v6 := it.v6()
+	off := int(it.L4) + packet.ICMPLen
+	if off > int(it.End) || !isError(packet.Load8(f.Data, uintptr(it.L4)), v6) {
+		return false
+	}
+	q.ip = unsafe.Add(f.Data, off)
+	left := int(it.End) - off
+	var hl int
+	if v6 {
+		hl = packet.IP6Len
+		if left < hl+packet.L4QuoteLen || packet.Load8(q.ip, 0)>>4 != 6 {
+			return false
+		}
+		q.proto = packet.Load8(q.ip, packet.IP6Next)
+	} else {
+		if left < packet.IP4Len+packet.L4QuoteLen || packet.Load8(q.ip, 0)>>4 != 4 {
+			return false
+		}
+		hl = int(packet.Load8(q.ip, 0)&0x0f) * 4
+		const offset = 0xff1f // of the fragment field, as loaded: only a first fragment has ports
+		if hl < packet.IP4Len || left < hl+packet.L4QuoteLen || packet.Load16(q.ip, packet.IP4Frag)&offset != 0 {
+			return false
+		}
+		q.proto = packet.Load8(q.ip, packet.IP4Proto)
+	}
+	if q.proto != packet.ProtoTCP && q.proto != packet.ProtoUDP {
+		return false
+	}
+	q.l4 = unsafe.Add(q.ip, hl)
+	q.size = left - hl
+	q.addrs = unsafe.Add(q.ip, addrsOff(v6)-packet.EthLen)
+	q.ports = packet.Load32(q.l4, 0)
+	return q.sentByReceiver(f, v6)
+}
+
+// sentByReceiver reports whether the error goes to the one that sent the quoted packet, as every true one does.
+func (q *quote) sentByReceiver(f *port.Frame, v6 bool) bool {
+	to := destination(unsafe.Add(f.Data, addrsOff(v6)), v6)
+	if v6 {
+		return *(*[16]byte)(to) == *(*[16]byte)(q.addrs)
+	}
+	return packet.Load32(to, 0) == packet.Load32(q.addrs, 0)
+}
+
+// turned is the tuple of the packets that travel the same way as the ICMP error: the quoted one reversed;
+// addrs is its memory.
+func (q *quote) turned(v6 bool, addrs *[32]byte) conn.Key {
+	n := uint32(4)
+	if v6 {
+		n = 16
+	}
+	b := packet.Bytes(q.addrs, 2*n)
+	copy(addrs[:n], b[n:])
+	copy(addrs[n:], b[:n])
+	return conn.Key{Addrs: unsafe.Pointer(addrs), Ports: q.ports>>16 | q.ports<<16, Proto: q.proto, V6: v6}
+}
+
+// icmpError takes an ICMP error to the end of the connection that sent the packet it quotes
+// (RFC 5508 section 4 for nat).
+func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
+	var q quote
+	v6 := it.v6()
+	if !q.find(f, it) {
+		return w.other(f, it, reason.BadICMP)
+	}
+	var addrs [32]byte
+	k := q.turned(v6, &addrs)
+	r := w.table.Find(&k)
+	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
+		return w.other(f, it, reason.ICMPNoConnection)
+	}
+	b := w.backendOf(r.Entry)
+	if b == nil {
+		return drop(reason.BackendGone)
+	}
+	it.hash = uint32(w.hashOf(&k))
+	if ttlOut(f, v6) && b.Mode != DR {
+		return drop(reason.TTLExceeded) // no error about an error (RFC 1122 section 3.2.2)
+	}
+	if r.Reply {
+		return w.errorToClient(f, it, &q, r.Entry, b)
+	}
+	return w.errorToBackend(f, it, &q, r.Entry, b)
+}
+
+func (w *Worker) hashOf(k *conn.Key) uint64 {
+	if k.V6 {
+		return w.table.Hash6(k.Addrs, k.Ports, k.Proto)
+	}
+	return w.table.Hash4(packet.Load64(k.Addrs, 0), k.Ports, k.Proto)
+}
+
+// errorToBackend forwards an error about a reply. In nat the quoted reply came from the backend, which must
+// see its own address there.
+func (w *Worker) errorToBackend(f *port.Frame, it *item, q *quote, e *conn.Entry, b *Backend) verdict {
+	if int(it.End)-packet.EthLen > int(b.MTU) {
+		return drop(reason.TooBig)
+	}
+	switch b.Mode {
+	case NAT:
+		p := &w.snap.Peers[e.Backend]
+		q.translate(f, it, unsafe.Pointer(&p.Addr), p.Port, true)
+	case TUN:
+		if !w.encapsulate(f, it, b) {
+			return drop(reason.NoBuffer)
+		}
+	}
+	return w.sendTo(f, b.Hop)
+}
+
+// errorToClient forwards an error about a client's packet in nat. The client knows only the VIP, so that is
+// the quoted packet's destination and, as in LVS, the error's source, whichever router sent it.
+func (w *Worker) errorToClient(f *port.Frame, it *item, q *quote, e *conn.Entry, b *Backend) verdict {
+	out, v := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
+	if v != sent {
+		return v
+	}
+	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
+		return drop(reason.TooBig)
+	}
+	vip := destination(unsafe.Pointer(&e.Addrs), it.v6())
+	q.translate(f, it, vip, uint16(e.Ports>>16), false)
+	return w.sendWay(f, it.v6(), out)
+}

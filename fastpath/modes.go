@@ -1,0 +1,77 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+)
+
+// ttlOut reports whether a packet may not be forwarded any further.
+func ttlOut(f *port.Frame, v6 bool) bool {
+	if v6 {
+		return packet.Load8(f.Data, packet.EthLen+packet.IP6HopLimit) <= 1
+	}
+	return packet.Load8(f.Data, packet.EthLen+packet.IP4TTL) <= 1
+}
+
+// lowerTTL takes one off the TTL or hop limit; d is what else changed in the IPv4 header.
+func lowerTTL(ip unsafe.Pointer, v6 bool, d packet.Delta) {
+	if v6 {
+		packet.Store8(ip, packet.IP6HopLimit, packet.Load8(ip, packet.IP6HopLimit)-1)
+		return
+	}
+	packet.Store8(ip, packet.IP4TTL, packet.Load8(ip, packet.IP4TTL)-1)
+	d = d.Plus(packet.TTLDelta)
+	packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
+}
+
+// updateL4 changes a TCP or UDP checksum. A UDP checksum of 0 says that there is none and stays (RFC 768);
+// one that becomes 0 is written as its other form.
+func updateL4(l4 unsafe.Pointer, proto uint8, d packet.Delta) {
+	if proto == packet.ProtoTCP {
+		packet.Store16(l4, packet.TCPChecksum, d.Update(packet.Load16(l4, packet.TCPChecksum)))
+		return
+	}
+	old := packet.Load16(l4, packet.UDPChecksum)
+	if old == 0 {
+		return
+	}
+	sum := d.Update(old)
+	if sum == 0 {
+		sum = 0xffff
+	}
+	packet.Store16(l4, packet.UDPChecksum, sum)
+}
+
+// natTo rewrites a client's packet: destination from the VIP to the backend.
+func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
+	ip := unsafe.Add(f.Data, packet.EthLen)
+	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	p := &w.snap.Peers[e.Backend]
+	if it.v6() {
+		packet.Store64(ip, packet.IP6Dst, p.Addr[0])
+		packet.Store64(ip, packet.IP6Dst+8, p.Addr[1])
+	} else {
+		packet.Store32(ip, packet.IP4Dst, uint32(p.Addr[0]))
+	}
+	lowerTTL(ip, it.v6(), b.ToL3)
+	packet.Store16(l4, packet.PortsOff+2, p.Port)
+	updateL4(l4, it.Proto, b.ToL4)
+}
+
+// natFrom rewrites a backend's packet: source from the backend to the VIP.
+func (w *Worker) natFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
+	ip := unsafe.Add(f.Data, packet.EthLen)
+	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	if it.v6() {
+		packet.Store64(ip, packet.IP6Src, e.Addrs[2])
+		packet.Store64(ip, packet.IP6Src+8, e.Addrs[3])
+	} else {
+		packet.Store32(ip, packet.IP4Src, uint32(e.Addrs[0]>>32))
+	}
+	lowerTTL(ip, it.v6(), b.ToL3.Neg())
+	packet.Store16(l4, packet.PortsOff, uint16(e.Ports>>16))
+	updateL4(l4, it.Proto, b.ToL4.Neg())
+}

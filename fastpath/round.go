@@ -1,0 +1,182 @@
+package fastpath
+
+import (
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/fastpath/ring"
+)
+
+// sweepBudget is how many connections one round looks at for expiry: about a microsecond's worth.
+const sweepBudget = 512
+
+const nsPerTick = 1_000_000
+
+// Poll does one round: every queue once, then what other workers and the slow path have sent, then a
+// little of the sweep. It returns how many packets there were.
+func (w *Worker) Poll() int {
+	if s := w.shared.Load(); s != w.snap {
+		w.adopt(s)
+	}
+	total := 0
+	for i := range w.ports {
+		p := &w.ports[i]
+		p.q.Exchange(port.BurstSize)
+		w.tick(p.b.Now)
+		if n := int(p.b.NRX); n > 0 {
+			total += n
+			w.counters.In += uint64(n)
+			p.b.NRX = 0
+			w.receive(p.b.RX[:n], uint8(i))
+		}
+	}
+	if w.workers > 1 {
+		total += w.takeHandedOver()
+		w.handover.publish(w.id)
+	}
+	total += w.takeInjected()
+	w.sweep()
+	w.punts.Ring()
+	w.counters.Polls++
+	w.busy = total > 0
+	return total
+}
+
+// tick moves the worker's clock on; the time since the last look was busy if the round had packets.
+func (w *Worker) tick(now uint64) {
+	if now <= w.nowNs {
+		return
+	}
+	if w.busy {
+		w.counters.BusyNs += now - w.nowNs
+	}
+	w.nowNs = now
+	w.counters.NowNs = now
+	w.now = conn.Tick(now / nsPerTick)
+}
+
+// sweep ends connections whose time is up.
+func (w *Worker) sweep() {
+	for {
+		n := w.table.Sweep(w.now, w.budget, &w.dead)
+		for _, e := range w.dead[:n] {
+			w.forget(e)
+		}
+		w.counters.Expired += uint64(n)
+		if n < len(w.dead) {
+			break
+		}
+		if w.budget == sweepBudget {
+			break // the rest stays owed: a burst must not wait for it
+		}
+	}
+	w.counters.Live = uint64(w.table.Len())
+}
+
+// takeInjected sends what the slow path wants sent, a bounded number a round.
+func (w *Worker) takeInjected() int {
+	const most = 32
+	var m ring.Meta
+	n := 0
+	for ; n < most; n++ {
+		size, ok := w.inject.Pop(&m, w.scratch.bytes[:])
+		if !ok {
+			break
+		}
+		if int(m.Port) >= len(w.ports) || size < packet.EthLen {
+			w.counters.Reasons[reason.Unset]++
+			continue
+		}
+		w.sendCopy(w.scratch.bytes[:size], m.Port)
+	}
+	return n
+}
+
+// sendCopy sends a finished frame of Weir's own.
+func (w *Worker) sendCopy(frame []byte, out uint8) {
+	w.counters.Own++
+	f, ok := w.spare(out)
+	if !ok || int(f.Tail) < len(frame) {
+		if ok {
+			w.free(&f)
+		}
+		w.counters.Reasons[reason.NoBuffer]++
+		return
+	}
+	copy(packet.Bytes(f.Data, uint32(len(frame))), frame)
+	f.Len = uint32(len(frame))
+	f.Tail -= uint16(len(frame))
+	w.transmit(&f, out)
+}
+
+// spare takes an empty buffer from the queue of a port.
+func (w *Worker) spare(out uint8) (port.Frame, bool) {
+	b := w.ports[out].b
+	if b.NSpare == 0 {
+		w.ports[out].q.Exchange(0)
+		if b.NSpare == 0 {
+			return port.Frame{}, false
+		}
+	}
+	b.NSpare--
+	f := b.Spare[b.NSpare]
+	f.Port = out
+	return f, true
+}
+
+// transmit queues a finished frame on a port: to be sent with the next Exchange there.
+func (w *Worker) transmit(f *port.Frame, out uint8) {
+	p := &w.ports[out]
+	if !p.q.HasTX() {
+		w.transmitThrough(f, out)
+		return
+	}
+	b := p.b
+	if b.NTX == port.TxSize {
+		p.q.Exchange(0)
+		if b.NTX == port.TxSize {
+			w.drop(f, reason.TxFull)
+			return
+		}
+	}
+	b.TX[b.NTX] = *f
+	b.NTX++
+	w.counters.Out++
+}
+
+// drop counts a frame and gives its buffer back.
+func (w *Worker) drop(f *port.Frame, r reason.Reason) {
+	w.counters.Reasons[r]++
+	w.free(f)
+}
+
+func (w *Worker) free(f *port.Frame) {
+	p := &w.ports[0]
+	if p.b.NFree == port.FreeSize {
+		p.q.Exchange(0)
+	}
+	p.b.Free[p.b.NFree] = f.Buf
+	p.b.NFree++
+}
+
+// punt copies a frame for the slow path and gives its buffer back.
+func (w *Worker) punt(f *port.Frame, r reason.Reason) {
+	m := ring.Meta{Reason: r, Port: f.Port}
+	w.puntWith(f, &m)
+}
+
+// puntNeighbor hands over a packet that only lacks the next hop's MAC.
+func (w *Worker) puntNeighbor(f *port.Frame, k *nexthop.Key) {
+	m := ring.Meta{Reason: reason.PuntNeighbor, Port: k.Port, V6: k.V6, Addr: k.Addr}
+	w.puntWith(f, &m)
+}
+
+func (w *Worker) puntWith(f *port.Frame, m *ring.Meta) {
+	r := m.Reason
+	if !w.punts.Push(m, packet.Bytes(f.Data, f.Len)) {
+		r = reason.PuntFull
+	}
+	w.drop(f, r)
+}

@@ -1,0 +1,107 @@
+package fastpath
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+)
+
+// Routes says where a packet for an address leaves: on a port whose network the address is in, or
+// through a gateway. Weir is no router: there is nothing else.
+type Routes struct {
+	nets4 []net4
+	nets6 []net6
+	gws   [2][]nexthop.ID // IPv4, IPv6
+}
+
+// net4 is a connected network, as loaded.
+type net4 struct {
+	addr, mask uint32
+	port       uint8
+}
+
+type net6 struct {
+	addr, mask [2]uint64
+	port       uint8
+}
+
+// way is the outcome of a lookup: a gateway's record, or a port on whose link the address itself is.
+type way struct {
+	hop    nexthop.ID
+	port   uint8
+	onLink bool
+	ok     bool
+}
+
+func (r *Routes) build(s *Spec) {
+	for i, p := range s.Ports {
+		for _, a := range p.Addresses {
+			r.addNet(uint8(i), a)
+		}
+	}
+	for _, g := range s.Gateways {
+		f := 0
+		if g.V6 {
+			f = 1
+		}
+		r.gws[f] = append(r.gws[f], g.Hop)
+	}
+}
+
+func (r *Routes) addNet(port uint8, p netip.Prefix) {
+	addr, mask := AddrOf(p.Masked().Addr()), prefixMask(p.Bits())
+	if p.Addr().Is4() {
+		r.nets4 = append(r.nets4, net4{
+			addr: packet.Load32(unsafe.Pointer(&addr), 0),
+			mask: packet.Load32(unsafe.Pointer(&mask), 0),
+			port: port,
+		})
+		return
+	}
+	r.nets6 = append(r.nets6, net6{
+		addr: *(*[2]uint64)(unsafe.Pointer(&addr)),
+		mask: *(*[2]uint64)(unsafe.Pointer(&mask)),
+		port: port,
+	})
+}
+
+func prefixMask(n int) (m nexthop.Addr) {
+	for i := range n {
+		m[i/8] |= 0x80 >> (i % 8)
+	}
+	return m
+}
+
+// lookup finds the way to the address at p. hash chooses among several gateways, so that a flow keeps to
+// one.
+func (r *Routes) lookup(p unsafe.Pointer, v6 bool, hash uint32) way {
+	f := 0
+	if v6 {
+		f = 1
+		a0, a1 := packet.Load64(p, 0), packet.Load64(p, 8)
+		for i := range r.nets6 {
+			n := &r.nets6[i]
+			if a0&n.mask[0] == n.addr[0] && a1&n.mask[1] == n.addr[1] {
+				return way{port: n.port, onLink: true, ok: true}
+			}
+		}
+	} else {
+		a := packet.Load32(p, 0)
+		for i := range r.nets4 {
+			n := &r.nets4[i]
+			if a&n.mask == n.addr {
+				return way{port: n.port, onLink: true, ok: true}
+			}
+		}
+	}
+	gws := r.gws[f]
+	switch len(gws) {
+	case 0:
+		return way{}
+	case 1:
+		return way{hop: gws[0], ok: true}
+	}
+	return way{hop: gws[uint64(hash)*uint64(len(gws))>>32], ok: true}
+}

@@ -1,0 +1,93 @@
+package fastpath
+
+import (
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/sched"
+)
+
+// Mode is how packets reach a service's backends.
+type Mode uint8
+
+// The modes. Zero is none.
+const (
+	NAT Mode = iota + 1
+	TUN
+	DR
+)
+
+// MaxBackends and MaxServices bound the indices of a snapshot: the workers' counters have a fixed place
+// for each, in memory that is only mapped when it is used.
+const (
+	MaxBackends = 1 << 20
+	MaxServices = 1 << 17
+)
+
+// Snapshot is the configuration as the workers use it. It is immutable once published; the
+// garbage collector frees it when no worker holds it any more.
+type Snapshot struct {
+	// Generation grows with every publication.
+	Generation uint64
+	// Backends and Peers have the same index, which a backend keeps while it is configured. An unused
+	// place has generation 0.
+	Backends []Backend
+	Peers    []conn.Peer
+	Services []Service // a service keeps its index while it is configured
+	Routes   Routes
+	Timeouts conn.Timeouts
+
+	services *endpointTable // endpoint → index + 1
+	locals   *endpointTable // address → local flags
+}
+
+// Service is a virtual service.
+type Service struct {
+	Mode Mode
+	// Sched picks among Backends, which lists the snapshot's indices in the scheduler's order.
+	Sched    sched.Scheduler
+	Backends []uint32
+}
+
+// Backend is one real server of one service.
+type Backend struct {
+	Mode    Mode
+	V6      bool // of the backend's address
+	Accepts bool // takes new connections: up and with a weight
+	DF      DFPolicy
+	Clamp   bool   // TUN: lower the MSS of SYNs to MSS
+	Hdr     uint16 // TUN: length of Outer, 20 or 40
+	// MTU is the largest IP packet that may be sent this way; in TUN without the outer header.
+	MTU uint16
+	// MSS4 and MSS6 are the largest TCP segments that fit MTU.
+	MSS4, MSS6 uint16
+	// ToL3 and ToL4 change a checksum as the client's packet is rewritten from the VIP to the backend:
+	// ToL3 by the address, ToL4 by address and port.
+	ToL3, ToL4 packet.Delta
+	Gen        uint32 // as in Peers
+	Service    uint32 // index
+	Hop        nexthop.ID
+	Load       *sched.Load
+	// Outer is TUN's outer header with addresses, version, TTL and protocol filled in; for IPv4,
+	// OuterSum is the sum of its words, the changing ones being 0.
+	Outer    [40]byte
+	OuterSum uint64
+}
+
+// DFPolicy is what becomes of the don't-fragment bit in a tunnel's IPv4 outer header.
+type DFPolicy uint8
+
+// The policies.
+const (
+	DFCopy DFPolicy = iota // as inside; set if the inner packet is IPv6
+	DFSet
+	DFClear
+)
+
+// What an address of ours is: flags of the locals table; the low byte is the port + 1 of an own address.
+const (
+	localVIP uint32 = 1 << 8
+	localOwn uint32 = 1 << 9
+)
+
+func ownPort(flags uint32) uint8 { return uint8(flags) - 1 }

@@ -1,0 +1,172 @@
+package fastpath
+
+import (
+	"fmt"
+	"net/netip"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/sched"
+)
+
+// Spec describes a snapshot in the terms of the configuration. The caller has validated it.
+type Spec struct {
+	Generation uint64
+	Ports      []PortSpec
+	Gateways   []GatewaySpec
+	Services   []ServiceSpec // by index; one without a scheduler is an unused place
+	Backends   []BackendSpec // by index; one with generation 0 is an unused place
+	Timeouts   conn.Timeouts
+}
+
+// PortSpec is a port, by index.
+type PortSpec struct {
+	Addresses []netip.Prefix // own addresses, unmasked
+	MTU       int
+}
+
+// GatewaySpec is a way to everything that is not on a connected network.
+type GatewaySpec struct {
+	Port uint8
+	Hop  nexthop.ID
+	V6   bool
+}
+
+// ServiceSpec is a virtual service.
+type ServiceSpec struct {
+	Address  netip.AddrPort
+	Proto    uint8
+	Mode     Mode
+	Sched    sched.Scheduler
+	Backends []uint32
+}
+
+// BackendSpec is a real server.
+type BackendSpec struct {
+	Gen     uint32
+	Service uint32
+	Address netip.AddrPort
+	Accepts bool
+	Hop     nexthop.ID
+	Port    uint8 // egress
+	DF      DFPolicy
+	Clamp   bool
+	Source  netip.Addr // TUN: source of the outer header, of the backend's family
+	Load    *sched.Load
+}
+
+// AddrOf is an address as the packet path compares it.
+func AddrOf(a netip.Addr) (out nexthop.Addr) {
+	if a.Is4() {
+		b := a.As4()
+		copy(out[:], b[:])
+	} else {
+		out = a.As16()
+	}
+	return out
+}
+
+// NewSnapshot compiles a snapshot.
+func NewSnapshot(s *Spec) (*Snapshot, error) {
+	if len(s.Backends) > MaxBackends || len(s.Services) > MaxServices {
+		return nil, fmt.Errorf("%d services with %d backends: the most is %d with %d",
+			len(s.Services), len(s.Backends), MaxServices, MaxBackends)
+	}
+	snap := &Snapshot{
+		Generation: s.Generation,
+		Backends:   make([]Backend, len(s.Backends)),
+		Peers:      make([]conn.Peer, len(s.Backends)),
+		Services:   make([]Service, len(s.Services)),
+		Timeouts:   s.Timeouts,
+		services:   newEndpointTable(len(s.Services)),
+		locals:     newEndpointTable(len(s.Services) + 4*len(s.Ports)),
+	}
+	snap.Routes.build(s)
+	for i, p := range s.Ports {
+		for _, a := range p.Addresses {
+			e := endpoint{addr: AddrOf(a.Addr()), v6: a.Addr().Is6()}
+			*snap.locals.ref(&e) |= localOwn | uint32(i+1)
+		}
+	}
+	for i := range s.Services {
+		snap.addService(uint32(i), &s.Services[i])
+	}
+	for i := range s.Backends {
+		if b := &s.Backends[i]; b.Gen != 0 {
+			if int(b.Service) >= len(s.Services) {
+				return nil, fmt.Errorf("backend %s names service %d, of %d", b.Address, b.Service, len(s.Services))
+			}
+			snap.addBackend(uint32(i), b, s)
+		}
+	}
+	return snap, nil
+}
+
+func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
+	if v.Sched == nil {
+		return
+	}
+	snap.Services[i] = Service{Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
+	e := endpoint{addr: AddrOf(v.Address.Addr()), v6: v.Address.Addr().Is6()}
+	*snap.locals.ref(&e) |= localVIP
+	e.port, e.proto = packet.Swap16(v.Address.Port()), v.Proto
+	*snap.services.ref(&e) = i + 1
+}
+
+func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
+	svc := &s.Services[b.Service]
+	addr := AddrOf(b.Address.Addr())
+	snap.Peers[i] = conn.Peer{
+		Addr: *(*[2]uint64)(unsafe.Pointer(&addr)),
+		Gen:  b.Gen,
+		Port: packet.Swap16(b.Address.Port()),
+	}
+	out := &snap.Backends[i]
+	*out = Backend{
+		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, DF: b.DF, Clamp: b.Clamp,
+		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load,
+	}
+	mtu := s.Ports[b.Port].MTU
+	switch svc.Mode {
+	case TUN:
+		out.buildOuter(b, addr)
+		mtu -= int(out.Hdr)
+	case NAT:
+		vip := AddrOf(svc.Address.Addr())
+		out.ToL3 = packet.Replace(unsafe.Pointer(&vip), unsafe.Pointer(&addr), len(addr))
+		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Address.Port()), snap.Peers[i].Port))
+	}
+	out.MTU = uint16(mtu)
+	out.MSS4 = uint16(mtu - packet.IP4Len - packet.TCPLen)
+	out.MSS6 = uint16(mtu - packet.IP6Len - packet.TCPLen)
+}
+
+// outerTTL is the TTL and hop limit of outer headers (RFC 2003 section 3.1 leaves it to the sender).
+const outerTTL = 64
+
+func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
+	src := AddrOf(b.Source)
+	h := out.Outer[:]
+	if out.V6 {
+		out.Hdr = packet.IP6Len
+		h[0] = 6 << 4
+		h[packet.IP6HopLimit] = outerTTL
+		copy(h[packet.IP6Src:], src[:])
+		copy(h[packet.IP6Dst:], addr[:])
+		return
+	}
+	out.Hdr = packet.IP4Len
+	h[0] = 4<<4 | packet.IP4Len/4
+	h[packet.IP4TTL] = outerTTL
+	copy(h[packet.IP4Src:], src[:4])
+	copy(h[packet.IP4Dst:], addr[:4])
+	out.OuterSum = packet.Sum(unsafe.Pointer(&out.Outer), packet.IP4Len, 0)
+}
+
+// local returns what the address at p is to us; 0: nothing.
+func (snap *Snapshot) local(p unsafe.Pointer, v6 bool) uint32 {
+	e := endpointAt(p, v6, 0, 0)
+	return snap.locals.get(&e)
+}

@@ -1,0 +1,135 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+)
+
+// encapsulate puts the outer header of a backend in front of a packet (RFC 2003, RFC 2473, RFC 4213), whose
+// only own change is the TTL; padding behind it goes. It reports false if the buffer has no room.
+func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
+	hdr := uint32(b.Hdr)
+	if uint32(f.Room) < hdr {
+		return false
+	}
+	v6 := it.v6()
+	inner := unsafe.Add(f.Data, packet.EthLen)
+	lowerTTL(inner, v6, 0)
+	if b.Clamp && it.TCPFlags&packet.SYN != 0 && it.flow() {
+		clampMSS(f, it, b)
+	}
+	size := uint16(it.End) - packet.EthLen
+	f.Tail += uint16(f.Len - uint32(it.End))
+	f.Len = uint32(it.End) + hdr
+	f.Room -= uint16(hdr)
+	f.Data = unsafe.Add(f.Data, -int(hdr))
+	outer := unsafe.Add(f.Data, packet.EthLen)
+	if b.V6 {
+		packet.Store16(f.Data, packet.EthTypeOff, packet.EtherIPv6)
+		outer6(outer, inner, v6, size, b, it.hash)
+	} else {
+		packet.Store16(f.Data, packet.EthTypeOff, packet.EtherIPv4)
+		w.outer4(outer, inner, v6, size, b)
+	}
+	return true
+}
+
+// trafficClass is the inner packet's TOS or traffic class: DSCP and ECN, both copied to the outer header
+// (RFC 6040 section 4.1, normal mode).
+func trafficClass(ip unsafe.Pointer, v6 bool) uint8 {
+	if v6 {
+		return uint8(packet.Swap16(packet.Load16(ip, 0)) >> 4)
+	}
+	return packet.Load8(ip, packet.IP4TOS)
+}
+
+func innerProto(v6 bool) uint8 {
+	if v6 {
+		return packet.ProtoIPv6
+	}
+	return packet.ProtoIPIP
+}
+
+func (w *Worker) outer4(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend) {
+	*(*[packet.IP4Len]byte)(outer) = *(*[packet.IP4Len]byte)(unsafe.Pointer(&b.Outer))
+	tos := trafficClass(inner, v6)
+	df := b.DF == DFSet || b.DF == DFCopy && (v6 || packet.Load16(inner, packet.IP4Frag)&packet.IP4DontFragment != 0)
+	packet.Store8(outer, packet.IP4TOS, tos)
+	packet.Store16(outer, packet.IP4Total, packet.Swap16(size+packet.IP4Len))
+	packet.Store8(outer, packet.IP4Proto, innerProto(v6))
+	var id, frag uint16
+	if df {
+		frag = packet.IP4DontFragment // the ID is free then (RFC 6864 section 4.1)
+	} else {
+		w.ids++
+		id = w.ids
+	}
+	packet.Store16(outer, packet.IP4ID, id)
+	packet.Store16(outer, packet.IP4Frag, frag)
+	sum := b.OuterSum + uint64(packet.Load16(outer, 0)&0xff00) + uint64(packet.Load16(outer, packet.IP4Total)) +
+		uint64(id) + uint64(frag) + uint64(innerProto(v6))<<8
+	packet.Store16(outer, packet.IP4Checksum, ^packet.Fold(sum))
+}
+
+// outer6 writes an IPv6 outer header; its flow label carries the inner flow's hash, so that routers and the
+// receiver's RSS spread tunnelled flows (RFC 6438).
+func outer6(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend, hash uint32) {
+	*(*[packet.IP6Len]byte)(outer) = b.Outer
+	packet.Store32(outer, 0, packet.Swap32(6<<28|uint32(trafficClass(inner, v6))<<20|hash&0xfffff))
+	packet.Store16(outer, packet.IP6Payload, packet.Swap16(size))
+	packet.Store8(outer, packet.IP6Next, innerProto(v6))
+}
+
+// clampMSS lowers the MSS option of a SYN so that the other end's segments fit the tunnel.
+func clampMSS(f *port.Frame, it *item, b *Backend) {
+	const (
+		optEnd = 0
+		optNop = 1
+		optMSS = 2
+	)
+	limit := b.MSS4
+	if it.v6() {
+		limit = b.MSS6
+	}
+	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	end := uintptr(packet.Load8(l4, packet.TCPDataOffset)>>4) * 4
+	for off := uintptr(packet.TCPLen); off < end; {
+		kind := packet.Load8(l4, off)
+		if kind == optEnd {
+			return
+		}
+		if kind == optNop {
+			off++
+			continue
+		}
+		if off+1 >= end {
+			return
+		}
+		size := uintptr(packet.Load8(l4, off+1))
+		if size < 2 || off+size > end {
+			return
+		}
+		if kind == optMSS && size == 4 {
+			setMSS(l4, off+2, limit)
+			return
+		}
+		off += size
+	}
+}
+
+// setMSS writes the option's value if it is larger than limit. At an odd offset its bytes belong to two of
+// the checksum's words, so their halves are swapped there.
+func setMSS(l4 unsafe.Pointer, off uintptr, limit uint16) {
+	old := packet.Load16(l4, off)
+	if packet.Swap16(old) <= limit {
+		return
+	}
+	value := packet.Swap16(limit)
+	packet.Store16(l4, off, value)
+	if off%2 != 0 {
+		old, value = packet.Swap16(old), packet.Swap16(value)
+	}
+	updateL4(l4, packet.ProtoTCP, packet.Replace16(old, value))
+}

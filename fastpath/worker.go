@@ -1,0 +1,167 @@
+package fastpath
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/prefetch"
+	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/sched"
+)
+
+// PortInfo is what a worker must know of a port, by index.
+type PortInfo struct {
+	MAC    [6]byte
+	MTU    int
+	Own4   nexthop.Addr // source of ICMP errors; zero: the packet's destination is used
+	Own6   nexthop.Addr
+	HasTAP bool
+	// Queues is how many of the workers, from the first on, have a queue of this port. The others send
+	// through them.
+	Queues int
+}
+
+// Options make a worker.
+type Options struct {
+	ID             int // 0 to Workers-1
+	Ports          []PortInfo
+	Queues         []port.Queue // this worker's, by port
+	Neighbors      *nexthop.Table
+	Snapshot       *atomic.Pointer[Snapshot] // the configuration in force; never nil inside
+	Handover       *Handover                 // shared by all workers
+	Punts          *ring.Packets             // to the slow path
+	Inject         *ring.Packets             // from the slow path
+	MaxConnections int
+	Hugepages      bool
+	Seed           conn.Seed
+	// Unhurried lifts the bound on what one round sweeps: for replay, whose clock leaps.
+	Unhurried bool
+}
+
+// egress is a port as the worker writes to it.
+type egress struct {
+	q      port.Queue
+	b      *port.Burst
+	mac    uint64 // in the low 48 bits, as loaded
+	mtu    int
+	own4   nexthop.Addr
+	own6   nexthop.Addr
+	tap    bool
+	queues int
+}
+
+// Worker handles one queue of every port. All its methods but the Read side of its counters and Dump
+// belong to the goroutine that runs it.
+type Worker struct {
+	id       int
+	workers  int
+	snap     *Snapshot
+	shared   *atomic.Pointer[Snapshot]
+	acked    atomic.Uint64 // generation of the snapshot in use; read by the slow path
+	table    *conn.Table
+	hops     *nexthop.Table
+	ports    []egress
+	counters *Counters
+	backends []BackendCounters
+	states   []sched.State
+	now      conn.Tick
+	nowNs    uint64
+	busy     bool // the round before had packets
+	icmp     limiter
+	ids      uint16 // of outer IPv4 headers
+	budget   int
+
+	handover *Handover
+	punts    *ring.Packets
+	inject   *ring.Packets
+	scratch  *scratch
+	key      sched.Key
+	dead     conn.Dead
+	mem      *counterMemory
+}
+
+// scratch is what the stages of a burst hand to each other.
+type scratch struct {
+	lines [prefetch.Max]unsafe.Pointer
+	items [port.BurstSize]item
+	inbox [port.BurstSize]port.Frame
+	bytes [1 << 14]byte // an injected packet
+}
+
+var _ [prefetch.Max - port.BurstSize]struct{}
+
+// NewWorker makes a worker with an empty connection table.
+func NewWorker(o Options) (*Worker, error) {
+	if len(o.Ports) != len(o.Queues) || len(o.Ports) == 0 || len(o.Ports) > 255 {
+		return nil, fmt.Errorf("a worker needs 1 to 255 ports with a queue each, not %d ports and %d queues",
+			len(o.Ports), len(o.Queues))
+	}
+	if o.Snapshot.Load() == nil {
+		return nil, errors.New("a worker needs a snapshot to start with")
+	}
+	table, err := conn.New(o.MaxConnections, o.Hugepages, o.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("worker %d: %w", o.ID, err)
+	}
+	mem, err := newCounterMemory()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("worker %d: %w", o.ID, err), table.Close())
+	}
+	w := &Worker{
+		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
+		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem,
+		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), budget: sweepBudget,
+	}
+	if o.Unhurried {
+		w.budget = int(^uint(0) >> 1)
+	}
+	for i, p := range o.Ports {
+		q := o.Queues[i]
+		e := egress{q: q, b: q.Burst(), mtu: p.MTU, own4: p.Own4, own6: p.Own6, tap: p.HasTAP, queues: max(p.Queues, 1)}
+		for j, c := range p.MAC {
+			e.mac |= uint64(c) << (8 * j)
+		}
+		w.ports = append(w.ports, e)
+	}
+	w.adopt(o.Snapshot.Load())
+	return w, nil
+}
+
+// Close frees the worker's tables and every buffer it still holds. It must not be running any more;
+// nor may anyone read its counters or dump its connections after this.
+func (w *Worker) Close() error {
+	for _, f := range w.handover.drain(w.id) {
+		w.free(&f)
+	}
+	for i := range w.ports {
+		p := &w.ports[i]
+		for j := range p.b.NTX {
+			w.free(&p.b.TX[j])
+		}
+		p.b.NTX = 0
+	}
+	for i := range w.ports {
+		w.ports[i].q.Exchange(0)
+	}
+	return errors.Join(w.table.Close(), w.mem.region.Free())
+}
+
+// Generation is that of the snapshot the worker uses; for any goroutine.
+func (w *Worker) Generation() uint64 { return w.acked.Load() }
+
+// MaxConnections is the capacity of the worker's table; for any goroutine.
+func (w *Worker) MaxConnections() int { return w.table.Cap() }
+
+// Dump gives copies of the worker's connections; for any goroutine, with conn.Table.Dump's caveat.
+func (w *Worker) Dump(f func(*conn.Entry) bool) { w.table.Dump(f) }
+
+func (w *Worker) adopt(s *Snapshot) {
+	w.snap = s
+	w.table.SetPeers(s.Peers)
+	w.acked.Store(s.Generation)
+}
