@@ -1,0 +1,173 @@
+// Package health finds out which real servers answer: it connects to each on an ordinary socket, or asks
+// it for a page over HTTP, and reports when one stops answering or answers again.
+//
+// A backend starts up, so that a restart of Weir does not turn away clients while thousands of first
+// checks are under way: one that does not answer falls after its first Fall checks. The first checks of
+// a Set begin at once, a fraction of a millisecond apart; from then on, checks begin every Interval,
+// however long each takes. So a backend that dies is reported within Fall × Interval + Timeout, and one
+// that is back within Rise × Interval + Timeout. Where Timeout is longer than Interval, several checks of
+// one backend are under way at a time; their results count in the order in which they began.
+//
+// What fails on this machine, before a packet leaves it (no file descriptor, no such interface), says
+// nothing about the backend: it shows in Status, and the state stays.
+//
+// Not supported: TLS, checks through the forwarding mode itself, checks by a program.
+package health
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+)
+
+// Target is one backend of one service, and how it is checked.
+type Target struct {
+	Service string
+	Backend netip.AddrPort
+	Check   conf.Health
+	// Source is the local address checks come from; the zero Addr leaves the choice to the kernel.
+	Source netip.Addr
+	// Interface is the network interface checks leave through, whatever the routes say; empty leaves the
+	// choice to the routes.
+	Interface string
+}
+
+// Event is a backend's change from up to down or back.
+type Event struct {
+	Service string
+	Backend netip.AddrPort
+	Up      bool
+	Reason  string // the last check's outcome, as Status.Text
+}
+
+// Status is what is known of a target.
+type Status struct {
+	Service string
+	Backend netip.AddrPort
+	Up      bool
+	// Text is the last check's outcome in words: "200 OK in 1.2 ms", "connection refused",
+	// "not checked yet". It never holds anything the backend sent.
+	Text string
+	// Since is when the backend last went up or down, or was first to be checked.
+	Since time.Time
+}
+
+// ErrClosed is returned by Set after Close.
+var ErrClosed = errors.New("health checks have ended")
+
+// startGap is the time between the first checks of the targets of one Set: 10,000 new targets
+// begin over 2 seconds.
+const startGap = 200 * time.Microsecond
+
+// Manager checks targets. Its methods may be called from any goroutine.
+type Manager struct {
+	onChange func(Event)
+	ask      asker
+	checks   sync.WaitGroup // under way
+
+	// emit is held over a change of state and the report of it, so that events arrive one at a time and
+	// in the order of the changes.
+	emit sync.Mutex
+
+	mu      sync.Mutex // guards what follows; taken before a target's
+	targets map[key]*target
+	closed  bool
+}
+
+type key struct {
+	service string
+	backend netip.AddrPort
+}
+
+// New returns a manager without targets. It calls onChange for one change at a time, in the order in
+// which they happen. An event may still arrive for a target that Set has just taken away or replaced:
+// it tells that something changed, Status tells what is. onChange must not call Close.
+func New(onChange func(Event)) *Manager {
+	return &Manager{onChange: onChange, ask: askServer, targets: map[key]*target{}}
+}
+
+// Set makes targets the ones that are checked. One that was there before and has not changed keeps its
+// state and its rhythm; one whose check has changed keeps only whether it is up. An error names the
+// target that cannot be checked, or is ErrClosed; nothing has changed then.
+func (m *Manager) Set(targets []Target) error {
+	probes, err := compile(targets)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	next := make(map[key]*target, len(probes))
+	var added []*target
+	for _, p := range probes {
+		k := key{p.Service, p.Backend}
+		old := m.targets[k]
+		if old != nil && old.probe.sameCheck(p) {
+			next[k] = old
+			continue
+		}
+		t := newTarget(m, p)
+		if old != nil {
+			t.up, t.since = old.stop()
+		}
+		next[k] = t
+		added = append(added, t)
+	}
+	for k, old := range m.targets {
+		if _, kept := next[k]; !kept {
+			old.stop()
+		}
+	}
+	m.targets = next
+	for i, t := range added {
+		t.start(time.Duration(i) * startGap % t.probe.Check.Interval)
+	}
+	return nil
+}
+
+// Status returns what is known of one target, and whether there is one.
+func (m *Manager) Status(service string, backend netip.AddrPort) (Status, bool) {
+	m.mu.Lock()
+	t := m.targets[key{service, backend}]
+	m.mu.Unlock()
+	if t == nil {
+		return Status{}, false
+	}
+	return t.status(), true
+}
+
+// Snapshot returns what is known of all targets, by service and backend.
+func (m *Manager) Snapshot() []Status {
+	m.mu.Lock()
+	all := make([]Status, 0, len(m.targets))
+	for _, t := range m.targets {
+		all = append(all, t.status())
+	}
+	m.mu.Unlock()
+	slices.SortFunc(all, func(a, b Status) int {
+		if c := strings.Compare(a.Service, b.Service); c != 0 {
+			return c
+		}
+		return a.Backend.Compare(b.Backend)
+	})
+	return all
+}
+
+// Close ends all checks. When it returns, none is under way and onChange is not called any more.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closed = true
+	for _, t := range m.targets {
+		t.stop()
+	}
+	m.targets = nil
+	m.mu.Unlock()
+	m.checks.Wait()
+}
