@@ -1,0 +1,296 @@
+package fastpath
+
+import (
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/memport"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/sched"
+)
+
+// The rig is a Weir of one or more workers on two ports in memory, with a clock of its own:
+//
+//	clients ── wan 203.0.113.2/24, 2001:db8::2/64 ── Weir ── lan 10.0.0.1/24, fd00::1/64 ── backends
+//
+// Clients are behind the gateways 203.0.113.1 and 2001:db8::1. Every service has the backends .11 and .12.
+var (
+	wanMAC = [6]byte{2, 0, 0, 0, 0, 2}
+	lanMAC = [6]byte{2, 0, 0, 0, 1, 1}
+	gwMAC  = [6]byte{2, 0, 0, 0, 0, 1}
+	rs1MAC = [6]byte{2, 0, 0, 0, 1, 11}
+	rs2MAC = [6]byte{2, 0, 0, 0, 1, 12}
+)
+
+const (
+	wan = 0
+	lan = 1
+)
+
+type rig struct {
+	t       testing.TB
+	pool    *memport.Pool
+	now     uint64
+	hops    *nexthop.Table
+	spec    *Spec
+	snap    atomic.Pointer[Snapshot]
+	workers []*Worker
+	queues  [][]*memport.Queue // by worker and port
+	punts   []*ring.Packets
+	inject  []*ring.Packets
+	loads   []*sched.Load
+}
+
+type rigOption func(*rigConfig)
+
+type rigConfig struct {
+	workers, queues, capacity int
+	tap                       bool
+	lanMTU                    int
+	limit                     int
+}
+
+func withWorkers(n, queues int) rigOption { return func(c *rigConfig) { c.workers, c.queues = n, queues } }
+func withCapacity(n int) rigOption        { return func(c *rigConfig) { c.capacity = n } }
+func withTAP() rigOption                  { return func(c *rigConfig) { c.tap = true } }
+func withLanMTU(n int) rigOption          { return func(c *rigConfig) { c.lanMTU = n } }
+
+// rigService is a VIP's service in the rig.
+type rigService struct {
+	vip   string // with port
+	proto uint8
+	mode  Mode
+	peers []string // backends with port; .11 and .12 of the family and the service's port if nil
+}
+
+func (r *rig) hop(port uint8, addr string, mac [6]byte) nexthop.ID {
+	a := netip.MustParseAddr(addr)
+	id, err := r.hops.Ensure(nexthop.Key{Addr: AddrOf(a), Port: port, V6: a.Is6()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if mac != [6]byte{} {
+		r.hops.Set(id, mac, nexthop.Reachable)
+	}
+	return id
+}
+
+func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
+	t.Helper()
+	c := rigConfig{workers: 1, queues: 0, capacity: 1024, lanMTU: 1500}
+	for _, o := range opts {
+		o(&c)
+	}
+	if c.queues == 0 {
+		c.queues = c.workers
+	}
+	r := &rig{t: t, pool: &memport.Pool{}, hops: nexthop.NewTable(), now: 1e9}
+	r.spec = &Spec{
+		Generation: 1,
+		Ports: []PortSpec{
+			{Addresses: prefixes("203.0.113.2/24", "2001:db8::2/64"), MTU: 1500},
+			{Addresses: prefixes("10.0.0.1/24", "fd00::1/64"), MTU: c.lanMTU},
+		},
+		Gateways: []GatewaySpec{
+			{Port: wan, Hop: r.hop(wan, "203.0.113.1", gwMAC)},
+			{Port: wan, Hop: r.hop(wan, "2001:db8::1", gwMAC), V6: true},
+		},
+		Timeouts: conn.NewTimeouts(900_000, 120_000, 300_000),
+	}
+	for _, s := range services {
+		r.addService(s)
+	}
+	r.publish()
+	ports := []PortInfo{
+		{MAC: wanMAC, MTU: 1500, Own4: AddrOf(netip.MustParseAddr("203.0.113.2")), Own6: AddrOf(netip.MustParseAddr("2001:db8::2")), HasTAP: c.tap, Queues: c.queues},
+		{MAC: lanMAC, MTU: c.lanMTU, Own4: AddrOf(netip.MustParseAddr("10.0.0.1")), Own6: AddrOf(netip.MustParseAddr("fd00::1")), HasTAP: c.tap, Queues: c.queues},
+	}
+	handover := NewHandover(c.workers)
+	for id := range c.workers {
+		var qs []port.Queue
+		var mine []*memport.Queue
+		for range ports {
+			q := memport.NewPartial(r.pool, func() uint64 { return r.now }, id < c.queues, id < c.queues)
+			qs, mine = append(qs, q), append(mine, q)
+		}
+		punts, inject := ring.NewPackets(1<<16, nil), ring.NewPackets(1<<16, nil)
+		w, err := NewWorker(Options{
+			ID: id, Ports: ports, Queues: qs, Neighbors: r.hops, Snapshot: &r.snap, Handover: handover,
+			Punts: punts, Inject: inject, MaxConnections: c.capacity, Seed: conn.Seed{7, 9},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.workers, r.queues = append(r.workers, w), append(r.queues, mine)
+		r.punts, r.inject = append(r.punts, punts), append(r.inject, inject)
+	}
+	t.Cleanup(r.close)
+	return r
+}
+
+func prefixes(s ...string) (out []netip.Prefix) {
+	for _, p := range s {
+		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
+}
+
+func (r *rig) addService(s rigService) {
+	vip := netip.MustParseAddrPort(s.vip)
+	index := uint32(len(r.spec.Services))
+	if s.peers == nil {
+		for _, last := range []string{"11", "12"} {
+			if vip.Addr().Is6() {
+				s.peers = append(s.peers, fmt.Sprintf("[fd00::%s]:%d", last, vip.Port()))
+			} else {
+				s.peers = append(s.peers, fmt.Sprintf("10.0.0.%s:%d", last, vip.Port()))
+			}
+		}
+	}
+	var servers []sched.Server
+	svc := ServiceSpec{Address: vip, Proto: s.proto, Mode: s.mode}
+	for i, p := range s.peers {
+		addr := netip.MustParseAddrPort(p)
+		mac := [][6]byte{rs1MAC, rs2MAC}[i%2]
+		load := new(sched.Load)
+		r.loads = append(r.loads, load)
+		src := netip.MustParseAddr("10.0.0.1")
+		if addr.Addr().Is6() {
+			src = netip.MustParseAddr("fd00::1")
+		}
+		svc.Backends = append(svc.Backends, uint32(len(r.spec.Backends)))
+		r.spec.Backends = append(r.spec.Backends, BackendSpec{
+			Gen: uint32(len(r.spec.Backends)) + 1, Service: index, Address: addr, Accepts: true,
+			Hop: r.hop(lan, addr.Addr().String(), mac), Port: lan, Clamp: true, Source: src, Load: load,
+		})
+		servers = append(servers, sched.Server{Address: p, Weight: 1, Load: load})
+	}
+	svc.Sched = &roundRobin{n: len(servers)}
+	r.spec.Services = append(r.spec.Services, svc)
+}
+
+// roundRobin keeps the rig's choices independent of package sched.
+type roundRobin struct{ n int }
+
+func (s *roundRobin) Pick(_ *sched.Key, st *sched.State) int {
+	if s.n == 0 {
+		return -1
+	}
+	i := int(st.Pos) % s.n
+	st.Pos++
+	return i
+}
+
+func (r *rig) publish() {
+	snap, err := NewSnapshot(r.spec)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.snap.Store(snap)
+	r.spec.Generation++
+}
+
+// sentFrame is a frame that left Weir.
+type sentFrame struct {
+	port int
+	data []byte
+}
+
+// send lets a frame arrive on a port at worker 0 and returns what leaves.
+func (r *rig) send(port int, frame []byte) []sentFrame { return r.sendTo(0, port, frame, 0) }
+
+func (r *rig) sendTo(worker, port int, frame []byte, flags uint16) []sentFrame {
+	r.t.Helper()
+	if err := r.queues[worker][port].Put(frame, flags); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.run()
+}
+
+// run lets all workers poll until nothing moves any more.
+func (r *rig) run() (out []sentFrame) {
+	for range 4 {
+		for i, w := range r.workers {
+			w.Poll()
+			for p, q := range r.queues[i] {
+				for _, f := range q.Take() {
+					out = append(out, sentFrame{p, f})
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (r *rig) advance(ms uint64) { r.now += ms * 1e6 }
+
+// reasons sums the reasons counted so far over all workers.
+func (r *rig) reasons() map[string]uint64 {
+	m := map[string]uint64{}
+	for _, w := range r.workers {
+		c := w.Counters()
+		for i, n := range c.Reasons {
+			if n > 0 {
+				m[reason.Reason(i).String()] += n
+			}
+		}
+	}
+	return m
+}
+
+// punted takes what the slow path was given.
+func (r *rig) punted() (out []ring.Meta) {
+	buf := make([]byte, 1<<14)
+	for _, p := range r.punts {
+		for {
+			var m ring.Meta
+			if _, ok := p.Pop(&m, buf); !ok {
+				break
+			}
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// close checks that the counters balance and that no buffer has leaked.
+func (r *rig) close() {
+	r.run()
+	var in, out, own, lost uint64
+	for _, w := range r.workers {
+		c := w.Counters()
+		in, out, own = in+c.In, out+c.Out, own+c.Own
+		for _, n := range c.Reasons {
+			lost += n
+		}
+		if c.Reasons[reason.Unset] != 0 {
+			r.t.Errorf("%d packets were dropped without a reason", c.Reasons[reason.Unset])
+		}
+	}
+	if in != out+lost-own {
+		r.t.Errorf("in %d ≠ out %d + dropped and punted %d - own %d", in, out, lost, own)
+	}
+	for _, w := range r.workers {
+		if err := w.Close(); err != nil {
+			r.t.Error(err)
+		}
+	}
+	for _, qs := range r.queues {
+		for _, q := range qs {
+			q.Exchange(0)
+			q.Drain()
+		}
+	}
+	if n := r.pool.InUse(); n != 0 {
+		r.t.Errorf("%d buffers leaked", n)
+	}
+}
+
+var _ = packet.EthLen
