@@ -138,4 +138,3 @@ func BenchmarkWorker(b *testing.B) {
 		}
 	}
 }
-

@@ -266,6 +266,9 @@ func (w *Worker) carry(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 
 // convey rewrites a packet in the backend's mode and sends it there.
 func (w *Worker) convey(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	if int(it.End)-packet.EthLen > int(b.MTU) {
+		return w.conveyPieces(f, it, e, b)
+	}
 	switch b.Mode {
 	case NAT:
 		w.natTo(f, it, e, b)
@@ -280,6 +283,20 @@ func (w *Worker) convey(f *port.Frame, it *item, e *conn.Entry, b *Backend) verd
 	return w.sendTo(f, b.Hop)
 }
 
+// conveyPieces does the same with a packet that must be fragmented on the way. In a tunnel it is the inner packet
+// that is, so that any kind of outer header does (RFC 2003 section 5).
+func (w *Worker) conveyPieces(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	if b.Mode == NAT {
+		w.natTo(f, it, e, b)
+	}
+	return w.sendPieces(f, it, int(b.MTU), func(w *Worker, p *piece) verdict {
+		if b.Mode == TUN && !w.encapsulate(&p.frame, &p.item, b) {
+			return drop(reason.NoBuffer)
+		}
+		return w.sendTo(&p.frame, b.Hop)
+	})
+}
+
 // reply sends a backend's packet on to the client, as if from the VIP.
 func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
 	if ttlOut(f, it.v6()) {
@@ -289,20 +306,27 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	if v != sent {
 		return v
 	}
-	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
-		return w.tooBig(f, it, w.ports[out.port].mtu)
+	mtu := w.ports[out.port].mtu
+	large := int(it.End)-packet.EthLen > mtu
+	if large && !mayFragment(f, it) {
+		return w.tooBig(f, it, mtu)
 	}
 	w.advance(it, e, b, true)
 	c := &w.backends[e.Backend]
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)
 	w.natFrom(f, it, e, b)
+	if large {
+		return w.sendPieces(f, it, mtu, func(w *Worker, p *piece) verdict {
+			return w.sendWay(&p.frame, false, out)
+		})
+	}
 	return w.sendWay(f, it.v6(), out)
 }
 
-// fits checks a packet against the MTU of the way to a backend.
+// fits checks a packet against the MTU of the way to a backend; what is larger may still go in pieces.
 func (w *Worker) fits(f *port.Frame, it *item, b *Backend) verdict {
-	if int(it.End)-packet.EthLen > int(b.MTU) {
+	if int(it.End)-packet.EthLen > int(b.MTU) && !mayFragment(f, it) {
 		return w.tooBig(f, it, int(b.MTU))
 	}
 	return sent

@@ -47,13 +47,10 @@ func (w *Worker) timeExceeded(f *port.Frame, it *item) verdict {
 	return w.answer(f, it, packet.ICMP4TimeExceeded, 0, 0, reason.TTLExceeded)
 }
 
-// tooBig answers a packet that is larger than mtu: IPv6, and IPv4 that must not be fragmented.
+// tooBig answers a packet that is larger than mtu and must not be fragmented.
 func (w *Worker) tooBig(f *port.Frame, it *item, mtu int) verdict {
 	if it.v6() {
 		return w.answer(f, it, packet.ICMP6TooBig, 0, uint32(max(mtu, 1280)), reason.TooBig)
-	}
-	if packet.Load16(f.Data, packet.EthLen+packet.IP4Frag)&packet.IP4DontFragment == 0 {
-		return drop(reason.TooBig)
 	}
 	return w.answer(f, it, packet.ICMP4Unreachable, packet.ICMP4FragNeeded, uint32(mtu), reason.TooBig)
 }

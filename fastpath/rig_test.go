@@ -57,10 +57,12 @@ type rigConfig struct {
 	limit                     int
 }
 
-func withWorkers(n, queues int) rigOption { return func(c *rigConfig) { c.workers, c.queues = n, queues } }
-func withCapacity(n int) rigOption        { return func(c *rigConfig) { c.capacity = n } }
-func withTAP() rigOption                  { return func(c *rigConfig) { c.tap = true } }
-func withLanMTU(n int) rigOption          { return func(c *rigConfig) { c.lanMTU = n } }
+func withWorkers(n, queues int) rigOption {
+	return func(c *rigConfig) { c.workers, c.queues = n, queues }
+}
+func withCapacity(n int) rigOption { return func(c *rigConfig) { c.capacity = n } }
+func withTAP() rigOption           { return func(c *rigConfig) { c.tap = true } }
+func withLanMTU(n int) rigOption   { return func(c *rigConfig) { c.lanMTU = n } }
 
 // rigService is a VIP's service in the rig.
 type rigService struct {

@@ -87,10 +87,11 @@ type Worker struct {
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	lines [prefetch.Max]unsafe.Pointer
-	items [port.BurstSize]item
-	inbox [port.BurstSize]port.Frame
-	bytes [1 << 14]byte // an injected packet
+	lines  [prefetch.Max]unsafe.Pointer
+	items  [port.BurstSize]item
+	inbox  [port.BurstSize]port.Frame
+	pieces [maxPieces]piece
+	bytes  [1 << 14]byte // an injected packet
 }
 
 var _ [prefetch.Max - port.BurstSize]struct{}

@@ -12,7 +12,10 @@ import (
 )
 
 // bufSize is a buffer's size, with port.Headroom in front: as large as DPDK's default.
-const bufSize = 2048 + port.Headroom
+const bufSize = MaxFrame + port.Headroom
+
+// MaxFrame is the largest frame a buffer holds.
+const MaxFrame = 2048
 
 type buffer struct {
 	mem  [bufSize]byte
@@ -82,7 +85,9 @@ type Queue struct {
 }
 
 // New makes a queue with both sides. clock gives Burst.Now in nanoseconds.
-func New(pool *Pool, clock func() uint64) *Queue { return &Queue{pool: pool, clock: clock, rx: true, tx: true} }
+func New(pool *Pool, clock func() uint64) *Queue {
+	return &Queue{pool: pool, clock: clock, rx: true, tx: true}
+}
 
 // NewPartial makes a queue that lacks a side, as a device with too few queues gives.
 func NewPartial(pool *Pool, clock func() uint64, rx, tx bool) *Queue {
@@ -112,8 +117,8 @@ func (q *Queue) OnSend(f func(frame []byte)) { q.sink = f }
 // Put lets a frame arrive, with flags as port.Frame has them. It fails if the frame is larger than a buffer or
 // the pool's limit is reached.
 func (q *Queue) Put(frame []byte, flags uint16) error {
-	if len(frame) > bufSize-port.Headroom {
-		return fmt.Errorf("a frame of %d bytes does not fit a buffer of %d", len(frame), bufSize-port.Headroom)
+	if len(frame) > MaxFrame {
+		return fmt.Errorf("a frame of %d bytes does not fit a buffer of %d", len(frame), MaxFrame)
 	}
 	b := q.pool.get()
 	if b == nil {
@@ -131,7 +136,7 @@ func (q *Queue) Put(frame []byte, flags uint16) error {
 func newFrame(b *buffer) port.Frame {
 	return port.Frame{
 		Data: unsafe.Pointer(&b.mem[port.Headroom]), Buf: unsafe.Pointer(b),
-		Room: port.Headroom, Tail: bufSize - port.Headroom,
+		Room: port.Headroom, Tail: MaxFrame,
 	}
 }
 

@@ -137,16 +137,23 @@ func (t *Table) Set(id ID, mac [6]byte, s State) {
 	r.hop.Store(uint64(pack(mac, r.key.Port, s)))
 }
 
-// Remove forgets a neighbour. The caller makes sure no snapshot names the ID any more.
-func (t *Table) Remove(id ID) {
-	k := t.recs[id].key
-	if id == 0 || t.index.Load().find(t.recs, &k) != id {
-		return
+// Remove forgets neighbours, at the cost of one pass over the whole index however many they are. The
+// caller makes sure no snapshot names the IDs any more.
+func (t *Table) Remove(ids ...ID) {
+	gone := make(map[ID]bool, len(ids))
+	for _, id := range ids {
+		k := t.recs[id].key
+		if id == 0 || gone[id] || t.index.Load().find(t.recs, &k) != id {
+			continue
+		}
+		gone[id] = true
+		t.recs[id].hop.Store(0)
+		t.free = append(t.free, uint32(id))
+		t.live--
 	}
-	t.recs[id].hop.Store(0)
-	t.free = append(t.free, uint32(id))
-	t.live--
-	t.rebuildWithout(id)
+	if len(gone) > 0 {
+		t.rebuildWithout(gone)
+	}
 }
 
 func (t *Table) rebuild(added uint32) {
@@ -161,11 +168,11 @@ func (t *Table) rebuild(added uint32) {
 	t.index.Store(n)
 }
 
-func (t *Table) rebuildWithout(gone ID) {
+func (t *Table) rebuildWithout(gone map[ID]bool) {
 	x := t.index.Load()
 	n := newIndex(len(x.slots))
 	for i := range x.slots {
-		if id := x.slots[i].Load(); id != 0 && ID(id) != gone {
+		if id := x.slots[i].Load(); id != 0 && !gone[ID(id)] {
 			n.add(t.recs, id)
 		}
 	}

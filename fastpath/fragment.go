@@ -1,0 +1,93 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// maxPieces bounds the fragments of one packet: a frame of one buffer never needs as many.
+const maxPieces = 4
+
+// piece is a fragment, with what the tunnel must know of it.
+type piece struct {
+	frame port.Frame
+	item  item
+}
+
+// mayFragment reports whether a packet that is too large may be cut up: IPv4 without DF. Routers never fragment
+// IPv6.
+func mayFragment(f *port.Frame, it *item) bool {
+	return !it.v6() && packet.Load16(f.Data, packet.EthLen+packet.IP4Frag)&packet.IP4DontFragment == 0
+}
+
+// sendPieces cuts a finished packet up to fit mtu (RFC 791 section 3.2) and gives the pieces to emit. The extra
+// ones count as Weir's own.
+func (w *Worker) sendPieces(f *port.Frame, it *item, mtu int, emit func(*Worker, *piece) verdict) verdict {
+	pieces := &w.scratch.pieces
+	n := w.split(f, it, mtu, pieces)
+	if n == 0 {
+		return drop(reason.NoBuffer)
+	}
+	w.counters.Own += uint64(n - 1)
+	for i := range pieces[:n] {
+		p := &pieces[i]
+		w.settle(&p.frame, emit(w, p))
+	}
+	return sent
+}
+
+// split makes the pieces: the first in the packet's own buffer, the others in spare ones of the port it came
+// from. It returns how many, 0 if there are not enough buffers. Options are copied to all of them.
+func (w *Worker) split(f *port.Frame, it *item, mtu int, pieces *[maxPieces]piece) int {
+	ip := unsafe.Add(f.Data, packet.EthLen)
+	hl := int(packet.Load8(ip, packet.IP4VerIHL)&0x0f) * 4
+	payload := int(it.End) - packet.EthLen - hl
+	step := (mtu - hl) &^ 7 // offsets count in units of 8 bytes
+	if step <= 0 || (payload+step-1)/step > maxPieces {
+		return 0
+	}
+	n := 1
+	for at := step; at < payload; at += step {
+		part := min(step, payload-at)
+		g, ok := w.spare(f.Port)
+		if !ok || packet.EthLen+hl+part > int(g.Tail) {
+			if ok {
+				w.free(&g)
+			}
+			for i := range pieces[1:n] {
+				w.free(&pieces[1+i].frame)
+			}
+			return 0
+		}
+		head := packet.EthLen + hl
+		copy(packet.Bytes(g.Data, uint32(head)), packet.Bytes(f.Data, uint32(head)))
+		copy(packet.Bytes(unsafe.Add(g.Data, head), uint32(part)), packet.Bytes(unsafe.Add(f.Data, head+at), uint32(part)))
+		g.Len, g.Tail = uint32(head+part), g.Tail-uint16(head+part)
+		pieces[n] = piece{frame: g, item: *it}
+		pieces[n].finish(hl, at, at+part < payload)
+		n++
+	}
+	f.Tail += uint16(int(f.Len) - packet.EthLen - hl - step)
+	f.Len = uint32(packet.EthLen + hl + step)
+	pieces[0] = piece{frame: *f, item: *it}
+	pieces[0].finish(hl, 0, true)
+	return n
+}
+
+// finish writes a piece's own length, offset and checksum.
+func (p *piece) finish(hl, offset int, more bool) {
+	const moreFragments = 0x2000
+	ip := unsafe.Add(p.frame.Data, packet.EthLen)
+	field := uint16(offset / 8)
+	if more {
+		field |= moreFragments
+	}
+	packet.Store16(ip, packet.IP4Total, packet.Swap16(uint16(p.frame.Len-packet.EthLen)))
+	packet.Store16(ip, packet.IP4Frag, packet.Swap16(field))
+	packet.Store16(ip, packet.IP4Checksum, 0)
+	packet.Store16(ip, packet.IP4Checksum, ^packet.Fold(packet.Sum(ip, hl, 0)))
+	p.item.End = uint16(p.frame.Len)
+}
