@@ -42,11 +42,13 @@ type Service struct {
 
 // Backend is one real server of one service.
 type Backend struct {
-	Service     string `json:"service"`
-	Address     string `json:"address"`
-	Weight      int    `json:"weight"`
-	State       string `json:"state"`  // up | down | draining (weight 0)
-	Health      string `json:"health"` // the last check's outcome in words; empty if not checked
+	Service string `json:"service"`
+	Address string `json:"address"`
+	Weight  int    `json:"weight"`
+	State   string `json:"state"`  // up | down | draining (weight 0)
+	Health  string `json:"health"` // the last check's outcome in words; empty if not checked
+	// HealthSince is when the checks last took the backend up or down, or began; 0 if not checked.
+	HealthSince int64  `json:"health_since_unix_seconds"`
 	Active      int    `json:"active_connections"`
 	Inactive    int    `json:"inactive_connections"`
 	Connections uint64 `json:"connections_total"`

@@ -1,0 +1,135 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var serviceColumns = []column[Service]{
+	{"NAME", left, func(s Service) string { return s.Name }},
+	{"ADDRESS", left, func(s Service) string { return s.Address }},
+	{"PROTO", left, func(s Service) string { return s.Protocol }},
+	{"MODE", left, func(s Service) string { return s.Mode }},
+	{"SCHEDULER", left, func(s Service) string { return s.Scheduler }},
+	{"UP", right, func(s Service) string { return fmt.Sprintf("%d/%d", s.BackendsUp, s.Backends) }},
+	{"ACTIVE", right, func(s Service) string { return strconv.Itoa(s.Active) }},
+	{"INACTIVE", right, func(s Service) string { return strconv.Itoa(s.Inactive) }},
+	{"CONNS", right, func(s Service) string { return count(s.Connections) }},
+	{"PKTS-IN", right, func(s Service) string { return count(s.PacketsIn) }},
+	{"PKTS-OUT", right, func(s Service) string { return count(s.PacketsOut) }},
+	{"BYTES-IN", right, func(s Service) string { return size(s.BytesIn) }},
+	{"BYTES-OUT", right, func(s Service) string { return size(s.BytesOut) }},
+}
+
+func backendColumns(now time.Time) []column[Backend] {
+	return []column[Backend]{
+		{"SERVICE", left, func(b Backend) string { return b.Service }},
+		{"ADDRESS", left, func(b Backend) string { return b.Address }},
+		{"WEIGHT", right, func(b Backend) string { return strconv.Itoa(b.Weight) }},
+		{"STATE", left, func(b Backend) string { return b.State }},
+		{"ACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Active) }},
+		{"INACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Inactive) }},
+		{"CONNS", right, func(b Backend) string { return count(b.Connections) }},
+		{"PKTS-IN", right, func(b Backend) string { return count(b.PacketsIn) }},
+		{"PKTS-OUT", right, func(b Backend) string { return count(b.PacketsOut) }},
+		{"BYTES-IN", right, func(b Backend) string { return size(b.BytesIn) }},
+		{"BYTES-OUT", right, func(b Backend) string { return size(b.BytesOut) }},
+		{"SINCE", right, func(b Backend) string { return since(b.HealthSince, now) }},
+		{"HEALTH", left, func(b Backend) string { return b.Health }},
+	}
+}
+
+var connectionColumns = []column[Connection]{
+	{"PROTO", left, func(c Connection) string { return c.Protocol }},
+	{"CLIENT", left, func(c Connection) string { return c.Client }},
+	{"VIP", left, func(c Connection) string { return c.VIP }},
+	{"BACKEND", left, func(c Connection) string { return c.Backend }},
+	{"SERVICE", left, func(c Connection) string { return c.Service }},
+	{"STATE", left, func(c Connection) string { return c.State }},
+	{"EXPIRES", right, func(c Connection) string { return span(c.Expires) }},
+	{"WORKER", right, func(c Connection) string { return strconv.Itoa(c.Worker) }},
+}
+
+var workerColumns = []column[Worker]{
+	{"WORKER", right, func(w Worker) string { return strconv.Itoa(w.ID) }},
+	{"CORE", right, func(w Worker) string { return core(w.Core) }},
+	{"BUSY", right, func(w Worker) string { return percent(w.BusyShare) }},
+	{"PKTS-IN", right, func(w Worker) string { return count(w.PacketsIn) }},
+	{"PKTS-OUT", right, func(w Worker) string { return count(w.PacketsOut) }},
+	{"OWN", right, func(w Worker) string { return count(w.Own) }},
+	{"DROPPED", right, func(w Worker) string { return count(w.Dropped) }},
+	{"PUNTED", right, func(w Worker) string { return count(w.Punted) }},
+	{"HANDED-OVER", right, func(w Worker) string { return count(w.HandedOver) }},
+	{"CONNS", right, func(w Worker) string { return strconv.Itoa(w.Connections) }},
+	{"MAX", right, func(w Worker) string { return strconv.Itoa(w.MaxConnections) }},
+	{"EVICTED", right, func(w Worker) string { return count(w.Evicted) }},
+	{"STEERING", left, func(w Worker) string { return w.Steering }},
+}
+
+func core(n int) string {
+	if n < 0 {
+		return "any"
+	}
+	return strconv.Itoa(n)
+}
+
+var portColumns = []column[Port]{
+	{"NAME", left, func(p Port) string { return p.Name }},
+	{"LINK", left, func(p Port) string { return p.Link }},
+	{"MAC", left, func(p Port) string { return p.MAC }},
+	{"MTU", right, func(p Port) string { return strconv.Itoa(p.MTU) }},
+	{"QUEUES", right, func(p Port) string { return strconv.Itoa(p.Queues) }},
+	{"PKTS-IN", right, func(p Port) string { return count(p.PacketsIn) }},
+	{"PKTS-OUT", right, func(p Port) string { return count(p.PacketsOut) }},
+	{"BYTES-IN", right, func(p Port) string { return size(p.BytesIn) }},
+	{"BYTES-OUT", right, func(p Port) string { return size(p.BytesOut) }},
+	{"MISSED", right, func(p Port) string { return count(p.Missed) }},
+	{"ERR-IN", right, func(p Port) string { return count(p.ErrorsIn) }},
+	{"ERR-OUT", right, func(p Port) string { return count(p.ErrorsOut) }},
+	{"NO-BUFFER", right, func(p Port) string { return count(p.NoBuffers) }},
+	{"FREE", right, func(p Port) string { return fmt.Sprintf("%d/%d", p.BuffersFree, p.Buffers) }},
+	{"TAP", left, func(p Port) string { return p.TAP }},
+	{"DRIVER", left, func(p Port) string { return p.Driver }},
+	{"DEVICE", left, func(p Port) string { return p.Device }},
+	{"ADDRESSES", left, func(p Port) string { return strings.Join(p.Addresses, " ") }},
+}
+
+var neighborColumns = []column[Neighbor]{
+	{"PORT", left, func(n Neighbor) string { return n.Port }},
+	{"ADDRESS", left, func(n Neighbor) string { return n.Address }},
+	{"MAC", left, func(n Neighbor) string { return n.MAC }},
+	{"STATE", left, func(n Neighbor) string { return n.State }},
+	{"AGE", right, func(n Neighbor) string {
+		if n.State == "static" {
+			return ""
+		}
+		return span(n.Age)
+	}},
+	{"QUEUED", right, func(n Neighbor) string { return strconv.Itoa(n.Queued) }},
+}
+
+var dropColumns = []column[Drop]{
+	{"REASON", left, func(d Drop) string { return d.Reason }},
+	{"WORKER", right, func(d Drop) string { return WorkerName(d.Worker) }},
+	{"PACKETS", right, func(d Drop) string { return count(d.Packets) }},
+	{"MEANING", left, func(d Drop) string { return d.Help }},
+}
+
+// WorkerName is what a Drop's worker is called in tables and metrics.
+func WorkerName(worker int) string {
+	if worker < 0 {
+		return "slowpath"
+	}
+	return strconv.Itoa(worker)
+}
+
+// happened is the drops that are not 0, the most frequent first.
+func happened(drops []Drop) []Drop {
+	some := slices.DeleteFunc(slices.Clone(drops), func(d Drop) bool { return d.Packets == 0 })
+	slices.SortStableFunc(some, func(a, b Drop) int { return cmp.Compare(b.Packets, a.Packets) })
+	return some
+}

@@ -1,0 +1,4 @@
+package view
+
+// WriteTableAt is WriteTable at another time.
+var WriteTableAt = writeTable

@@ -1,0 +1,158 @@
+// Package viewtest is a running daemon as tests imagine it.
+package viewtest
+
+import (
+	"slices"
+
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+// Now is the Unix time at which [Sample] is looked at.
+const Now = 1_800_000_000
+
+// Source is a view.Source of fixed answers. Connections honours its arguments.
+type Source struct {
+	ServiceList    []view.Service
+	BackendList    []view.Backend
+	ConnectionList []view.Connection
+	WorkerList     []view.Worker
+	PortList       []view.Port
+	NeighborList   []view.Neighbor
+	DropList       []view.Drop
+	Process        view.Daemon
+}
+
+var _ view.Source = (*Source)(nil)
+
+// Services implements view.Source.
+func (s *Source) Services() []view.Service { return slices.Clone(s.ServiceList) }
+
+// Backends implements view.Source.
+func (s *Source) Backends() []view.Backend { return slices.Clone(s.BackendList) }
+
+// Connections implements view.Source.
+func (s *Source) Connections(service string, limit int) []view.Connection {
+	var found []view.Connection
+	for _, c := range s.ConnectionList {
+		if limit > 0 && len(found) == limit {
+			break
+		}
+		if service == "" || c.Service == service {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// Workers implements view.Source.
+func (s *Source) Workers() []view.Worker { return slices.Clone(s.WorkerList) }
+
+// Ports implements view.Source.
+func (s *Source) Ports() []view.Port { return slices.Clone(s.PortList) }
+
+// Neighbors implements view.Source.
+func (s *Source) Neighbors() []view.Neighbor { return slices.Clone(s.NeighborList) }
+
+// Drops implements view.Source.
+func (s *Source) Drops() []view.Drop { return slices.Clone(s.DropList) }
+
+// Daemon implements view.Source.
+func (s *Source) Daemon() view.Daemon { return s.Process }
+
+// Sample is a daemon with two services, two workers and one port, after a busy day.
+func Sample() *Source {
+	return &Source{
+		ServiceList: []view.Service{
+			{
+				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
+				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558,
+				Traffic: view.Traffic{
+					PacketsIn: 14_310_220, PacketsOut: 19_944_021,
+					BytesIn: 1_316_540_240, BytesOut: 26_127_000_510,
+				},
+			},
+			{
+				Name: "dns6", Address: "[2001:db8::10]:53", Protocol: "udp", Mode: "dr", Scheduler: "mh",
+				Backends: 1, BackendsUp: 1, Active: 97, Connections: 88_010,
+				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
+			},
+		},
+		BackendList: []view.Backend{
+			{
+				Service: "web", Address: "10.0.0.11:8080", Weight: 3, State: "up", Health: "200 OK in 1.2 ms",
+				HealthSince: Now - 93_784, Active: 812, Inactive: 4020, Connections: 1_100_004,
+				Traffic: view.Traffic{
+					PacketsIn: 14_000_120, PacketsOut: 19_540_021,
+					BytesIn: 1_301_000_000, BytesOut: 26_000_000_000,
+				},
+			},
+			{
+				Service: "web", Address: "10.0.0.12:8080", Weight: 1, State: "down", Health: "connection refused",
+				HealthSince: Now - 42, Inactive: 11, Connections: 104_553,
+				Traffic: view.Traffic{
+					PacketsIn: 310_100, PacketsOut: 404_000,
+					BytesIn: 15_540_240, BytesOut: 127_000_510,
+				},
+			},
+			{
+				Service: "web", Address: "10.0.0.13:8080", State: "draining", Connections: 1,
+				Health: "timeout after 1s waiting for an HTTP response", HealthSince: Now - 7,
+			},
+			{
+				Service: "dns6", Address: "[2001:db8:0:1::53]:53", Weight: 1, State: "up",
+				Active: 97, Connections: 88_010,
+				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
+			},
+		},
+		ConnectionList: []view.Connection{
+			{
+				Protocol: "tcp", Client: "198.51.100.7:40000", VIP: "203.0.113.10:80",
+				Backend: "10.0.0.11:8080", Service: "web", State: "ESTABLISHED", Expires: 899.2, Worker: 0,
+			},
+			{
+				Protocol: "tcp", Client: "198.51.100.201:51514", VIP: "203.0.113.10:80",
+				Backend: "10.0.0.12:8080", Service: "web", State: "FIN_WAIT", Expires: 61, Worker: 1,
+			},
+			{
+				Protocol: "udp", Client: "[2001:db8:ffff:1234:5678:9abc:def0:1]:5353", VIP: "[2001:db8::10]:53",
+				Backend: "[2001:db8:0:1::53]:53", Service: "dns6", State: "UDP", Expires: 4.25, Worker: 1,
+			},
+		},
+		WorkerList: []view.Worker{
+			{
+				ID: 0, Core: 1, PacketsIn: 20_010_331, PacketsOut: 20_008_112, Own: 212, Dropped: 2_007,
+				Punted: 424, HandedOver: 10_002_004, Steering: "software",
+				Connections: 2_410, MaxConnections: 1_000_000, BusyShare: 0.314,
+			},
+			{
+				ID: 1, Core: -1, PacketsIn: 14_344_009, PacketsOut: 14_343_998, Own: 96, Dropped: 11,
+				Punted: 96, HandedOver: 7_120_000, Steering: "software",
+				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, BusyShare: 1,
+			},
+		},
+		PortList: []view.Port{{
+			Name: "wan", Device: "net_af_packet0,iface=eth1", Driver: "net_af_packet", MAC: "02:00:00:00:00:02",
+			MTU: 1500, Link: "up", Queues: 2, TAP: "weir0", Addresses: []string{"203.0.113.2/24", "2001:db8::2/64"},
+			PacketsIn: 34_354_340, PacketsOut: 34_352_110, BytesIn: 27_443_540_750, BytesOut: 27_441_100_020,
+			Missed: 12, ErrorsIn: 1, ErrorsOut: 2, NoBuffers: 3, BuffersFree: 61_440, Buffers: 65_535,
+		}},
+		NeighborList: []view.Neighbor{
+			{Port: "wan", Address: "203.0.113.1", MAC: "02:00:00:00:00:01", State: "static"},
+			{Port: "wan", Address: "203.0.113.20", MAC: "02:00:00:00:01:14", State: "reachable", Age: 12.4},
+			{Port: "wan", Address: "2001:db8::1234:5678:9abc:def0", State: "incomplete", Age: 0.8, Queued: 3},
+		},
+		DropList: []view.Drop{
+			{Reason: "truncated", Worker: 0, Help: "shorter than its own headers say"},
+			{Reason: "no_service", Worker: 0, Packets: 2_007,
+				Help: "for a VIP, but no service has that port and protocol"},
+			{Reason: "no_service", Worker: 1, Packets: 11,
+				Help: "for a VIP, but no service has that port and protocol"},
+			{Reason: "neighbor_unresolved", Worker: -1, Packets: 123_456,
+				Help: "the neighbour did not answer ARP or neighbour solicitation in time"},
+		},
+		Process: view.Daemon{
+			Version: "1.0.0", Config: "/etc/weir/weir.yaml", Generation: 4, Hugepages: true,
+			StartUnix: Now - 100_000,
+		},
+	}
+}
