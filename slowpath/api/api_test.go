@@ -1,0 +1,336 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/weirlb/weir/slowpath/view/viewtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recorder is a Controller that remembers what it was asked.
+type recorder struct {
+	mu      sync.Mutex
+	calls   []string
+	changes []string
+	err     error
+}
+
+func (r *recorder) Reload() ([]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, "reload")
+	return r.changes, r.err
+}
+
+func (r *recorder) SetWeight(service string, backend netip.AddrPort, weight int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, fmt.Sprintf("%s %v %d", service, backend, weight))
+	return r.err
+}
+
+func (r *recorder) expect(t *testing.T, want ...string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Equal(r.calls, want) {
+		t.Errorf("the controller was asked %q, want %q", r.calls, want)
+	}
+}
+
+// serve runs the API of the sample daemon until the test ends.
+func serve(t *testing.T, src *viewtest.Source, ctl Controller) (path string, s *Server) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "weir.sock")
+	s, err := Serve(path, src, ctl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return path, s
+}
+
+// request makes one raw request and returns the status and the body.
+func request(t *testing.T, socket, method, path, body string) (int, string) {
+	t.Helper()
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return net.Dial("unix", socket)
+		},
+	}
+	r, err := http.NewRequest(method, "http://weir"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if kind := resp.Header.Get("Content-Type"); kind != "application/json" {
+		t.Errorf("%s %s answers %s", method, path, kind)
+	}
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, strings.TrimSuffix(string(answer), "\n")
+}
+
+func TestClientGetsEveryListAsTheSourceHasIt(t *testing.T) {
+	src := viewtest.Sample()
+	path, _ := serve(t, src, &recorder{})
+	want := map[string]any{
+		"services": src.ServiceList, "backends": src.BackendList, "connections": src.ConnectionList,
+		"workers": src.WorkerList, "ports": src.PortList, "neighbors": src.NeighborList, "drops": src.DropList,
+	}
+	for _, list := range Lists {
+		got, err := Dial(path).Show(t.Context(), list, Filter{})
+		if err != nil || !reflect.DeepEqual(got, want[list]) {
+			t.Errorf("%s: %v\ngot  %+v\nwant %+v", list, err, got, want[list])
+		}
+	}
+	if d, err := Dial(path).Daemon(t.Context()); err != nil || d != src.Process {
+		t.Errorf("daemon: %+v, %v", d, err)
+	}
+}
+
+func TestNothingToListIsAnEmptyArray(t *testing.T) {
+	path, _ := serve(t, &viewtest.Source{}, &recorder{})
+	for _, list := range Lists {
+		if status, body := request(t, path, "GET", "/v1/"+list, ""); status != 200 || body != "[]" {
+			t.Errorf("%s: %d %s", list, status, body)
+		}
+	}
+}
+
+func TestConnectionsByServiceAndLimit(t *testing.T) {
+	src := viewtest.Sample()
+	path, _ := serve(t, src, &recorder{})
+	cases := []struct {
+		filter Filter
+		want   any
+	}{
+		{Filter{Service: "dns6"}, src.ConnectionList[2:]},
+		{Filter{Limit: 1}, src.ConnectionList[:1]},
+		{Filter{Service: "web", Limit: 5}, src.ConnectionList[:2]},
+	}
+	for _, c := range cases {
+		got, err := Dial(path).Show(t.Context(), "connections", c.filter)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: %v, %+v", c.filter, err, got)
+		}
+	}
+}
+
+func TestConnectionsAreLimitedUnlessAsked(t *testing.T) {
+	src := viewtest.Sample()
+	for len(src.ConnectionList) < 2*DefaultLimit {
+		src.ConnectionList = append(src.ConnectionList, src.ConnectionList[0])
+	}
+	path, _ := serve(t, src, &recorder{})
+	for query, want := range map[string]int{"": DefaultLimit, "?limit=0": 2 * DefaultLimit, "?limit=1500": 1500} {
+		_, body := request(t, path, "GET", "/v1/connections"+query, "")
+		if n := strings.Count(body, `"client"`); n != want {
+			t.Errorf("%q: %d connections, want %d", query, n, want)
+		}
+	}
+}
+
+func TestWrongRequestsAreAnsweredWithASentence(t *testing.T) {
+	const weight = "/v1/backends/web/10.0.0.11:8080"
+	cases := []struct {
+		name, method, path, body string
+		status                   int
+		want                     string
+	}{
+		{"unknown path", "GET", "/v1/nonsense", "", 404, "the API has no /v1/nonsense"},
+		{"wrong method", "DELETE", "/v1/services", "", 405, "/v1/services takes GET, not DELETE"},
+		{"reload by GET", "GET", "/v1/reload", "", 405, "/v1/reload takes POST, not GET"},
+		{"unknown service", "GET", "/v1/connections?service=ftp", "", 404, `there is no service "ftp": there are web, dns6`},
+		{"negative limit", "GET", "/v1/connections?limit=-1", "", 400, `limit "-1" is not a number from 0 (all) on`},
+		{"unknown filter", "GET", "/v1/connections?client=x", "", 400, `not by "client"`},
+		{"backend of an unknown service", "POST", "/v1/backends/ftp/10.0.0.11:8080/drain", "", 404, "there are web, dns6"},
+		{"unknown backend", "POST", "/v1/backends/dns6/10.0.0.11:8080/drain", "", 404,
+			"service dns6 has no backend 10.0.0.11:8080: there are [2001:db8:0:1::53]:53"},
+		{"no port", "POST", "/v1/backends/web/10.0.0.11/drain", "", 400, `"10.0.0.11" is not an address and port`},
+		{"no body", "PUT", weight, "", 400, `the body must be {"weight": N}`},
+		{"no weight", "PUT", weight, "{}", 400, "weight must be a number from 0 to 65535"},
+		{"negative weight", "PUT", weight, `{"weight": -1}`, 400, "weight must be a number from 0 to 65535"},
+		{"weight too large", "PUT", weight, `{"weight": 65536}`, 400, "weight must be a number from 0 to 65535"},
+		{"half a weight", "PUT", weight, `{"weight": 1.5}`, 400, "the body must be"},
+		{"misspelt key", "PUT", weight, `{"wieght": 1}`, 400, `unknown field`},
+		{"two values", "PUT", weight, `{"weight": 1} {}`, 400, "something follows"},
+		{"endless body", "PUT", weight, `{"weight": 1` + strings.Repeat(" ", maxBody), 400, "too large"},
+	}
+	ctl := &recorder{}
+	path, _ := serve(t, viewtest.Sample(), ctl)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			status, body := request(t, path, c.method, c.path, c.body)
+			plain := strings.ReplaceAll(body, `\"`, `"`)
+			if status != c.status || !strings.HasPrefix(body, `{"error":"`) || !strings.Contains(plain, c.want) {
+				t.Errorf("got %d %s, want %d %s", status, body, c.status, c.want)
+			}
+		})
+	}
+	ctl.expect(t)
+}
+
+func TestReloadPrintsWhatChanged(t *testing.T) {
+	ctl := &recorder{changes: []string{"~ service web: scheduler mh, was wlc"}}
+	path, _ := serve(t, viewtest.Sample(), ctl)
+	got, err := Dial(path).Reload(t.Context())
+	if err != nil || !slices.Equal(got, ctl.changes) {
+		t.Errorf("%q, %v", got, err)
+	}
+	ctl.expect(t, "reload")
+}
+
+func TestReloadThatChangesNothingIsAnEmptyArray(t *testing.T) {
+	path, _ := serve(t, viewtest.Sample(), &recorder{})
+	if status, body := request(t, path, "POST", "/v1/reload", ""); status != 200 || body != `{"changes":[]}` {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestReloadOfABrokenFileTellsItsErrors(t *testing.T) {
+	ctl := &recorder{err: errors.New("weir.yaml:3: services: unknown key\nweir.yaml:9: ports: missing")}
+	path, _ := serve(t, viewtest.Sample(), ctl)
+	if _, err := Dial(path).Reload(t.Context()); err == nil || err.Error() != ctl.err.Error() {
+		t.Errorf("got %v", err)
+	}
+	if status, _ := request(t, path, "POST", "/v1/reload", ""); status != http.StatusUnprocessableEntity {
+		t.Errorf("status %d", status)
+	}
+}
+
+func TestBackendGetsAWeightOrIsDrained(t *testing.T) {
+	ctl := &recorder{}
+	path, _ := serve(t, viewtest.Sample(), ctl)
+	c := Dial(path)
+	v4, v6 := netip.MustParseAddrPort("10.0.0.11:8080"), netip.MustParseAddrPort("[2001:db8:0:1::53]:53")
+	cases := []struct {
+		name string
+		do   func() ([]string, error)
+		want []string
+	}{
+		{"set", func() ([]string, error) { return c.SetWeight(t.Context(), "web", v4, 7) },
+			[]string{"~ backend web 10.0.0.11:8080: weight 7, was 3"}},
+		{"set to the same", func() ([]string, error) { return c.SetWeight(t.Context(), "web", v4, 3) }, []string{}},
+		{"drain", func() ([]string, error) { return c.Drain(t.Context(), "dns6", v6) },
+			[]string{"~ backend dns6 [2001:db8:0:1::53]:53: weight 0, was 1"}},
+	}
+	for _, x := range cases {
+		got, err := x.do()
+		if err != nil || !slices.Equal(got, x.want) {
+			t.Errorf("%s: %q, %v", x.name, got, err)
+		}
+	}
+	ctl.expect(t, "web 10.0.0.11:8080 7", "web 10.0.0.11:8080 3", "dns6 [2001:db8:0:1::53]:53 0")
+}
+
+func TestServiceNameOfAnyCharacters(t *testing.T) {
+	src := viewtest.Sample()
+	const name = "a/b c%2F?ü"
+	src.ServiceList[0].Name, src.BackendList[0].Service = name, name
+	ctl := &recorder{}
+	path, _ := serve(t, src, ctl)
+	if _, err := Dial(path).Drain(t.Context(), name, netip.MustParseAddrPort("10.0.0.11:8080")); err != nil {
+		t.Error(err)
+	}
+	ctl.expect(t, name+" 10.0.0.11:8080 0")
+}
+
+func TestControllerThatRefusesIsQuoted(t *testing.T) {
+	ctl := &recorder{err: errors.New("the daemon is stopping")}
+	path, _ := serve(t, viewtest.Sample(), ctl)
+	_, err := Dial(path).SetWeight(t.Context(), "web", netip.MustParseAddrPort("10.0.0.11:8080"), 1)
+	if err == nil || err.Error() != "the daemon is stopping" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestUnknownListAndMisplacedFilter(t *testing.T) {
+	c := Dial(filepath.Join(t.TempDir(), "none"))
+	if _, err := c.Show(t.Context(), "flows", Filter{}); err == nil || !strings.Contains(err.Error(), "there are services, backends") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := c.Show(t.Context(), "ports", Filter{Limit: 1}); err == nil || !strings.Contains(err.Error(), "not for ports") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestClientSaysWhatToDoWithoutADaemon(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weir.sock")
+	want := "no weir daemon answers at " + path + ": is `weir run` running, and is this its api.socket?"
+	if _, err := Dial(path).Daemon(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("no file: %v", err)
+	}
+	leaveStale(t, path)
+	if _, err := Dial(path).Daemon(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("stale socket: %v", err)
+	}
+}
+
+func TestClientSaysWhenItMayNot(t *testing.T) {
+	c := Dial("/run/weir.sock")
+	err := c.explain(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", os.ErrPermission)})
+	if want := "/run/weir.sock may not be opened by this user: try as root, or join the socket's group"; err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSomethingElseAnswers(t *testing.T) {
+	cases := []struct{ answer, want string }{
+		{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "the answer from "},
+		{"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "the daemon answered 502 Bad Gateway"},
+		{"SSH-2.0-OpenSSH\r\n\r\n", "no answer from the daemon at "},
+		{"", "no answer from the daemon at "},
+	}
+	for _, c := range cases {
+		path := filepath.Join(t.TempDir(), "other.sock")
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			buf := make([]byte, 4096)
+			_, _ = conn.Read(buf)
+			_, _ = io.WriteString(conn, c.answer)
+			_ = conn.Close()
+		}()
+		if _, err := Dial(path).Daemon(t.Context()); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: got %v, want %q", c.answer, err, c.want)
+		}
+		_ = l.Close()
+		<-done
+	}
+}
