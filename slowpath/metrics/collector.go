@@ -1,0 +1,154 @@
+package metrics
+
+import (
+	"runtime"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+// collector reads a source at every scrape: it keeps no figures of its own, so that the metrics are
+// what weir show prints.
+type collector struct{ src view.Source }
+
+// NewCollector returns the metrics of a daemon. It may be collected by several goroutines at a time.
+func NewCollector(src view.Source) prometheus.Collector { return collector{src} }
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range families {
+		ch <- m.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	collectDaemon(ch, c.src.Daemon())
+	for _, s := range c.src.Services() {
+		collectService(ch, s)
+	}
+	for _, b := range c.src.Backends() {
+		collectBackend(ch, b)
+	}
+	for _, w := range c.src.Workers() {
+		collectWorker(ch, w)
+	}
+	ports := c.src.Ports()
+	for _, p := range ports {
+		collectPort(ch, p)
+	}
+	collectNeighbors(ch, ports, c.src.Neighbors())
+	for _, d := range c.src.Drops() {
+		drops.send(ch, float64(d.Packets), view.WorkerName(d.Worker), d.Reason)
+	}
+}
+
+func collectDaemon(ch chan<- prometheus.Metric, d view.Daemon) {
+	buildInfo.send(ch, 1, d.Version, runtime.Version())
+	configInfo.send(ch, 1, d.Config)
+	configGeneration.send(ch, float64(d.Generation))
+	hugepages.send(ch, truth(d.Hugepages))
+	startTime.send(ch, float64(d.StartUnix))
+}
+
+func collectService(ch chan<- prometheus.Metric, s view.Service) {
+	serviceInfo.send(ch, 1, s.Name, s.Address, s.Protocol, s.Mode, s.Scheduler)
+	serviceBackends.send(ch, float64(s.Backends), s.Name)
+	serviceBackendsUp.send(ch, float64(s.BackendsUp), s.Name)
+	serviceConnections.send(ch, float64(s.Active), s.Name, "active")
+	serviceConnections.send(ch, float64(s.Inactive), s.Name, "inactive")
+	serviceConnectionsTotal.send(ch, float64(s.Connections), s.Name)
+	servicePackets.send(ch, float64(s.PacketsIn), s.Name, "in")
+	servicePackets.send(ch, float64(s.PacketsOut), s.Name, "out")
+	serviceBytes.send(ch, float64(s.BytesIn), s.Name, "in")
+	serviceBytes.send(ch, float64(s.BytesOut), s.Name, "out")
+}
+
+func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
+	backendUp.send(ch, truth(b.State != "down"), b.Service, b.Address)
+	backendWeight.send(ch, float64(b.Weight), b.Service, b.Address)
+	if b.HealthSince != 0 {
+		backendHealthSince.send(ch, float64(b.HealthSince), b.Service, b.Address)
+	}
+	backendConnections.send(ch, float64(b.Active), b.Service, b.Address, "active")
+	backendConnections.send(ch, float64(b.Inactive), b.Service, b.Address, "inactive")
+	backendConnectionsTotal.send(ch, float64(b.Connections), b.Service, b.Address)
+	backendPackets.send(ch, float64(b.PacketsIn), b.Service, b.Address, "in")
+	backendPackets.send(ch, float64(b.PacketsOut), b.Service, b.Address, "out")
+	backendBytes.send(ch, float64(b.BytesIn), b.Service, b.Address, "in")
+	backendBytes.send(ch, float64(b.BytesOut), b.Service, b.Address, "out")
+}
+
+func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
+	id := strconv.Itoa(w.ID)
+	core := ""
+	if w.Core >= 0 {
+		core = strconv.Itoa(w.Core)
+	}
+	workerInfo.send(ch, 1, id, core, w.Steering)
+	workerPackets.send(ch, float64(w.PacketsIn), id, "in")
+	workerPackets.send(ch, float64(w.PacketsOut), id, "out")
+	workerOwn.send(ch, float64(w.Own), id)
+	workerDropped.send(ch, float64(w.Dropped), id)
+	workerPunted.send(ch, float64(w.Punted), id)
+	workerHandedOver.send(ch, float64(w.HandedOver), id)
+	workerConnections.send(ch, float64(w.Connections), id)
+	workerMaxConnections.send(ch, float64(w.MaxConnections), id)
+	workerEvicted.send(ch, float64(w.Evicted), id)
+	workerBusy.send(ch, w.BusyShare, id)
+}
+
+func collectPort(ch chan<- prometheus.Metric, p view.Port) {
+	portInfo.send(ch, 1, p.Name, p.Device, p.Driver, p.MAC, p.TAP)
+	for _, a := range p.Addresses {
+		portAddress.send(ch, 1, p.Name, a)
+	}
+	portLinkUp.send(ch, truth(p.Link == "up"), p.Name)
+	portMTU.send(ch, float64(p.MTU), p.Name)
+	portQueues.send(ch, float64(p.Queues), p.Name)
+	portPackets.send(ch, float64(p.PacketsIn), p.Name, "in")
+	portPackets.send(ch, float64(p.PacketsOut), p.Name, "out")
+	portBytes.send(ch, float64(p.BytesIn), p.Name, "in")
+	portBytes.send(ch, float64(p.BytesOut), p.Name, "out")
+	portMissed.send(ch, float64(p.Missed), p.Name)
+	portErrors.send(ch, float64(p.ErrorsIn), p.Name, "in")
+	portErrors.send(ch, float64(p.ErrorsOut), p.Name, "out")
+	portNoBuffers.send(ch, float64(p.NoBuffers), p.Name)
+	portBuffersFree.send(ch, float64(p.BuffersFree), p.Name)
+	portBuffers.send(ch, float64(p.Buffers), p.Name)
+}
+
+// neighborStates are reported for every port, 0 included, so that an alert on failed ones has something
+// to compare with.
+var neighborStates = []string{"static", "incomplete", "reachable", "stale", "failed"}
+
+func collectNeighbors(ch chan<- prometheus.Metric, ports []view.Port, all []view.Neighbor) {
+	type group struct{ port, state string }
+	entries := map[group]int{}
+	queued := map[string]int{}
+	for _, p := range ports {
+		queued[p.Name] = 0
+		for _, state := range neighborStates {
+			entries[group{p.Name, state}] = 0
+		}
+	}
+	for _, n := range all {
+		entries[group{n.Port, n.State}]++
+		queued[n.Port] += n.Queued
+	}
+	for g, n := range entries {
+		neighbors.send(ch, float64(n), g.port, g.state)
+	}
+	for port, n := range queued {
+		neighborQueued.send(ch, float64(n), port)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,97 @@
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// family is a metric's name, meaning and labels.
+type family struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+// families is all of them; Describe sends it.
+var families []family
+
+func newFamily(kind prometheus.ValueType, name, help string, labels []string) family {
+	f := family{prometheus.NewDesc("weir_"+name, help, labels, nil), kind}
+	families = append(families, f)
+	return f
+}
+
+func counter(name, help string, labels ...string) family {
+	return newFamily(prometheus.CounterValue, name, help, labels)
+}
+
+func gauge(name, help string, labels ...string) family {
+	return newFamily(prometheus.GaugeValue, name, help, labels)
+}
+
+// send gives a value to a scrape, with the labels' values in the order of their names.
+func (f family) send(ch chan<- prometheus.Metric, value float64, labels ...string) {
+	m, err := prometheus.NewConstMetric(f.desc, f.kind, value, labels...)
+	if err != nil { // a label that is not UTF-8: the scrape tells which
+		m = prometheus.NewInvalidMetric(f.desc, err)
+	}
+	ch <- m
+}
+
+var (
+	buildInfo        = gauge("build_info", "Always 1; the version of Weir and of Go.", "version", "goversion")
+	configInfo       = gauge("config_info", "Always 1; the path of the configuration file.", "file")
+	configGeneration = gauge("config_generation", "Number of the state that the workers use: it grows with every reload and every change of a weight or of a backend's health.")
+	hugepages        = gauge("hugepages", "1 if memory comes from huge pages.")
+	startTime        = gauge("start_time_seconds", "When the daemon started, Unix time.")
+)
+
+var (
+	serviceInfo             = gauge("service_info", "Always 1; what the configuration says of a service.", "service", "address", "protocol", "mode", "scheduler")
+	serviceBackends         = gauge("service_backends", "Backends of a service.", "service")
+	serviceBackendsUp       = gauge("service_backends_up", "Backends of a service that are up and have a weight.", "service")
+	serviceConnections      = gauge("service_connections", "Connections now: active are established TCP and all UDP, inactive is all other TCP.", "service", "state")
+	serviceConnectionsTotal = counter("service_connections_total", "Connections made.", "service")
+	servicePackets          = counter("service_packets_total", "IP packets from clients (in) and, in nat, to them (out).", "service", "direction")
+	serviceBytes            = counter("service_bytes_total", "Bytes of the IP packets from clients (in) and, in nat, to them (out).", "service", "direction")
+)
+
+var (
+	backendUp               = gauge("backend_up", "0 if health checks or the configuration say that the backend is down.", "service", "backend")
+	backendWeight           = gauge("backend_weight", "The backend's weight; one with weight 0 is draining.", "service", "backend")
+	backendHealthSince      = gauge("backend_health_since_timestamp_seconds", "When health checks last took the backend up or down, or began, Unix time; absent if it is not checked.", "service", "backend")
+	backendConnections      = gauge("backend_connections", "Connections now: active are established TCP and all UDP, inactive is all other TCP.", "service", "backend", "state")
+	backendConnectionsTotal = counter("backend_connections_total", "Connections made.", "service", "backend")
+	backendPackets          = counter("backend_packets_total", "IP packets to the backend (in) and, in nat, from it (out).", "service", "backend", "direction")
+	backendBytes            = counter("backend_bytes_total", "Bytes of the IP packets to the backend (in) and, in nat, from it (out).", "service", "backend", "direction")
+)
+
+var (
+	workerInfo           = gauge("worker_info", "Always 1; a worker's core (empty: not pinned), and how packets reach the worker that owns their connection.", "worker", "core", "steering")
+	workerPackets        = counter("worker_packets_total", "Frames a worker received (in) and sent (out).", "worker", "direction")
+	workerOwn            = counter("worker_own_packets_total", "Frames of Weir's own among those sent.", "worker")
+	workerDropped        = counter("worker_dropped_packets_total", "Frames a worker dropped; weir_drops_total says why.", "worker")
+	workerPunted         = counter("worker_punted_packets_total", "Frames a worker handed to the slow path.", "worker")
+	workerHandedOver     = counter("worker_handed_over_packets_total", "Frames a worker handed to the owner of their connection.", "worker")
+	workerConnections    = gauge("worker_connections", "Entries of a worker's connection table.", "worker")
+	workerMaxConnections = gauge("worker_max_connections", "Most entries that a worker's connection table takes.", "worker")
+	workerEvicted        = counter("worker_connections_evicted_total", "Connections that gave their place in a full table to a new one.", "worker")
+	workerBusy           = gauge("worker_busy_ratio", "Share of the last second that a worker spent on packets.", "worker")
+)
+
+var (
+	portInfo        = gauge("port_info", "Always 1; what a port is.", "port", "device", "driver", "mac", "tap")
+	portAddress     = gauge("port_address_info", "Always 1; an address of Weir's own on a port.", "port", "address")
+	portLinkUp      = gauge("port_link_up", "1 if the port's link is up.", "port")
+	portMTU         = gauge("port_mtu_bytes", "Largest IP packet of a port.", "port")
+	portQueues      = gauge("port_queues", "Receive and transmit queues of a port.", "port")
+	portPackets     = counter("port_packets_total", "Frames as the device counts them.", "port", "direction")
+	portBytes       = counter("port_bytes_total", "Bytes of frames as the device counts them.", "port", "direction")
+	portMissed      = counter("port_missed_packets_total", "Frames the device lost because no worker took them in time.", "port")
+	portErrors      = counter("port_errors_total", "Frames the device could not receive or send.", "port", "direction")
+	portNoBuffers   = counter("port_no_buffers_total", "Times the device found no buffer to receive into.", "port")
+	portBuffersFree = gauge("port_buffers_free", "Packet buffers of a port's pool that are free.", "port")
+	portBuffers     = gauge("port_buffers", "Packet buffers of a port's pool.", "port")
+)
+
+var (
+	neighbors      = gauge("neighbors", "Entries of the ARP and neighbour discovery table.", "port", "state")
+	neighborQueued = gauge("neighbor_queued_packets", "Packets that wait for a neighbour's MAC.", "port")
+	drops          = counter("drops_total", "Packets dropped or handed to the slow path, by reason; worker slowpath is the slow path itself.", "worker", "reason")
+)

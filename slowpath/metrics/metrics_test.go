@@ -1,0 +1,313 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
+	"github.com/weirlb/weir/slowpath/view"
+	"github.com/weirlb/weir/slowpath/view/viewtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// expect compares some of the metrics of a source with the text format.
+func expect(t *testing.T, src view.Source, want string, names ...string) {
+	t.Helper()
+	if err := testutil.CollectAndCompare(NewCollector(src), strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNamesAndHelpFollowPrometheusConventions(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(NewCollector(viewtest.Sample()))
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestServiceTraffic(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_service_packets_total IP packets from clients (in) and, in nat, to them (out).
+# TYPE weir_service_packets_total counter
+weir_service_packets_total{direction="in",service="dns6"} 99999
+weir_service_packets_total{direction="in",service="web"} 1.431022e+07
+weir_service_packets_total{direction="out",service="dns6"} 0
+weir_service_packets_total{direction="out",service="web"} 1.9944021e+07
+`, "weir_service_packets_total")
+}
+
+func TestDrainingBackendIsUpWithoutAWeight(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_backend_up 0 if health checks or the configuration say that the backend is down.
+# TYPE weir_backend_up gauge
+weir_backend_up{backend="10.0.0.11:8080",service="web"} 1
+weir_backend_up{backend="10.0.0.12:8080",service="web"} 0
+weir_backend_up{backend="10.0.0.13:8080",service="web"} 1
+weir_backend_up{backend="[2001:db8:0:1::53]:53",service="dns6"} 1
+# HELP weir_backend_weight The backend's weight; one with weight 0 is draining.
+# TYPE weir_backend_weight gauge
+weir_backend_weight{backend="10.0.0.11:8080",service="web"} 3
+weir_backend_weight{backend="10.0.0.12:8080",service="web"} 1
+weir_backend_weight{backend="10.0.0.13:8080",service="web"} 0
+weir_backend_weight{backend="[2001:db8:0:1::53]:53",service="dns6"} 1
+`, "weir_backend_up", "weir_backend_weight")
+}
+
+func TestUncheckedBackendHasNoTimeOfHealth(t *testing.T) {
+	if n := testutil.CollectAndCount(NewCollector(viewtest.Sample()), "weir_backend_health_since_timestamp_seconds"); n != 3 {
+		t.Errorf("%d backends have one, 3 are checked", n)
+	}
+}
+
+func TestWorkerWithoutACoreHasAnEmptyLabel(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_worker_info Always 1; a worker's core (empty: not pinned), and how packets reach the worker that owns their connection.
+# TYPE weir_worker_info gauge
+weir_worker_info{core="",steering="software",worker="1"} 1
+weir_worker_info{core="1",steering="software",worker="0"} 1
+`, "weir_worker_info")
+}
+
+func TestNeighborsAreCountedByPortAndState(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_neighbors Entries of the ARP and neighbour discovery table.
+# TYPE weir_neighbors gauge
+weir_neighbors{port="wan",state="failed"} 0
+weir_neighbors{port="wan",state="incomplete"} 1
+weir_neighbors{port="wan",state="reachable"} 1
+weir_neighbors{port="wan",state="stale"} 0
+weir_neighbors{port="wan",state="static"} 1
+# HELP weir_neighbor_queued_packets Packets that wait for a neighbour's MAC.
+# TYPE weir_neighbor_queued_packets gauge
+weir_neighbor_queued_packets{port="wan"} 3
+`, "weir_neighbors", "weir_neighbor_queued_packets")
+}
+
+func TestDropsOfTheSlowPathAndOfWorkers(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_drops_total Packets dropped or handed to the slow path, by reason; worker slowpath is the slow path itself.
+# TYPE weir_drops_total counter
+weir_drops_total{reason="neighbor_unresolved",worker="slowpath"} 123456
+weir_drops_total{reason="no_service",worker="0"} 2007
+weir_drops_total{reason="no_service",worker="1"} 11
+weir_drops_total{reason="truncated",worker="0"} 0
+`, "weir_drops_total")
+}
+
+// notExported are the fields of the views that have no metric of their own, and why.
+var notExported = map[string]string{
+	"Backend.Health":   "free text; weir_backend_up tells",
+	"Backend.State":    "weir_backend_up and weir_backend_weight tell",
+	"Port.Link":        "weir_port_link_up tells",
+	"Neighbor.Address": "neighbours are counted",
+	"Neighbor.MAC":     "neighbours are counted",
+	"Neighbor.Age":     "neighbours are counted",
+	"Drop.Help":        "docs/operations.md explains the reasons",
+}
+
+func TestEveryFieldOfTheViewsIsExported(t *testing.T) {
+	src := &viewtest.Source{
+		ServiceList:  make([]view.Service, 1),
+		BackendList:  make([]view.Backend, 1),
+		WorkerList:   make([]view.Worker, 1),
+		PortList:     make([]view.Port, 1),
+		NeighborList: make([]view.Neighbor, 1),
+		DropList:     make([]view.Drop, 1),
+	}
+	fields := map[string]string{} // path: the value that must be found
+	for _, v := range []any{
+		&src.ServiceList[0], &src.BackendList[0], &src.WorkerList[0], &src.PortList[0], &src.NeighborList[0],
+		&src.DropList[0], &src.Process,
+	} {
+		structure := reflect.ValueOf(v).Elem()
+		fill(t, structure, structure.Type().Name(), fields)
+	}
+	found := exported(t, src)
+	for path, value := range fields {
+		why, skipped := notExported[path]
+		if found[value] == skipped {
+			t.Errorf("%s: exported %v, and the reason why not is %q", path, found[value], why)
+		}
+	}
+	for path := range notExported {
+		if _, ok := fields[path]; !ok {
+			t.Errorf("there is no field %s any more", path)
+		}
+	}
+}
+
+// fill gives every field a value that nothing else has.
+func fill(t *testing.T, structure reflect.Value, path string, fields map[string]string) {
+	for i := range structure.NumField() {
+		field := structure.Field(i)
+		name := path + "." + structure.Type().Field(i).Name
+		n := 7001 + len(fields)
+		switch field.Kind() {
+		case reflect.Struct:
+			fill(t, field, path, fields)
+			continue
+		case reflect.Int, reflect.Int64:
+			field.SetInt(int64(n))
+		case reflect.Uint64:
+			field.SetUint(uint64(n))
+		case reflect.Float64:
+			field.SetFloat(float64(n))
+		case reflect.String:
+			field.SetString(fmt.Sprint("text", n))
+		case reflect.Slice:
+			field.Set(reflect.ValueOf([]string{fmt.Sprint("text", n)}))
+		case reflect.Bool:
+			continue // has no value of its own; see TestDaemon
+		default:
+			t.Fatalf("%s has a kind this test does not know", name)
+		}
+		fields[name] = strings.Trim(fmt.Sprint(field), "[]")
+	}
+}
+
+// exported is every value and label of a scrape, and the numbers that labels hold.
+func exported(t *testing.T, src view.Source) map[string]bool {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewCollector(src))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			found[fmt.Sprint(m.GetCounter().GetValue()+m.GetGauge().GetValue())] = true
+			for _, l := range m.GetLabel() {
+				found[l.GetValue()] = true
+			}
+		}
+	}
+	return found
+}
+
+func TestDaemon(t *testing.T) {
+	src := viewtest.Sample()
+	for value, on := range map[string]bool{"1": true, "0": false} {
+		src.Process.Hugepages = on
+		expect(t, src, `
+# HELP weir_hugepages 1 if memory comes from huge pages.
+# TYPE weir_hugepages gauge
+weir_hugepages `+value+"\n", "weir_hugepages")
+	}
+}
+
+func TestEverythingDescribedIsCollected(t *testing.T) {
+	descriptions := make(chan *prometheus.Desc, 1000)
+	NewCollector(viewtest.Sample()).Describe(descriptions)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewCollector(viewtest.Sample()))
+	gathered, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(gathered) != len(descriptions) {
+		t.Errorf("%d metrics are collected, %d are described", len(gathered), len(descriptions))
+	}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func get(t *testing.T, s *Server, path string) (int, string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + s.Addr().String() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestScrapeOverHTTP(t *testing.T) {
+	s, err := Serve("127.0.0.1:0", viewtest.Sample(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	status, body := get(t, s, "/metrics")
+	for _, want := range []string{
+		`weir_build_info{goversion="go`, `version="1.0.0"} 1`, "\ngo_goroutines ", "\nprocess_open_fds ",
+		`weir_service_connections_total{service="web"} 1.204558e+06`,
+	} {
+		if status != 200 || !strings.Contains(body, want) {
+			t.Errorf("%d, without %s:\n%s", status, want, body)
+		}
+	}
+	if status, body := get(t, s, "/healthz"); status != 200 || body != "ok\n" {
+		t.Errorf("/healthz: %d %q", status, body)
+	}
+	if status, _ := get(t, s, "/"); status != 404 {
+		t.Errorf("/: %d", status)
+	}
+}
+
+func TestOneBadNameDoesNotHideTheOtherMetrics(t *testing.T) {
+	src := viewtest.Sample()
+	src.ServiceList[0].Name = "\xff"
+	s, err := Serve("127.0.0.1:0", src, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	status, body := get(t, s, "/metrics")
+	if status != 200 || !strings.Contains(body, `weir_service_connections_total{service="dns6"} 88010`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestAddressInUseIsASentence(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = Serve(l.Addr().String(), viewtest.Sample(), quiet())
+	want := "metrics.listen " + l.Addr().String() + ": another program listens there: choose another address or port"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Serve("nonsense", viewtest.Sample(), quiet()); err == nil || !strings.HasPrefix(err.Error(), "metrics.listen nonsense: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCloseFreesTheAddress(t *testing.T) {
+	s, err := Serve("127.0.0.1:0", viewtest.Sample(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	l, err := net.Listen("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+}
