@@ -1,7 +1,8 @@
 // Package sched holds the schedulers: how a service picks the backend of a new connection. It knows
 // addresses and weights, but no packets.
 //
-// A scheduler is one file and one [Register] call in it. Names and meaning are LVS's.
+// A scheduler is one file and one [Register] call in it. Names and meaning are LVS's (Linux 6.x), and the
+// order of the servers is that of LVS's list; docs/schedulers.md says where the two differ.
 package sched
 
 import (
@@ -11,13 +12,16 @@ import (
 )
 
 // Load is what the least-connection schedulers compare: the connections of one backend, exact
-// across workers. Any worker may add; it is written when a connection is made, ends, or enters or
-// leaves the established state, never per packet.
+// across workers. Any worker may add; it is written when a connection is made, ends, or passes from one
+// count to the other, never per packet.
 type Load struct {
-	Active   atomic.Int32 // established TCP connections and all UDP ones
+	Active   atomic.Int32 // TCP connections from the first SYN until they begin to close, and all UDP ones
 	Inactive atomic.Int32 // TCP connections in any other state
 	_        [56]byte     // a cache line of its own
 }
+
+// MaxWeight is the largest weight of a server, LVS's.
+const MaxWeight = 65535
 
 // Server is a backend as a scheduler sees it.
 type Server struct {
@@ -33,7 +37,8 @@ type Server struct {
 
 // Options are a service's settings that some schedulers read.
 type Options struct {
-	// TableSize is the number of entries of mh's lookup table, a prime; 0 means DefaultTableSize.
+	// TableSize is the number of entries of mh's lookup table, see CheckTableSize; 0 means
+	// DefaultTableSize.
 	TableSize int
 	// Ports makes sh and mh hash the source port with the source address (LVS's sh-port, mh-port).
 	Ports bool
@@ -62,17 +67,24 @@ type Scheduler interface {
 	Pick(k *Key, st *State) int
 }
 
-// Builder makes a scheduler for a set of servers. It keeps neither the slice nor writes to it.
+// Builder makes a scheduler for a set of servers. It keeps neither the slice nor writes to it. Weights
+// are 0 to MaxWeight: New checks them.
 type Builder func(servers []Server, opt Options) (Scheduler, error)
 
-var registry = map[string]Builder{}
+type entry struct {
+	build Builder
+	use   string
+}
 
-// Register makes a scheduler known; for use in a package's init only. It panics if the name is taken.
-func Register(name string, b Builder) {
+var registry = map[string]entry{}
+
+// Register makes a scheduler known; for use in a package's init only. Use is one line for a person
+// choosing a scheduler: what it does, and when to take it. It panics if the name is taken.
+func Register(name, use string, b Builder) {
 	if _, dup := registry[name]; dup {
 		panic("sched: " + name + " registered twice")
 	}
-	registry[name] = b
+	registry[name] = entry{b, use}
 }
 
 // Names lists the schedulers in alphabetical order.
@@ -85,11 +97,19 @@ func Names() []string {
 	return names
 }
 
-// New builds the named scheduler. An unknown name or an option out of range is an error.
+// Describe returns the line a scheduler was registered with, or "" if the name is unknown.
+func Describe(name string) string { return registry[name].use }
+
+// New builds the named scheduler. An unknown name, a weight or an option out of range is an error.
 func New(name string, servers []Server, opt Options) (Scheduler, error) {
-	b, ok := registry[name]
+	e, ok := registry[name]
 	if !ok {
 		return nil, fmt.Errorf("unknown scheduler %q: known are %v", name, Names())
 	}
-	return b(servers, opt)
+	for i := range servers {
+		if w := servers[i].Weight; w < 0 || w > MaxWeight {
+			return nil, fmt.Errorf("server %s: weight %d is not in the range 0 to %d", servers[i].Address, w, MaxWeight)
+		}
+	}
+	return e.build(servers, opt)
 }
