@@ -1,0 +1,61 @@
+package sched
+
+func init() {
+	Register("lc", "Least connections: the server with the fewest, whatever their weights. For equal servers and "+
+		"connections of very different length.", newLC)
+}
+
+// candidate is a server that takes connections, as the least-connection schedulers walk them.
+type candidate struct {
+	load   *Load
+	weight int32 // 1 to MaxWeight
+	index  int32 // in the slice given to New
+}
+
+// noLoad stands for the Load of a server that has none. Nobody writes it.
+var noLoad Load
+
+func candidates(servers []Server) []candidate {
+	cs := make([]candidate, 0, len(servers))
+	for i := range servers {
+		s := &servers[i]
+		if s.Weight == 0 {
+			continue
+		}
+		load := s.Load
+		if load == nil {
+			load = &noLoad
+		}
+		cs = append(cs, candidate{load, int32(s.Weight), int32(i)})
+	}
+	return cs
+}
+
+// overhead is LVS's estimate of what a server's connections cost it: an active one as much as 256
+// inactive ones. Unlike LVS's 32 bits it does not overflow.
+func (c *candidate) overhead() int64 {
+	return int64(c.load.Active.Load())<<8 + int64(c.load.Inactive.Load())
+}
+
+type lc struct{ candidates []candidate }
+
+func newLC(servers []Server, _ Options) (Scheduler, error) {
+	return &lc{candidates(servers)}, nil
+}
+
+// Pick returns the first of the servers with the least overhead.
+func (s *lc) Pick(*Key, *State) int {
+	cs := s.candidates
+	if len(cs) == 0 {
+		return -1
+	}
+	best := cs[0].index
+	least := cs[0].overhead()
+	for i := 1; i < len(cs); i++ {
+		c := &cs[i]
+		if o := c.overhead(); o < least {
+			best, least = c.index, o
+		}
+	}
+	return int(best)
+}
