@@ -1,0 +1,83 @@
+package sched
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+// What Linux 6.1 chose for UDP connections, one after the other and all still open, with the servers
+// added by ipvsadm in reverse order, since LVS puts a new server at the head of its list.
+func TestChoicesAreThoseOfLVS(t *testing.T) {
+	tests := []struct {
+		name    string
+		weights []int
+		want    []int
+	}{
+		{"rr", []int{4, 3, 2}, []int{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1}},
+		{"rr", []int{7, 0, 1, 7, 2}, []int{0, 2, 3, 4, 0, 2, 3, 4, 0, 2, 3, 4, 0, 2, 3, 4, 0, 2, 3, 4}},
+		{"wrr", []int{4, 3, 2}, []int{0, 1, 2, 0, 0, 1, 0, 1, 2, 0, 1, 2, 0, 0, 1, 0, 1, 2, 0, 1}},
+		{"wrr", []int{10, 20, 30}, []int{0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1}},
+		{"wrr", []int{0, 2, 0, 5}, []int{1, 3, 3, 3, 3, 1, 3, 1, 3, 3, 3, 3, 1, 3, 1, 3, 3, 3, 3, 1}},
+		{"wrr", []int{7, 0, 1, 7, 2}, []int{0, 2, 3, 4, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 4, 0, 2, 3}},
+		{"lc", []int{4, 3, 2}, []int{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1}},
+		{"lc", []int{0, 2, 0, 5}, []int{1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3}},
+		{"wlc", []int{4, 3, 2}, []int{0, 1, 2, 0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 1, 0, 2, 1, 0, 0, 1}},
+		{"wlc", []int{10, 20, 30}, []int{0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1}},
+		{"wlc", []int{0, 2, 0, 5}, []int{1, 3, 3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3}},
+		{"wlc", []int{7, 0, 1, 7, 2}, []int{0, 2, 3, 4, 0, 3, 0, 3, 0, 3, 4, 0, 3, 0, 3, 0, 3, 0, 2, 3}},
+	}
+	for _, tt := range tests {
+		ss := servers(tt.weights...)
+		s := build(t, tt.name, ss, Options{})
+		var st State
+		var got []int
+		for range tt.want {
+			i := s.Pick(&Key{}, &st)
+			ss[i].Load.Active.Add(1)
+			got = append(got, i)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s with weights %v picked\n%v, LVS\n%v", tt.name, tt.weights, got, tt.want)
+		}
+	}
+}
+
+// What Linux 6.1 chose with sh and the flags sh-fallback and, where the port counts, sh-port.
+func TestSourceHashIsThatOfLVS(t *testing.T) {
+	clients := []string{
+		"198.51.100.7:40000", "198.51.100.8:41000", "192.0.2.1:42000", "100.64.3.9:43000", "8.8.8.8:44000",
+		"172.16.200.201:45000", "[2001:db8::1]:46000", "[2001:db8:1:2:3:4:5:6]:47000",
+		"[2001:db8:ffff::aa:1]:48000", "[2a00:1450:4001:801::200e]:49000",
+	}
+	tests := []struct {
+		weights []int
+		ports   bool
+		want    []int
+	}{
+		{[]int{3, 1, 2, 5}, false, []int{3, 0, 3, 0, 0, 1, 3, 1, 3, 3}},
+		{[]int{0, 2, 0, 5}, false, []int{3, 3, 3, 3, 3, 3, 1, 3, 3, 3}},
+		{[]int{100, 100, 100}, false, []int{1, 0, 0, 0, 1, 1, 0, 1, 1, 0}},
+		{[]int{3, 1, 2, 5}, true, []int{0, 1, 3, 3, 3, 0, 3, 3, 3, 3}},
+		{[]int{0, 2, 0, 5}, true, []int{3, 3, 3, 3, 3, 1, 1, 1, 3, 1}},
+		{[]int{100, 100, 100}, true, []int{0, 1, 1, 1, 0, 0, 1, 2, 0, 1}},
+	}
+	for _, tt := range tests {
+		s := build(t, "sh", servers(tt.weights...), Options{Ports: tt.ports})
+		var got []int
+		for _, c := range clients {
+			k := keyOf(c)
+			got = append(got, s.Pick(&k, nil))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("weights %v, ports %v: picked %v, LVS %v", tt.weights, tt.ports, got, tt.want)
+		}
+	}
+}
+
+func keyOf(client string) Key {
+	a := netip.MustParseAddrPort(client)
+	k := Key{SrcPort: a.Port(), V6: a.Addr().Is6()}
+	copy(k.Src[:], a.Addr().AsSlice())
+	return k
+}
