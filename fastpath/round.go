@@ -129,7 +129,7 @@ func (w *Worker) spare(out uint8) (port.Frame, bool) {
 // transmit queues a finished frame on a port: to be sent with the next Exchange there.
 func (w *Worker) transmit(f *port.Frame, out uint8) {
 	p := &w.ports[out]
-	if !p.q.HasTX() {
+	if !p.tx {
 		w.transmitThrough(f, out)
 		return
 	}

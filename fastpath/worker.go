@@ -52,6 +52,7 @@ type egress struct {
 	own4   nexthop.Addr
 	own6   nexthop.Addr
 	tap    bool
+	tx     bool // the queue has a transmit side
 	queues int
 }
 
@@ -123,7 +124,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	for i, p := range o.Ports {
 		q := o.Queues[i]
-		e := egress{q: q, b: q.Burst(), mtu: p.MTU, own4: p.Own4, own6: p.Own6, tap: p.HasTAP, queues: max(p.Queues, 1)}
+		e := egress{q: q, b: q.Burst(), mtu: p.MTU, own4: p.Own4, own6: p.Own6, tap: p.HasTAP, tx: q.HasTX(), queues: max(p.Queues, 1)}
 		for j, c := range p.MAC {
 			e.mac |= uint64(c) << (8 * j)
 		}

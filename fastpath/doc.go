@@ -1,0 +1,17 @@
+// Package fastpath is the packet path: what a worker does with every frame, from the receive queue to the transmit
+// queue. docs/packet-path.md walks through it.
+//
+//   - worker.go: the worker and what it is made of; run.go: its loop; round.go: one round of it
+//   - burst.go: the stages of a burst; verdict.go: what can become of a packet
+//   - flow.go: TCP and UDP, known connections and new ones; modes.go: nat's rewriting; tunnel.go: tun's headers;
+//     fragment.go: packets that must be cut up
+//   - icmp.go: ICMP that arrives; icmptranslate.go: errors across nat; icmpsend.go: errors of Weir's own
+//   - steer.go, handover.go: several workers
+//   - spec.go, snapshot.go, addrtable.go, routes.go: the configuration as workers read it
+//   - counters.go: what is counted
+//
+// It has no cgo and needs neither root nor devices: queues come through the interface in package port.
+//
+// Not supported: fragments to a service, VLAN tags, frames in several buffers, protocols other than TCP, UDP and
+// ICMP, the fullnat mode.
+package fastpath
