@@ -134,8 +134,8 @@ func (w *Worker) open(f *port.Frame, it *item, k *conn.Key, service uint32) verd
 	}
 	index := svc.Backends[n]
 	b := &w.snap.Backends[index]
-	if v := w.fits(f, it, b); v != sent {
-		return v
+	if !fits(f, it, b) {
+		return w.tooBig(f, it, int(b.MTU))
 	}
 	e := w.insert(k, index, b)
 	if e == nil {
@@ -223,7 +223,7 @@ func (w *Worker) forget(e *conn.Entry) {
 func (w *Worker) advance(it *item, e *conn.Entry, b *Backend, reply bool) {
 	if it.Proto == packet.ProtoTCP {
 		e.AdvanceTCP(it.TCPFlags, reply)
-		if active := e.State == conn.Established; active != (e.Flags&conn.Active != 0) {
+		if active := e.State.Active(); active != (e.Flags&conn.Active != 0) {
 			w.setActive(e, b, active)
 		}
 	} else if reply {
@@ -249,8 +249,8 @@ func (w *Worker) forward(f *port.Frame, it *item, e *conn.Entry, b *Backend) ver
 	if b.Mode != DR && ttlOut(f, it.v6()) {
 		return w.timeExceeded(f, it)
 	}
-	if v := w.fits(f, it, b); v != sent {
-		return v
+	if !fits(f, it, b) {
+		return w.tooBig(f, it, int(b.MTU))
 	}
 	return w.carry(f, it, e, b)
 }
@@ -302,9 +302,9 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	if ttlOut(f, it.v6()) {
 		return w.timeExceeded(f, it)
 	}
-	out, v := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
-	if v != sent {
-		return v
+	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
+	if !ok {
+		return drop(reason.NoRoute)
 	}
 	mtu := w.ports[out.port].mtu
 	large := int(it.End)-packet.EthLen > mtu
@@ -324,24 +324,18 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	return w.sendWay(f, it.v6(), out)
 }
 
-// fits checks a packet against the MTU of the way to a backend; what is larger may still go in pieces.
-func (w *Worker) fits(f *port.Frame, it *item, b *Backend) verdict {
-	if int(it.End)-packet.EthLen > int(b.MTU) && !mayFragment(f, it) {
-		return w.tooBig(f, it, int(b.MTU))
-	}
-	return sent
+// fits reports whether a packet may take the way to a backend: in one piece, or cut up.
+func fits(f *port.Frame, it *item, b *Backend) bool {
+	return int(it.End)-packet.EthLen <= int(b.MTU) || mayFragment(f, it)
 }
 
-// wayTo finds the way to the address at p, its port resolved.
-func (w *Worker) wayTo(p unsafe.Pointer, it *item) (way, verdict) {
-	out := w.snap.Routes.lookup(p, it.v6(), it.hash)
-	if !out.ok {
-		return out, drop(reason.NoRoute)
-	}
-	if !out.onLink {
+// wayTo finds the way to the address at p and the port it leads out of.
+func (w *Worker) wayTo(p unsafe.Pointer, it *item) (out way, ok bool) {
+	out = w.snap.Routes.lookup(p, it.v6(), it.hash)
+	if out.ok && !out.onLink {
 		out.port = w.hops.Load(out.hop).Port()
 	}
-	return out, sent
+	return out, out.ok
 }
 
 // sendWay sends a packet along a way: to the gateway, or to the packet's destination itself.

@@ -258,9 +258,9 @@ func (w *Worker) errorToBackend(f *port.Frame, it *item, q *quote, e *conn.Entry
 // errorToClient forwards an error about a client's packet in nat. The client knows only the VIP, so that is
 // the quoted packet's destination and, as in LVS, the error's source, whichever router sent it.
 func (w *Worker) errorToClient(f *port.Frame, it *item, q *quote, e *conn.Entry, b *Backend) verdict {
-	out, v := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
-	if v != sent {
-		return v
+	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
+	if !ok {
+		return drop(reason.NoRoute)
 	}
 	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
 		return drop(reason.TooBig)

@@ -15,8 +15,8 @@ import (
 // across workers. Any worker may add; it is written when a connection is made, ends, or passes from one
 // count to the other, never per packet.
 type Load struct {
-	Active   atomic.Int32 // TCP connections from the first SYN until they begin to close, and all UDP ones
-	Inactive atomic.Int32 // TCP connections in any other state
+	Active   atomic.Int32 // TCP connections from the first SYN until they begin to close
+	Inactive atomic.Int32 // TCP connections in any other state, and all UDP ones
 	_        [56]byte     // a cache line of its own
 }
 

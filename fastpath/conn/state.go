@@ -33,6 +33,13 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
+// activeStates are the states in which LVS counts a TCP connection as active at its
+// backend. UDP always counts as inactive there.
+const activeStates = 1<<Established | 1<<SynSent | 1<<SynRecv | 1<<SynAck
+
+// Active reports whether a connection in this state counts as active.
+func (s State) Active() bool { return activeStates>>s&1 != 0 }
+
 // view is whose packets the balancer sees of a connection, and whose packet this one is.
 type view uint8
 
