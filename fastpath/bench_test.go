@@ -93,24 +93,33 @@ func (q *sink) HasRX() bool        { return false }
 func (q *sink) HasTX() bool        { return true }
 func (q *sink) Exchange(int)       { q.b.NTX, q.b.NRX, q.b.NFree = 0, 0, 0 }
 
+// newTreadmillWorker makes a worker that receives from a treadmill and sends into nothing.
+func newTreadmillWorker(t testing.TB, r *rig, tm *treadmill, capacity int) *Worker {
+	w, err := NewWorker(Options{
+		Ports:     []PortInfo{{MAC: wanMAC, MTU: 1500, Queues: 1}, {MAC: lanMAC, MTU: 1500, Queues: 1}},
+		Queues:    []port.Queue{tm, &sink{}},
+		Neighbors: r.hops, Snapshot: &r.snap, Handover: NewHandover(1),
+		Punts: ring.NewPackets(4096, nil), Inject: ring.NewPackets(4096, nil),
+		MaxConnections: capacity, Seed: conn.Seed{7, 9},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
 func benchWorker(b *testing.B, mode Mode, v6 bool, flows int) {
 	vip := "203.0.113.10:80"
 	if v6 {
 		vip = "[2001:db8::10]:80"
 	}
 	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode}})
-	tm := newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
-	w, err := NewWorker(Options{
-		Ports:     []PortInfo{{MAC: wanMAC, MTU: 1500, Queues: 1}, {MAC: lanMAC, MTU: 1500, Queues: 1}},
-		Queues:    []port.Queue{tm, &sink{}},
-		Neighbors: r.hops, Snapshot: &r.snap, Handover: NewHandover(1),
-		Punts: ring.NewPackets(4096, nil), Inject: ring.NewPackets(4096, nil),
-		MaxConnections: flows*5/4 + 64, Seed: conn.Seed{7, 9},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer w.Close()
+	w := newTreadmillWorker(b, r, newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr()), flows*5/4+64)
 	for range flows/port.BurstSize + 1 {
 		w.Poll()
 	}

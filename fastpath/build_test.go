@@ -252,3 +252,8 @@ func lowerNaively(ip []byte) {
 	ip[10], ip[11] = 0, 0
 	binary.BigEndian.PutUint16(ip[10:], sum16(ip[:int(ip[0]&15)*4]))
 }
+
+// netipPort is an endpoint's address with another port.
+func netipPort(addrPort string, port uint16) string {
+	return netip.AddrPortFrom(netipAddr(addrPort), port).String()
+}

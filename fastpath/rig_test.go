@@ -9,7 +9,6 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/memport"
 	"github.com/weirlb/weir/fastpath/nexthop"
-	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
@@ -218,9 +217,11 @@ func (r *rig) sendTo(worker, port int, frame []byte, flags uint16) []sentFrame {
 
 // run lets all workers poll until nothing moves any more.
 func (r *rig) run() (out []sentFrame) {
-	for range 4 {
+	for quiet := 0; quiet < 2; quiet++ {
 		for i, w := range r.workers {
-			w.Poll()
+			if w.Poll() > 0 {
+				quiet = 0
+			}
 			for p, q := range r.queues[i] {
 				for _, f := range q.Take() {
 					out = append(out, sentFrame{p, f})
@@ -294,5 +295,3 @@ func (r *rig) close() {
 		r.t.Errorf("%d buffers leaked", n)
 	}
 }
-
-var _ = packet.EthLen
