@@ -1,0 +1,64 @@
+package ethdev
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// net_af_packet takes its number of queues and the size of its rings as arguments only, ignores
+// descriptors, and does not count the frames that found its receive ring full. What follows makes it
+// behave as other devices do.
+
+// imply adds the arguments that follow from the port's settings and are not written out.
+func (d *device) imply(queues, descriptors int) {
+	if d.driver != "net_af_packet" {
+		return
+	}
+	if queues > 1 && !d.has("qpairs") {
+		d.args = append(d.args, fmt.Sprintf("qpairs=%d", queues))
+	}
+	if !d.has("blocksz", "framesz", "framecnt") {
+		d.args = append(d.args, fmt.Sprintf("framecnt=%d", descriptors))
+	}
+}
+
+// packetSockets are this process's packet sockets with a ring as the driver makes them (TPACKET_V2)
+// on a network interface: those of the one device that may sit on it.
+func packetSockets(name string) ([]int, error) {
+	iface, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return nil, err
+	}
+	var out []int
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if v, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION); err != nil || v != unix.TPACKET_V2 {
+			continue
+		}
+		addr, err := unix.Getsockname(fd)
+		if link, ok := addr.(*unix.SockaddrLinklayer); err == nil && ok && link.Ifindex == iface.Index {
+			out = append(out, fd)
+		}
+	}
+	return out, nil
+}
+
+// countMissed adds the frames that found a ring full since the last call.
+func (d *Device) countMissed() {
+	for _, fd := range d.packetSockets {
+		if s, err := unix.GetsockoptTpacketStats(fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			d.missed += uint64(s.Drops)
+		}
+	}
+}

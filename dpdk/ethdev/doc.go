@@ -1,0 +1,20 @@
+// Package ethdev is DPDK's network devices: it finds, sets up, watches and ends them, and moves
+// bursts of frames through their queues ([Queue] implements port.Queue).
+//
+//	device.go     Probe, Start and Close: the life of a device
+//	devargs.go    what a configuration's device string means
+//	preflight.go  what can be found missing before a driver is asked, said better than drivers do
+//	iface.go      the kernel's network interfaces under a device
+//	afpacket.go   net_af_packet made to behave as other devices do
+//	aside.go      the kernel does not answer beside net_af_packet
+//	preload.go    captures that a driver loads into buffers
+//	xdp.go        buffers that net_af_xdp keeps
+//	setup.go      queues, offloads, MTU, MAC and filters, as far as the device has them
+//	status.go     link and counters
+//	queue.go      a worker's queue; exchange.c is what happens in it
+//	layout.go     Go's and C's view of a burst are the same
+//
+// Not supported: frames in several buffers (flagged, so that the worker drops them), VLAN offloads
+// (net_af_packet delivers a tagged frame with 4 bytes less headroom than port.Headroom), checksum
+// offload on transmission, receive interrupts, and changing a device while it runs.
+package ethdev
