@@ -37,7 +37,7 @@ var rules = map[string][]string{
 	"scripts":           {"internal"},
 	"slowpath/neighbor": {"fastpath/nexthop", "fastpath/packet", "fastpath/reason", "slowpath/view"},
 	"slowpath/view":     {"fastpath/reason", "slowpath/view"},
-	"slowpath/tap":      {},
+	"slowpath/tap":      {"fastpath/packet"},
 	"slowpath/health":   {"conf"},
 	"slowpath/api":      {"slowpath/view"},
 	"slowpath/metrics":  {"slowpath/view"},

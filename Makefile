@@ -1,0 +1,80 @@
+# make help lists the targets. Under sudo everything works too: scripts/go finds Go where sudo has reset PATH.
+
+GO       := scripts/go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 1m
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "demo, test, e2e, dpdk and the lab need root: sudo make demo. The first use installs what is missing (apt)."
+
+.PHONY: setup
+setup: ## install what is missing to build, test and run the lab
+	@scripts/setup test
+
+.PHONY: build
+build: ## compile bin/weir, and bin/decap for the lab
+	@scripts/setup build
+	$(GO) build -buildvcs=false -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/weir ./cmd/weir
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o bin/decap ./internal/lab/decap
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod bin
+
+.PHONY: demo
+demo: ## HTTP through nat, tun and dr, IPv4 and IPv6, in a network of namespaces; one table
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@scripts/lab demo
+
+.PHONY: lab-up
+lab-up: ## lay that network out and leave it running to play with
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@scripts/lab up
+
+.PHONY: lab-down
+lab-down: ## take it away again
+	@scripts/lab down
+
+.PHONY: test
+test: ## everything there is to run, with a summary
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build
+	@scripts/test
+
+.PHONY: unit
+unit: ## tests without cgo, root or network
+	CGO_ENABLED=0 $(GO) test $$(scripts/pure)
+
+.PHONY: race
+race: ## the same under the race detector
+	$(GO) test -race $$(scripts/pure)
+
+.PHONY: dpdk
+dpdk: ## tests of the cgo packages on virtual devices (root)
+	$(GO) test ./dpdk/... ./cmd/...
+
+.PHONY: e2e
+e2e: setup build ## tests that run bin/weir (root)
+	$(GO) test -count=1 ./internal/e2e/...
+
+.PHONY: fuzz
+fuzz: ## every fuzzer for FUZZTIME (1m)
+	@scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench-go
+bench-go: ## Go's benchmarks of the pure packages
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem $$(scripts/pure)
+
+.PHONY: lint
+lint: ## gofmt, vet, and golangci-lint and shellcheck where they are installed
+	@scripts/lint
+
+.PHONY: docker
+docker: ## the image of the README
+	docker build -t weir .
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
