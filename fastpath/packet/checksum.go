@@ -7,17 +7,16 @@ import "unsafe"
 
 // Sum adds n bytes at p to an unfolded sum. An odd last byte counts as if a zero followed.
 func Sum(p unsafe.Pointer, n int, sum uint64) uint64 {
-	for ; n >= 4; n -= 4 {
-		sum += uint64(Load32(p, 0))
-		p = unsafe.Add(p, 4)
+	off, end := uintptr(0), uintptr(n)
+	for ; off+4 <= end; off += 4 {
+		sum += uint64(Load32(p, off))
 	}
-	if n >= 2 {
-		sum += uint64(Load16(p, 0))
-		p = unsafe.Add(p, 2)
-		n -= 2
+	if off+2 <= end {
+		sum += uint64(Load16(p, off))
+		off += 2
 	}
-	if n == 1 {
-		sum += uint64(Load8(p, 0))
+	if off < end {
+		sum += uint64(Load8(p, off))
 	}
 	return sum
 }

@@ -55,6 +55,9 @@ const (
 	IP6HopLimit = 7
 	IP6Src      = 8
 	IP6Dst      = 24
+
+	ip6SegmentsLeft = 3 // in a routing header
+	ip6FragmentLen  = 8
 )
 
 // Protocol numbers (IANA).
@@ -118,3 +121,8 @@ const (
 	ICMP6NDFirst      = 133 // router solicitation
 	ICMP6NDLast       = 137 // redirect
 )
+
+// LinkLocal is the IPv6 link-local address that follows from a MAC (RFC 4291 section 2.5.6 and appendix A).
+func LinkLocal(mac [6]byte) [16]byte {
+	return [16]byte{0xfe, 0x80, 8: mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
+}

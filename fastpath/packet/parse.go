@@ -67,7 +67,7 @@ func Parse(data unsafe.Pointer, n uint32, mac uint64, inf *Info) {
 	case EtherIPv6:
 		parse6(data, n, inf)
 	case EtherARP:
-		inf.Kind = ARP
+		inf.Kind, inf.Fault = ARP, reason.Unset
 	default:
 		inf.Fault = etherFault(Swap16(Load16(data, EthTypeOff)))
 	}
@@ -112,7 +112,7 @@ func parse4(data unsafe.Pointer, n uint32, inf *Info) {
 	case ProtoTCP, ProtoUDP:
 		parseL4(data, inf, Flow4)
 	case ProtoICMP:
-		inf.Kind = ICMP4
+		inf.Kind, inf.Fault = ICMP4, reason.Unset
 	default:
 		inf.Kind, inf.Fault = Other4, reason.UnsupportedProtocol
 	}
@@ -138,48 +138,65 @@ func parse6(data unsafe.Pointer, n uint32, inf *Info) {
 	case ProtoTCP, ProtoUDP:
 		parseL4(data, inf, Flow6)
 	case ProtoICMP6:
-		inf.Kind = ICMP6
+		inf.Kind, inf.Fault = ICMP6, reason.Unset
 	default:
 		parseExtensions(data, inf)
 	}
 }
 
-// parseExtensions walks the IPv6 extension headers (RFC 8200 section 4) to the transport header.
+// parseExtensions takes a packet with extension headers for what follows them.
 func parseExtensions(data unsafe.Pointer, inf *Info) {
-	off, next := uint32(inf.L4), inf.Proto
+	next, off, fault := Extensions(data, uint32(inf.L4), uint32(inf.End), inf.Proto)
+	if fault != reason.Unset {
+		inf.Fault = fault
+		return
+	}
+	inf.Proto, inf.L4 = next, uint16(off)
+	switch next {
+	case ProtoTCP, ProtoUDP:
+		parseL4(data, inf, Flow6)
+	case ProtoICMP6:
+		inf.Kind, inf.Fault = ICMP6, reason.Unset
+	case ProtoFragment:
+		inf.Kind, inf.Fault = Other6, reason.Fragment
+	default:
+		inf.Kind, inf.Fault = Other6, reason.UnsupportedProtocol
+	}
+}
+
+// Extensions follows the IPv6 extension headers (RFC 8200 section 4) from offset off of data, where one of
+// type next may begin, to the first header that is none of them or a fragment header. It returns that one's
+// type and offset, which is at most end, or why it could not: what it reads lies before end. A fragment
+// header that it returns is there in full.
+func Extensions(data unsafe.Pointer, off, end uint32, next uint8) (uint8, uint32, reason.Reason) {
 	for i := 0; ; i++ {
 		switch next {
 		case ProtoHopByHop, ProtoRouting, ProtoDestOpts:
 			if i == maxExtensions || next == ProtoHopByHop && i > 0 {
-				inf.Fault = reason.ExtensionChain
-				return
+				return next, off, reason.ExtensionChain
 			}
-			if off+8 > uint32(inf.End) {
-				return
-			}
-			size := 8 + 8*uint32(Load8(data, uintptr(off)+1))
-			if off+size > uint32(inf.End) {
-				return
-			}
-			next = Load8(data, uintptr(off))
-			off += size
-			continue
 		case ProtoFragment:
-			if off+8 > uint32(inf.End) {
-				return
+			if off+ip6FragmentLen > end {
+				return next, off, reason.Truncated
 			}
-			inf.Kind, inf.Fault = Other6, reason.Fragment
-		case ProtoTCP, ProtoUDP:
-			inf.Proto, inf.L4 = next, uint16(off)
-			parseL4(data, inf, Flow6)
-			return
-		case ProtoICMP6:
-			inf.Kind = ICMP6
+			return next, off, reason.Unset
 		default:
-			inf.Kind, inf.Fault = Other6, reason.UnsupportedProtocol
+			return next, off, reason.Unset
 		}
-		inf.Proto, inf.L4 = next, uint16(off)
-		return
+		if off+8 > end {
+			return next, off, reason.Truncated
+		}
+		size := 8 + 8*uint32(Load8(data, uintptr(off)+1))
+		if off+size > end {
+			return next, off, reason.Truncated
+		}
+		// The address in the header is not yet the packet's last (RFC 8200 section 4.4), so the checksum behind
+		// it is another one's; RFC 5095 tells what such headers are good for.
+		if next == ProtoRouting && Load8(data, uintptr(off)+ip6SegmentsLeft) != 0 {
+			return next, off, reason.ExtensionChain
+		}
+		next = Load8(data, uintptr(off))
+		off += size
 	}
 }
 

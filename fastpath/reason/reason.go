@@ -43,6 +43,7 @@ const (
 
 	TxFull
 	PuntFull
+	InjectFull
 	HandoverFull
 	NoBuffer
 
@@ -76,10 +77,10 @@ var texts = [Count]struct{ name, help string }{
 	BadL4Header:    {"bad_l4_header", "TCP data offset, TCP flags or UDP length are impossible"},
 	BadL4Checksum:  {"bad_l4_checksum", "the device found the TCP or UDP checksum wrong"},
 	BadICMP:        {"bad_icmp", "ICMP too short, or an ICMP error that quotes something that is no packet"},
-	ExtensionChain: {"extension_chain", "more IPv6 extension headers than Weir follows, or one out of place"},
+	ExtensionChain: {"extension_chain", "more IPv6 extension headers than Weir follows, one out of place, or a routing header with a way still to go"},
 	Segmented:      {"segmented", "the frame spans several buffers; lower the MTU or turn off receive offloads"},
 	Fragment:       {"fragment", "an IP fragment; services do not take fragments in this version"},
-	MartianSource:  {"martian_source", "the source is multicast, broadcast, loopback or unspecified"},
+	MartianSource:  {"martian_source", "the source is multicast, broadcast, loopback, unspecified or, for nat and tun, IPv6 link-local"},
 	SpoofedSource:  {"spoofed_source", "the source is a VIP or one of Weir's own addresses"},
 	WrongMAC:       {"wrong_mac", "addressed to another station's MAC"},
 
@@ -102,6 +103,7 @@ var texts = [Count]struct{ name, help string }{
 
 	TxFull:       {"tx_full", "the device's transmit queue was full"},
 	PuntFull:     {"punt_full", "the queue from the worker to the slow path was full"},
+	InjectFull:   {"inject_full", "the queue from the slow path to a worker was full"},
 	HandoverFull: {"handover_full", "the queue between two workers was full"},
 	NoBuffer:     {"no_buffer", "no buffer was free for a packet of Weir's own; raise dataplane.memory_mb"},
 
