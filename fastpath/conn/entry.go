@@ -15,7 +15,7 @@ type Flags uint8
 const (
 	V6      Flags = 1 << iota // addresses are IPv6
 	Reverse                   // also indexed under the reply's tuple (nat)
-	OneWay                    // no reply has been seen: tun and dr always, nat at first
+	OneWay                    // replies do not pass here: tun and dr
 	Active                    // counted as active at the backend, otherwise as inactive
 	Replied                   // a packet has come from the backend (nat)
 	Several                   // more than one packet has come from the client

@@ -67,7 +67,7 @@ const (
 var next = [numViews][numStates][numEvents]State{
 	fromClient: {
 		//                 SYN          FIN        ACK          RST
-		None:        {SynRecv, Closed, Closed, Closed},
+		None:        {SynRecv, Closed, Established, Closed},
 		Established: {Established, CloseWait, Established, Closed}, // the client closes first
 		SynSent:     {Established, SynSent, SynSent, Closed},       // the backend opened; simultaneous open
 		SynRecv:     {SynRecv, TimeWait, Established, SynRecv},     // the handshake's ACK; a forged RST must not end it
@@ -83,7 +83,7 @@ var next = [numViews][numStates][numEvents]State{
 		None:        {SynSent, TimeWait, Established, Closed},
 		Established: {Established, FinWait, Established, Closed}, // the backend closes first
 		SynSent:     {SynSent, SynSent, SynSent, SynSent},
-		SynRecv:     {SynRecv, TimeWait, SynRecv, Closed}, // SYN+ACK counts as SYN; refused
+		SynRecv:     {SynRecv, TimeWait, Established, Closed}, // SYN+ACK counts as SYN; refused
 		FinWait:     {SynSent, FinWait, FinWait, Closed},
 		TimeWait:    {SynSent, TimeWait, TimeWait, TimeWait},
 		Closed:      {SynSent, Closed, Closed, Closed},
@@ -93,7 +93,7 @@ var next = [numViews][numStates][numEvents]State{
 		SynAck:      {SynRecv, TimeWait, Established, Closed},
 	},
 	fromClientOnly: {
-		None:        {SynRecv, Closed, Closed, Closed},
+		None:        {SynRecv, Closed, Established, Closed},
 		Established: {Established, FinWait, Established, Closed}, // whether the backend closes cannot be seen
 		SynSent:     {Established, SynSent, SynSent, Closed},
 		SynRecv:     {SynRecv, TimeWait, Established, SynRecv},

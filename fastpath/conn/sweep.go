@@ -15,10 +15,13 @@ type Dead [64]*Entry
 //
 // The caller deletes what it got before anything else happens to the table.
 func (t *Table) Sweep(now Tick, budget int, dead *Dead) int {
+	if !t.swept {
+		t.swept, t.last = true, now // the clock may have started anywhere
+	}
 	if now.Before(t.last) {
 		return 0
 	}
-	size := uint64(t.fresh)
+	size := uint64(t.fresh - 1)
 	t.owed = min(t.owed+uint64(now-t.last)*size, size*SweepPeriod)
 	t.last = now
 	steps := min(t.owed/SweepPeriod, uint64(max(budget, 0)))
@@ -27,9 +30,6 @@ func (t *Table) Sweep(now Tick, budget int, dead *Dead) int {
 	for ; i < steps && found < len(dead); i++ {
 		if t.hand >= t.fresh {
 			t.hand = 1
-		}
-		if t.hand >= t.fresh {
-			break
 		}
 		e := &t.entries[t.hand]
 		t.hand++

@@ -29,6 +29,7 @@ type Table struct {
 	hand  uint32 // the sweep's next entry
 	owed  uint64 // of the sweep, in entries × milliseconds
 	last  Tick   // of the sweep
+	swept bool   // last is set
 
 	entryMem, indexMem *offheap.Region
 }

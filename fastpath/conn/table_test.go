@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
@@ -26,68 +27,330 @@ func randomTuple(r *rand.Rand) tuple {
 	return p
 }
 
-// TestAgainstAMap drives the table and a map with the same seeded operations.
-func TestAgainstAMap(t *testing.T) {
-	const capacity = 5000
+// testPeers are backends, IPv4 at even and IPv6 at odd indices.
+var testPeers = []Peer{
+	{Addr: [2]uint64{0x0b00000a}, Port: 0x901f, Gen: 1},
+	{Addr: [2]uint64{0xfd, 0x0b << 56}, Port: 0x901f, Gen: 2},
+	{Addr: [2]uint64{0x0c00000a}, Port: 0x5000, Gen: 3},
+	{Addr: [2]uint64{0xfd, 0x0c << 56}, Port: 0x5000, Gen: 3},
+}
+
+// reply is the tuple of the packets that come back from a backend.
+func (p *tuple) reply(peer uint32) tuple {
+	b := &testPeers[peer]
+	back := tuple{proto: p.proto, v6: p.v6, ports: uint32(b.Port) | p.ports<<16}
+	if p.v6 {
+		back.addrs = [4]uint64{b.Addr[0], b.Addr[1], p.addrs[0], p.addrs[1]}
+	} else {
+		back.addrs[0] = b.Addr[0] | p.addrs[0]<<32
+	}
+	return back
+}
+
+func newTable(t testing.TB, capacity int) *Table {
+	t.Helper()
 	tab, err := New(capacity, false, Seed{1, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tab.Close()
-	tab.SetPeers([]Peer{{Addr: [2]uint64{0x0b00000a}, Port: 0x901f}})
-	r := rand.New(rand.NewPCG(3, 4))
-	oracle := map[tuple]*Entry{}
-	var keys []tuple
-	for step := range 200000 {
-		switch {
-		case len(keys) < capacity && r.IntN(20) < 11:
-			k := randomTuple(r)
-			reply := tuple{proto: k.proto, v6: k.v6, ports: uint32(0x901f) | k.ports<<16}
-			if k.v6 {
-				reply.addrs = [4]uint64{0x0b00000a, 0, k.addrs[0], k.addrs[1]}
-			} else {
-				reply.addrs[0] = 0x0b00000a | k.addrs[0]<<32
-			}
-			e := tab.Insert(k.key(), reply.key())
-			if e == nil {
-				t.Fatalf("step %d: no room with %d of %d", step, tab.Len(), capacity)
-			}
-			oracle[k] = e
-			keys = append(keys, k)
-			if got := tab.Find(reply.key()); got.Entry != e || !got.Reply {
-				t.Fatalf("step %d: the reply of a new connection is not found", step)
-			}
-		case len(keys) > 0:
-			i := r.IntN(len(keys))
-			k := keys[i]
-			if got := tab.Find(k.key()); got.Entry != oracle[k] || got.Reply {
-				t.Fatalf("step %d: found %v, want %p", step, got, oracle[k])
-			}
-			if r.IntN(10) < 7 {
-				tab.Delete(oracle[k])
-				delete(oracle, k)
-				keys[i] = keys[len(keys)-1]
-				keys = keys[:len(keys)-1]
-				if tab.Find(k.key()).Entry != nil {
-					t.Fatalf("step %d: found after Delete", step)
-				}
-			}
+	t.Cleanup(func() {
+		if err := tab.Close(); err != nil {
+			t.Error(err)
 		}
-		if tab.Len() != len(oracle) {
-			t.Fatalf("step %d: Len %d, want %d", step, tab.Len(), len(oracle))
+	})
+	tab.SetPeers(testPeers)
+	return tab
+}
+
+// oracle drives a table and a map with the same operations.
+type oracle struct {
+	t    *testing.T
+	tab  *Table
+	r    *rand.Rand
+	byID map[*Entry]connection
+	of   map[tuple]Ref // both directions
+	keys []*Entry      // of byID, in any order
+}
+
+type connection struct {
+	fwd, rev tuple
+	twoWay   bool
+}
+
+func newOracle(t *testing.T, capacity int) *oracle {
+	return &oracle{t: t, tab: newTable(t, capacity), r: rand.New(rand.NewPCG(3, 4)), byID: map[*Entry]connection{}, of: map[tuple]Ref{}}
+}
+
+// insert makes a connection as a worker does; two of three are nat's.
+func (o *oracle) insert() {
+	o.t.Helper()
+	c := connection{fwd: randomTuple(o.r), twoWay: o.r.IntN(3) > 0}
+	peer := uint32(2 * o.r.IntN(2))
+	if c.fwd.v6 {
+		peer++
+	}
+	c.rev = c.fwd.reply(peer)
+	var reply *Key
+	if c.twoWay {
+		reply = c.rev.key()
+	}
+	e := o.tab.Insert(c.fwd.key(), reply)
+	if e == nil {
+		o.t.Fatalf("no room with %d of %d", o.tab.Len(), o.tab.Cap())
+	}
+	if _, used := o.byID[e]; used {
+		o.t.Fatal("Insert gave an entry that is in use")
+	}
+	e.Backend, e.Gen = peer, testPeers[peer].Gen
+	o.byID[e] = c
+	o.of[c.fwd] = Ref{e, false}
+	if c.twoWay {
+		o.of[c.rev] = Ref{e, true}
+	}
+	o.keys = append(o.keys, e)
+}
+
+func (o *oracle) delete(i int) {
+	e := o.keys[i]
+	c := o.byID[e]
+	o.tab.Delete(e)
+	delete(o.byID, e)
+	delete(o.of, c.fwd)
+	delete(o.of, c.rev)
+	o.keys[i] = o.keys[len(o.keys)-1]
+	o.keys = o.keys[:len(o.keys)-1]
+	o.check(c.fwd)
+	o.check(c.rev)
+}
+
+// check looks a tuple up in every way there is.
+func (o *oracle) check(p tuple) {
+	o.t.Helper()
+	want, k := o.of[p], p.key()
+	if got := o.tab.Find(k); got != want {
+		o.t.Fatalf("found %v, want %v", got, want)
+	}
+	guess := o.tab.Guess(o.tab.homeOf(k))
+	if right := o.tab.Check(guess, k); right && guess != want {
+		o.t.Fatalf("guessed %v and held it for right, want %v", guess, want)
+	} else if !right && guess == want && want.Entry != nil {
+		o.t.Fatal("guessed right, but did not believe it")
+	}
+}
+
+func (o *oracle) checkAll() {
+	o.t.Helper()
+	for p := range o.of {
+		o.check(p)
+	}
+	if o.tab.Len() != len(o.byID) {
+		o.t.Fatalf("Len %d, want %d", o.tab.Len(), len(o.byID))
+	}
+	checkIndex(o.t, o.tab)
+}
+
+// checkIndex counts what the buckets claim: every slot is a live entry's, stands in one of its two places, and is
+// counted in its home's overflow if it stands in the other one.
+func checkIndex(t *testing.T, tab *Table) {
+	t.Helper()
+	away := make([]int, len(tab.buckets))
+	slots := 0
+	for i := range tab.buckets {
+		for j, tag := range tab.buckets[i].tags {
+			s := tab.buckets[i].slots[j]
+			if tag == 0 {
+				if s != 0 {
+					t.Fatalf("bucket %d keeps the slot %d of a deleted connection", i, j)
+				}
+				continue
+			}
+			slots++
+			e := &tab.entries[s.entry()]
+			h := tab.home(s)
+			if e.Proto == 0 || s.reply() && e.Flags&Reverse == 0 || h.tag() != tag {
+				t.Fatalf("slot %d of bucket %d is not its entry's", j, i)
+			}
+			switch uint32(i) {
+			case h.bucket():
+			case tab.other(h.bucket(), tag):
+				away[h.bucket()]++
+			default:
+				t.Fatalf("slot %d of bucket %d is in neither of its places", j, i)
+			}
 		}
 	}
-	for k, e := range oracle {
-		if tab.Find(k.key()).Entry != e {
-			t.Fatal("lost a connection")
+	for i, n := range away {
+		if got := int(tab.buckets[i].overflow); got != n && got != 255 {
+			t.Fatalf("bucket %d counts %d of its tuples elsewhere, there are %d", i, got, n)
+		}
+	}
+	want := 0
+	for i := range tab.entries {
+		if tab.entries[i].Proto != 0 {
+			want++
+			if tab.entries[i].Flags&Reverse != 0 {
+				want++
+			}
+		}
+	}
+	if slots != want {
+		t.Fatalf("%d slots in the index, want %d", slots, want)
+	}
+}
+
+func TestTableAgainstAMap(t *testing.T) {
+	for _, capacity := range []int{1, 2, 13, 600, 20000} {
+		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
+			o := newOracle(t, capacity)
+			for range 5 * max(capacity, 1000) {
+				switch n := o.r.IntN(20); {
+				case n < 9 && len(o.keys) < capacity:
+					o.insert()
+				case n < 14 && len(o.keys) > 0:
+					o.check(o.byID[o.keys[o.r.IntN(len(o.keys))]].fwd)
+					o.check(o.byID[o.keys[o.r.IntN(len(o.keys))]].rev)
+				case n < 16:
+					o.check(randomTuple(o.r))
+				case len(o.keys) > 0:
+					o.delete(o.r.IntN(len(o.keys)))
+				}
+			}
+			o.checkAll()
+			for len(o.keys) > 0 {
+				o.delete(0)
+			}
+			o.checkAll()
+		})
+	}
+}
+
+// TestAFullTableOfNATConnectionsStaysWhole keeps the index as full as it can get, which is where slots are moved.
+func TestAFullTableOfNATConnectionsStaysWhole(t *testing.T) {
+	const capacity = 20000
+	o := newOracle(t, capacity)
+	fill := func() {
+		for len(o.keys) < capacity {
+			c := connection{fwd: randomTuple(o.r), twoWay: true}
+			c.rev = c.fwd.reply(0)
+			if c.fwd.v6 {
+				c.rev = c.fwd.reply(1)
+			}
+			e := o.tab.Insert(c.fwd.key(), c.rev.key())
+			if e == nil {
+				t.Fatalf("no room with %d of %d", o.tab.Len(), capacity)
+			}
+			if c.fwd.v6 {
+				e.Backend = 1
+			}
+			e.Gen = testPeers[e.Backend].Gen
+			o.byID[e], o.of[c.fwd], o.of[c.rev] = c, Ref{e, false}, Ref{e, true}
+			o.keys = append(o.keys, e)
+		}
+	}
+	fill()
+	if load := 100 * 2 * capacity / (slotsPerBucket * len(o.tab.buckets)); load < 84 {
+		t.Errorf("the index is %d %% full, want about %d", load, loadPercent)
+	}
+	o.checkAll()
+	for range 20 {
+		for range capacity / 10 {
+			o.delete(o.r.IntN(len(o.keys)))
+		}
+		fill()
+	}
+	o.checkAll()
+	if o.tab.Insert(func() *Key { p := randomTuple(o.r); return p.key() }(), nil) != nil {
+		t.Error("there was room for one more than the capacity")
+	}
+}
+
+func TestRepliesAreOnlyThoseOfTheConnectionsBackend(t *testing.T) {
+	tab := newTable(t, 10)
+	for _, v6 := range []bool{false, true} {
+		k := tuple{addrs: [4]uint64{0x0100007f_0a0a0a0a, 2, 3, 4}, ports: 0x5000_1234, proto: 6, v6: v6}
+		if !v6 {
+			k.addrs = [4]uint64{k.addrs[0]}
+		}
+		peer := map[bool]uint32{false: 0, true: 1}[v6]
+		back := k.reply(peer)
+		e := tab.Insert(k.key(), back.key())
+		e.Backend, e.Gen = peer, testPeers[peer].Gen
+		if got := tab.Find(back.key()); got.Entry != e || !got.Reply {
+			t.Fatalf("IPv6 %t: the reply is not found", v6)
+		}
+		for name, change := range map[string]func(*tuple){
+			"from another port":   func(p *tuple) { p.ports ^= 1 },
+			"to another port":     func(p *tuple) { p.ports ^= 1 << 16 },
+			"another protocol":    func(p *tuple) { p.proto = 17 },
+			"from another server": func(p *tuple) { p.addrs[0] ^= 1 },
+			"to another client": func(p *tuple) {
+				if v6 {
+					p.addrs[3] ^= 1 << 63
+				} else {
+					p.addrs[0] ^= 1 << 63
+				}
+			},
+			"the other family": func(p *tuple) { p.v6 = !p.v6 },
+		} {
+			p := back
+			change(&p)
+			if tab.Check(Ref{e, true}, p.key()) {
+				t.Errorf("IPv6 %t, %s: held for a reply", v6, name)
+			}
+		}
+		e.Gen++ // the place in the snapshot belongs to another backend now
+		if tab.Check(Ref{e, true}, back.key()) {
+			t.Errorf("IPv6 %t: a reply of the place's next backend was taken for the former's", v6)
+		}
+		e.Gen, e.Backend = 0, uint32(len(testPeers))
+		if tab.Check(Ref{e, true}, back.key()) {
+			t.Errorf("IPv6 %t: a reply from a backend that is no longer in the snapshot", v6)
 		}
 		tab.Delete(e)
 	}
-	for i := range tab.buckets {
-		for _, tag := range tab.buckets[i].tags {
-			if tag != 0 {
-				t.Fatal("the index keeps a slot of a deleted connection")
-			}
+}
+
+func TestTheFamiliesAreKeptApart(t *testing.T) {
+	tab := newTable(t, 2)
+	p := tuple{addrs: [4]uint64{0x0100007f_0a0a0a0a}, ports: 5, proto: 17}
+	e := tab.Insert(p.key(), nil)
+	p.v6 = true // an IPv6 packet of the same bytes, and zeros
+	if tab.Check(Ref{e, false}, p.key()) {
+		t.Error("an IPv6 packet was taken for an IPv4 connection's")
+	}
+	tab.Delete(e)
+	e = tab.Insert(p.key(), nil)
+	p.v6 = false
+	if tab.Check(Ref{e, false}, p.key()) {
+		t.Error("an IPv4 packet was taken for an IPv6 connection's")
+	}
+}
+
+func TestAGuessIsCheckedAlsoWhenTheEntryIsGone(t *testing.T) {
+	tab := newTable(t, 1)
+	r := rand.New(rand.NewPCG(5, 6))
+	old, next := randomTuple(r), randomTuple(r)
+	e := tab.Insert(old.key(), nil)
+	guess := tab.Guess(tab.homeOf(old.key()))
+	if !tab.Check(guess, old.key()) {
+		t.Fatal("the guess is wrong")
+	}
+	tab.Delete(e)
+	if tab.Check(guess, old.key()) {
+		t.Error("a deleted connection was found")
+	}
+	if tab.Insert(next.key(), nil) != e {
+		t.Fatal("the entry was not used again")
+	}
+	if tab.Check(guess, old.key()) {
+		t.Error("another connection was taken for the deleted one")
+	}
+}
+
+func TestImpossibleCapacitiesAreErrors(t *testing.T) {
+	for _, n := range []int{-1, 0, MaxCapacity + 1} {
+		if _, err := New(n, false, Seed{}); err == nil {
+			t.Errorf("a table for %d connections was made", n)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package offheap
 
 import (
 	"fmt"
+	"reflect"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -74,14 +75,36 @@ func (r *Region) Free() error {
 	return unix.Munmap(mem)
 }
 
-// Slice views count values of T at the start of the region. T must hold no pointers. It panics if they
-// do not fit, which is a mistake of the caller's arithmetic.
+// Slice views count values of T at the start of the region. It panics if they do not fit, which is a mistake of
+// the caller's arithmetic, or if T holds pointers.
 func Slice[T any](r *Region, count int) []T {
 	var zero T
+	if t := reflect.TypeFor[T](); HoldsPointers(t) {
+		panic("offheap: " + t.String() + " holds pointers, which the garbage collector would not see")
+	}
 	if count < 0 || uintptr(count) > uintptr(len(r.mem))/unsafe.Sizeof(zero) {
 		panic("offheap: slice larger than its region")
 	}
 	return unsafe.Slice((*T)(r.Pointer()), count)
+}
+
+// HoldsPointers reports whether values of a type hold pointers into the Go heap: such must not lie outside it.
+func HoldsPointers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Array:
+		return HoldsPointers(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if HoldsPointers(t.Field(i).Type) {
+				return true
+			}
+		}
+		return false
+	case reflect.Chan, reflect.Func, reflect.Interface, reflect.Map, reflect.Pointer, reflect.Slice, reflect.String,
+		reflect.UnsafePointer:
+		return true
+	}
+	return false
 }
 
 // Reserve maps size bytes of which only the pages that are written take memory.
