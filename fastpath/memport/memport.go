@@ -80,8 +80,9 @@ type Queue struct {
 	in   []port.Frame
 	out  [][]byte
 	sink func(frame []byte)
-	// Stuck makes the device take nothing for transmission.
+	// stuck makes the device take nothing for transmission.
 	stuck bool
+	err   error
 }
 
 // New makes a queue with both sides. clock gives Burst.Now in nanoseconds.
@@ -189,18 +190,45 @@ func (q *Queue) send() {
 	}
 	for i := range b.NTX {
 		f := &b.TX[i]
-		frame := unsafe.Slice((*byte)(f.Data), f.Len)
-		b.TxFrames++
-		b.TxBytes += uint64(f.Len)
-		if q.sink != nil {
-			q.sink(frame)
-		} else {
-			q.out = append(q.out, append([]byte(nil), frame...))
+		if err := check(f); err == nil {
+			q.deliver(unsafe.Slice((*byte)(f.Data), f.Len))
+		} else if q.err == nil {
+			q.err = err
 		}
 		q.pool.put(f.Buf)
 		*f = port.Frame{}
 	}
 	b.NTX = 0
+}
+
+func (q *Queue) deliver(frame []byte) {
+	q.burst.TxFrames++
+	q.burst.TxBytes += uint64(len(frame))
+	if q.sink != nil {
+		q.sink(frame)
+	} else {
+		q.out = append(q.out, append([]byte(nil), frame...))
+	}
+}
+
+// check compares where a frame lies in its buffer with what the frame says of it.
+func check(f *port.Frame) error {
+	room := uintptr(f.Data) - uintptr(f.Buf) // mem is the buffer's first field
+	if room > bufSize || uintptr(f.Len) > bufSize-room {
+		return fmt.Errorf("a frame of %d bytes was sent that reaches out of its buffer", f.Len)
+	}
+	if tail := bufSize - room - uintptr(f.Len); uintptr(f.Room) != room || uintptr(f.Tail) != tail {
+		return fmt.Errorf("a frame of %d bytes was sent as if %d bytes before it and %d behind it were free, not %d and %d",
+			f.Len, f.Room, f.Tail, room, tail)
+	}
+	return nil
+}
+
+// Err tells what was wrong with the first frame that was not sent for it; nil: nothing.
+func (q *Queue) Err() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.err
 }
 
 func (q *Queue) receive(limit int) {

@@ -5,10 +5,6 @@ import (
 	"sync/atomic"
 )
 
-// quarantine is how many freed records wait before the oldest is used again, so that a worker that
-// looked an ID up just before it was freed never meets another neighbour behind it.
-const quarantine = 1024
-
 // Table is the set of known neighbours. Lookup, Load and Touch may be called by any number of
 // workers; everything else belongs to one writer.
 type Table struct {
@@ -112,10 +108,12 @@ func (t *Table) Ensure(k Key) (ID, error) {
 	}
 	id := t.next
 	switch {
-	case len(t.free) > quarantine || (id >= uint32(len(t.recs)) && len(t.free) > 0):
-		id, t.free = t.free[0], t.free[1:]
 	case id < uint32(len(t.recs)):
 		t.next++
+	case len(t.free) > 0:
+		// The one freed longest ago: a worker that looked its ID up just before should not meet another
+		// neighbour behind it.
+		id, t.free = t.free[0], t.free[1:]
 	default:
 		return 0, ErrFull
 	}

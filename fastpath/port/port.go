@@ -52,7 +52,7 @@ type Frame struct {
 
 // Burst is the state a Queue shares with its worker. The worker reads RX[:NRX] after an Exchange and
 // must move every frame of it to a TX or Free vector (of any queue), a ring, or the spare vector
-// before the next. Only the owning worker touches it.
+// before the next that may receive. Only the owning worker touches it.
 type Burst struct {
 	NRX    uint32
 	NTX    uint32
@@ -76,8 +76,10 @@ type Queue interface {
 	Burst() *Burst
 	// Exchange, in this order, frees Free[:NFree], offers TX[:NTX] to the device (what it does not take
 	// moves to the front and stays, NTX tells how many), tops Spare up, and receives at most limit
-	// frames (0 to BurstSize) into RX. It sets Now and all counts. A queue without a receive side
-	// receives nothing; on a queue without a transmit side the worker must leave NTX at 0.
+	// frames (0 to BurstSize) into RX. With a limit of 0 it leaves what is in RX alone, so that a worker
+	// in the middle of a burst may call it for room or buffers. It sets Now and all counts. A queue
+	// without a receive side receives nothing; on a queue without a transmit side the worker must leave
+	// NTX at 0.
 	Exchange(limit int)
 	// HasRX and HasTX tell which sides the queue has. A device with fewer queues than workers gives
 	// some workers a queue with neither, which still frees and keeps time.
