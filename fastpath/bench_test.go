@@ -109,6 +109,10 @@ func newTreadmillWorker(t testing.TB, r *rig, tm *treadmill, capacity int) *Work
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
+		for _, l := range r.loads { // the rig does not know this worker's connections
+			l.Active.Store(0)
+			l.Inactive.Store(0)
+		}
 	})
 	return w
 }

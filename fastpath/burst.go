@@ -72,16 +72,19 @@ func (w *Worker) parse(frames []port.Frame) {
 	prefetch.Lines(&s.lines, len(frames))
 }
 
+// deviceFault takes a frame for bad for what the device says of it. What the parser found wrong says more than
+// a checksum, but of a frame in several buffers it saw only the first.
 func (it *item) deviceFault(flags uint16) {
-	it.Kind = packet.Bad
 	switch {
 	case flags&port.Segmented != 0:
 		it.Fault = reason.Segmented
+	case it.Kind == packet.Bad:
 	case flags&port.BadIPChecksum != 0:
 		it.Fault = reason.BadIPChecksum
 	default:
 		it.Fault = reason.BadL4Checksum
 	}
+	it.Kind = packet.Bad
 }
 
 // steer gives away the frames whose connection another worker owns, and returns the others.
@@ -105,37 +108,44 @@ func (w *Worker) steer(frames []port.Frame) []port.Frame {
 // ownerOf computes who handles a packet. The client is the source of what goes to a VIP and the
 // destination of all else; what is about no connection stays where it is.
 func (w *Worker) ownerOf(f *port.Frame, it *item) int {
-	var addrs unsafe.Pointer
-	var ports uint32
-	toVIP := false
 	switch it.Kind {
 	case packet.Flow4, packet.Flow6:
-		addrs = unsafe.Add(f.Data, addrsOff(it.v6()))
-		ports = packet.Load32(f.Data, uintptr(it.L4))
-		toVIP = w.snap.local(destination(addrs, it.v6()), it.v6())&localVIP != 0
+		v6 := it.v6()
+		addrs := unsafe.Add(f.Data, addrsOff(v6))
+		toVIP := w.snap.local(destination(addrs, v6), v6)&localVIP != 0
+		return w.clientsOwner(addrs, packet.Load32(f.Data, uintptr(it.L4)), v6, toVIP)
 	case packet.ICMP4, packet.ICMP6:
-		var q quote
-		if !q.find(f, it) {
-			return w.id
-		}
-		outer := unsafe.Add(f.Data, addrsOff(it.v6()))
-		// The quoted packet went the other way.
-		toVIP = w.snap.local(destination(outer, it.v6()), it.v6())&localVIP == 0
-		addrs, ports = q.addrs, q.ports
-	default:
-		return w.id
+		return w.errorsOwner(f, it)
 	}
+	return w.id
+}
+
+// errorsOwner is ownerOf for ICMP errors: who handles the packet that is quoted.
+func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
+	var q, outer quote
+	if q.find(f, it) {
+		// It was sent by the error's destination, so to a VIP unless that is one.
+		toVIP := w.snap.local(q.addrs, q.v6)&localVIP == 0
+		return w.clientsOwner(q.addrs, q.ports, q.v6, toVIP)
+	}
+	if q.findTunnelled(f, it, &outer) {
+		return w.clientsOwner(q.addrs, q.ports, q.v6, true)
+	}
+	return w.id
+}
+
+// clientsOwner is the owner by the client's end of a tuple: its source if it goes to a VIP.
+func (w *Worker) clientsOwner(addrs unsafe.Pointer, ports uint32, v6, toVIP bool) int {
 	var a nexthop.Addr
-	n := 4
-	if it.v6() {
+	n := uint32(4)
+	if v6 {
 		n = 16
 	}
 	port := uint16(ports)
 	if !toVIP {
-		addrs = destination(addrs, it.v6())
-		port = uint16(ports >> 16)
+		addrs, port = destination(addrs, v6), uint16(ports>>16)
 	}
-	copy(a[:n], packet.Bytes(addrs, uint32(n)))
+	copy(a[:n], packet.Bytes(addrs, n))
 	return owner(&a, port, w.workers)
 }
 

@@ -5,7 +5,9 @@
 //   - burst.go: the stages of a burst; verdict.go: what can become of a packet
 //   - flow.go: TCP and UDP, known connections and new ones; modes.go: nat's rewriting; tunnel.go: tun's headers;
 //     fragment.go: packets that must be cut up
-//   - icmp.go: ICMP that arrives; icmptranslate.go: errors across nat; icmpsend.go: errors of Weir's own
+//   - own.go: addresses of Weir's own, and sources that nobody can have
+//   - icmp.go: ICMP that arrives; icmpquote.go: what an error quotes; icmptranslate.go: errors across nat;
+//     icmptunnel.go: errors from inside a tunnel; icmpsend.go: errors of Weir's own
 //   - steer.go, handover.go: several workers
 //   - spec.go, snapshot.go, addrtable.go, routes.go: the configuration as workers read it
 //   - counters.go: what is counted

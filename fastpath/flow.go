@@ -74,11 +74,11 @@ func (w *Worker) startsAnew(e *conn.Entry, b *Backend, flags uint8) bool {
 // first handles a packet of no known connection.
 func (w *Worker) first(f *port.Frame, it *item, k *conn.Key) verdict {
 	dst := destination(k.Addrs, k.V6)
-	local := w.snap.local(dst, k.V6)
+	local := w.local(f, dst, k.V6)
 	if local == 0 {
 		return drop(reason.Foreign)
 	}
-	if r := w.badSource(k.Addrs, k.V6); r != reason.Unset {
+	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
 		return drop(r)
 	}
 	if local&localVIP != 0 {
@@ -88,34 +88,9 @@ func (w *Worker) first(f *port.Frame, it *item, k *conn.Key) verdict {
 		}
 	}
 	if local&localOwn != 0 {
-		return w.toKernel(local)
+		return w.toKernel(f, local)
 	}
 	return drop(reason.NoService)
-}
-
-// toKernel punts a packet for one of Weir's own addresses, if a kernel interface is there to take it.
-func (w *Worker) toKernel(local uint32) verdict {
-	if p := ownPort(local); int(p) < len(w.ports) && w.ports[p].tap {
-		return punt(reason.PuntLocal)
-	}
-	return drop(reason.NoTap)
-}
-
-// badSource finds sources that no packet from a network can have (RFC 1812 section 5.3.7) and those that
-// are our own.
-func (w *Worker) badSource(addrs unsafe.Pointer, v6 bool) reason.Reason {
-	if v6 {
-		hi, lo := packet.Load64(addrs, 0), packet.Load64(addrs, 8)
-		if uint8(hi) == 0xff || hi == 0 && (lo == 0 || lo == 1<<56) {
-			return reason.MartianSource
-		}
-	} else if a := packet.Load8(addrs, 0); a == 0 || a == 127 || a >= 224 {
-		return reason.MartianSource
-	}
-	if w.snap.local(addrs, v6) != 0 {
-		return reason.SpoofedSource
-	}
-	return reason.Unset
 }
 
 // open makes a connection to a service and forwards its first packet.
@@ -124,8 +99,13 @@ func (w *Worker) open(f *port.Frame, it *item, k *conn.Key, service uint32) verd
 		return drop(reason.NoConnection)
 	}
 	svc := &w.snap.Services[service]
-	if svc.Mode != DR && ttlOut(f, k.V6) {
-		return w.timeExceeded(f, it)
+	if svc.Mode != DR {
+		if k.V6 && linkLocal(k.Addrs) {
+			return drop(reason.MartianSource)
+		}
+		if ttlOut(f, k.V6) {
+			return w.timeExceeded(f, it)
+		}
 	}
 	w.schedulerKey(k)
 	n := svc.Sched.Pick(&w.key, &w.states[service])
@@ -302,7 +282,7 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	if ttlOut(f, it.v6()) {
 		return w.timeExceeded(f, it)
 	}
-	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
+	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it.v6(), it.hash)
 	if !ok {
 		return drop(reason.NoRoute)
 	}
@@ -329,9 +309,9 @@ func fits(f *port.Frame, it *item, b *Backend) bool {
 	return int(it.End)-packet.EthLen <= int(b.MTU) || mayFragment(f, it)
 }
 
-// wayTo finds the way to the address at p and the port it leads out of.
-func (w *Worker) wayTo(p unsafe.Pointer, it *item) (out way, ok bool) {
-	out = w.snap.Routes.lookup(p, it.v6(), it.hash)
+// wayTo finds the way to the address at p and the port it leads out of; hash is the flow's.
+func (w *Worker) wayTo(p unsafe.Pointer, v6 bool, hash uint32) (out way, ok bool) {
+	out = w.snap.Routes.lookup(p, v6, hash)
 	if out.ok && !out.onLink {
 		out.port = w.hops.Load(out.hop).Port()
 	}

@@ -40,7 +40,7 @@ func (w *Worker) sendPieces(f *port.Frame, it *item, mtu int, emit func(*Worker,
 }
 
 // split makes the pieces: the first in the packet's own buffer, the others in spare ones of the port it came
-// from. It returns how many, 0 if there are not enough buffers. Options are copied to all of them.
+// from. It returns how many, 0 if there are not enough buffers.
 func (w *Worker) split(f *port.Frame, it *item, mtu int, pieces *[maxPieces]piece) int {
 	ip := unsafe.Add(f.Data, packet.EthLen)
 	hl := int(packet.Load8(ip, packet.IP4VerIHL)&0x0f) * 4
@@ -67,27 +67,59 @@ func (w *Worker) split(f *port.Frame, it *item, mtu int, pieces *[maxPieces]piec
 		copy(packet.Bytes(unsafe.Add(g.Data, head), uint32(part)), packet.Bytes(unsafe.Add(f.Data, head+at), uint32(part)))
 		g.Len, g.Tail = uint32(head+part), g.Tail-uint16(head+part)
 		pieces[n] = piece{frame: g, item: *it}
-		pieces[n].finish(hl, at, at+part < payload)
+		pieces[n].finish(at, at+part < payload)
 		n++
 	}
 	f.Tail += uint16(int(f.Len) - packet.EthLen - hl - step)
 	f.Len = uint32(packet.EthLen + hl + step)
 	pieces[0] = piece{frame: *f, item: *it}
-	pieces[0].finish(hl, 0, true)
+	pieces[0].finish(0, true)
 	return n
 }
 
-// finish writes a piece's own length, offset and checksum.
-func (p *piece) finish(hl, offset int, more bool) {
+// finish writes a piece's own length and offset. The checksum is updated, not computed anew: the pieces of a
+// damaged header are damaged.
+func (p *piece) finish(offset int, more bool) {
 	const moreFragments = 0x2000
 	ip := unsafe.Add(p.frame.Data, packet.EthLen)
 	field := uint16(offset / 8)
 	if more {
 		field |= moreFragments
 	}
-	packet.Store16(ip, packet.IP4Total, packet.Swap16(uint16(p.frame.Len-packet.EthLen)))
-	packet.Store16(ip, packet.IP4Frag, packet.Swap16(field))
-	packet.Store16(ip, packet.IP4Checksum, 0)
-	packet.Store16(ip, packet.IP4Checksum, ^packet.Fold(packet.Sum(ip, hl, 0)))
+	total, frag := packet.Swap16(uint16(p.frame.Len-packet.EthLen)), packet.Swap16(field)
+	d := packet.Replace16(packet.Load16(ip, packet.IP4Total), total).
+		Plus(packet.Replace16(packet.Load16(ip, packet.IP4Frag), frag))
+	if offset > 0 {
+		d = d.Plus(dropUncopied(ip))
+	}
+	packet.Store16(ip, packet.IP4Total, total)
+	packet.Store16(ip, packet.IP4Frag, frag)
+	packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
 	p.item.End = uint16(p.frame.Len)
+}
+
+// dropUncopied makes those IPv4 options mean nothing that belong into the first fragment only (RFC 791 section
+// 3.1: their copied flag is clear), and returns what that changes in the header's checksum.
+func dropUncopied(ip unsafe.Pointer) packet.Delta {
+	const end, nop, copied = 0, 1, 0x80
+	var was [60]byte
+	hl := uintptr(packet.Load8(ip, packet.IP4VerIHL)&0x0f) * 4
+	header := packet.Bytes(ip, uint32(hl))
+	copy(was[:], header)
+	for off := packet.IP4Len; off < len(header) && header[off] != end; {
+		size := 1
+		if header[off] != nop {
+			if off+1 == len(header) || header[off+1] < 2 || off+int(header[off+1]) > len(header) {
+				break
+			}
+			size = int(header[off+1])
+		}
+		if header[off]&copied == 0 {
+			for i := range header[off : off+size] {
+				header[off+i] = nop
+			}
+		}
+		off += size
+	}
+	return packet.Replace(unsafe.Pointer(&was), ip, int(hl))
 }

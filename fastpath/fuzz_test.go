@@ -4,31 +4,68 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"github.com/weirlb/weir/fastpath/packet"
 )
 
-// FuzzWorker sends any frames through a whole worker. Input is a row of frames, each after a byte that chooses the
-// port, the device's flags and how far the clock moves, and a 16-bit length. The rig checks at its end that every
-// packet is accounted for, had a reason if it was lost, and that no buffer leaked.
-func FuzzWorker(f *testing.F) {
-	row := func(frames ...[]byte) (out []byte) {
-		for i, b := range frames {
-			out = append(out, byte(i))
-			out = binary.BigEndian.AppendUint16(out, uint16(len(b)))
-			out = append(out, b...)
-		}
-		return out
+// row puts frames in a row as FuzzWorker takes them.
+func row(frames ...[]byte) (out []byte) {
+	for i, b := range frames {
+		out = append(out, byte(i&1))
+		out = binary.BigEndian.AppendUint16(out, uint16(len(b)))
+		out = append(out, b...)
 	}
+	return out
+}
+
+// fuzzSeeds are rows of frames that take every way through a worker.
+func fuzzSeeds(f *testing.F) (seeds [][]byte) {
+	options := append([]byte{60, 0}, make([]byte, 6)...)
 	for _, v := range families {
 		syn := pk{from: v.client, to: v.vip, flags: "S", mss: 1460}.frame(f)
 		reply := pk{from: v.rs1, to: v.client, flags: "SA", srcMAC: rs1MAC, dstMAC: lanMAC}.frame(f)
 		quoted := quoteOf(pk{from: v.vip, to: v.client, flags: "SA"}.frame(f), 20)
-		router := map[bool]string{false: "192.0.2.99", true: "2001:db8:ffff::99"}[v.v6]
-		f.Add(row(syn, reply, icmpFrame(router, netipAddr(v.vip).String(), errorKind(v.v6), 1, quoted, gwMAC, wanMAC, 60)))
-		f.Add(row(pk{from: v.client, to: netipPort(v.vip, 81), udp: true, payload: 1472}.frame(f)))
-		f.Add(row(pk{from: v.client, to: netipPort(v.vip, 82), flags: "S", ttl: 1}.frame(f)))
-		f.Add(row(icmpFrame(netipAddr(v.client).String(), netipAddr(v.vip).String(), map[bool]byte{false: 8, true: 128}[v.v6], 0, make([]byte, 12), gwMAC, wanMAC, 64)))
+		toBackend := quoteOf(pk{from: v.client, to: v.rs1, flags: "S"}.frame(f), 20)
+		vip, client := netipAddr(v.vip).String(), netipAddr(v.client).String()
+		request, _ := echoKind(v.v6)
+		kind, code := tooBigKind(v.v6)
+		own, outerTo := map[bool]string{false: "10.0.0.1", true: "fd00::1"}[v.v6], netipAddr(v.rs1).AsSlice()
+		// What a router says of the tunnel that the packet before it went into.
+		tunnelled := pk{from: v.client, to: netipPort(v.vip, 81), udp: true, df: true}.frame(f)
+		outer := pk{from: own + ":0", to: netipPort(v.rs1, 0), udp: true}
+		if v.v6 {
+			outer.from = "[" + own + "]:0"
+		}
+		header := ipOf(outer.frame(f))[:map[bool]int{false: 20, true: 40}[v.v6]]
+		header[map[bool]int{false: 9, true: 6}[v.v6]] = map[bool]byte{false: 4, true: 41}[v.v6]
+		copy(header[len(header)-len(outerTo):], outerTo)
+		tooBig := icmpFrame(netipAddr(v.rs1).String(), own, kind, code, append([]byte{0, 0, 5, 0x40}, append(header, ipOf(tunnelled)...)...), rs1MAC, lanMAC, 64)
+		seeds = append(seeds,
+			row(syn, reply, icmpFrame(routers[v.v6], vip, errorKind(v.v6), 1, quoted, gwMAC, wanMAC, 60)),
+			row(syn, icmpFrame(netipAddr(v.rs1).String(), client, errorKind(v.v6), 1, toBackend, rs1MAC, lanMAC, 60)),
+			row(tunnelled, tooBig),
+			row(pk{from: v.client, to: netipPort(v.vip, 81), udp: true, payload: 1400}.frame(f)),
+			row(pk{from: v.client, to: netipPort(v.vip, 82), flags: "S", ttl: 1}.frame(f)),
+			row(pk{from: v.client, to: netipPort(v.vip, 83), udp: true, pad: 9}.frame(f)),
+			row(icmpFrame(client, vip, request, 0, make([]byte, 12), gwMAC, wanMAC, 64)))
 	}
+	six := families[1]
+	return append(seeds, row(insert6(pk{from: six.client, to: six.vip, flags: "S"}.frame(f), make([]byte, 8), options)),
+		row(pk{from: client4, to: vip4, flags: "S", options: 8, payload: 1400}.frame(f)))
+}
+
+// FuzzWorker sends any frames through two whole workers. Input is a row of frames, each after a byte that chooses the
+// port, the worker, the device's flags and how far the clock moves, and a 16-bit length. What leaves must fit its port
+// and, if what came in was sound, be sound. The rig checks at its end that every packet is accounted for, had a reason
+// if it was lost, and that no buffer leaked.
+func FuzzWorker(f *testing.F) {
+	for _, s := range fuzzSeeds(f) {
+		f.Add(s)
+	}
+	former := newRig(f, nil)
+	former.close()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var services []rigService
 		for _, v := range families {
@@ -36,17 +73,56 @@ func FuzzWorker(f *testing.F) {
 				rigService{vip: v.vip, proto: packet.ProtoTCP, mode: NAT, peers: []string{v.rs1}},
 				rigService{vip: netipPort(v.vip, 81), proto: packet.ProtoUDP, mode: TUN, peers: []string{netipPort(v.rs1, 81), "10.0.0.12:81"}},
 				rigService{vip: netipPort(v.vip, 82), proto: packet.ProtoTCP, mode: TUN, peers: []string{"[fd00::12]:82"}},
-				rigService{vip: netipPort(v.vip, 83), proto: packet.ProtoUDP, mode: DR})
+				rigService{vip: netipPort(v.vip, 83), proto: packet.ProtoUDP, mode: DR},
+				rigService{vip: netipPort(v.vip, 84), proto: packet.ProtoUDP, mode: NAT})
 		}
-		r := newRig(t, services, withWorkers(2, 2), withCapacity(16), withTAP(), withLanMTU(1400))
+		r := newRig(t, services, withWorkers(2, 2), withCapacity(16), withTAP(), withLanMTU(1400), withMemoryOf(former))
+		sound := true
 		for len(data) >= 3 {
 			how, n := data[0], int(binary.BigEndian.Uint16(data[1:]))
 			data = data[3:]
 			n = min(n, len(data), 2048)
 			r.advance(uint64(how>>4) * 1000)
-			r.sendTo(int(how>>1&1), int(how&1), data[:n], uint16(how>>2&3)<<1)
+			sound = sound && soundSums(data[:n])
+			for _, out := range r.sendTo(int(how>>1&1), int(how&1), data[:n], uint16(how>>2&3)<<1) {
+				checkSent(t, out, sound)
+			}
 			data = data[n:]
 		}
 		r.punted()
 	})
+}
+
+// soundSums reports whether a frame's checksums are right, if it is one that Weir takes for whole.
+func soundSums(frame []byte) bool {
+	var inf packet.Info
+	if len(frame) == 0 {
+		return true
+	}
+	mac := wanMAC
+	if len(frame) >= 6 && frame[4] == lanMAC[4] {
+		mac = lanMAC
+	}
+	packet.Parse(at(frame), uint32(len(frame)), word(mac), &inf)
+	switch inf.Kind {
+	case packet.Flow4, packet.Flow6, packet.ICMP4, packet.ICMP6:
+		return sumsRight(ipOf(frame))
+	}
+	return true // goes nowhere but to the kernel
+}
+
+// checkSent looks at a frame that left.
+func checkSent(t *testing.T, out sentFrame, sound bool) {
+	t.Helper()
+	p := gopacket.NewPacket(out.data, layers.LayerTypeEthernet, gopacket.NoCopy)
+	if p.NetworkLayer() == nil {
+		t.Fatalf("no IP packet left: %x", out.data)
+	}
+	ip := ipOf(out.data)
+	if mtu := [2]int{wan: 1500, lan: 1400}[out.port]; len(ip) > mtu || len(ip) > len(out.data)-14 {
+		t.Fatalf("an IP packet of %d bytes left in a frame of %d on a port with MTU %d", len(ip), len(out.data), mtu)
+	}
+	if sound && !sumsRight(ip) {
+		t.Fatalf("the checksums of a packet that left are wrong: %x", out.data)
+	}
 }

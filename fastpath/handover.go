@@ -39,13 +39,12 @@ func (h *Handover) publish(from int) {
 	}
 }
 
-// drain empties the queues to a worker; its owner and all the writers have stopped.
+// drain empties the queues to a worker. All workers have stopped, each at the end of a round.
 func (h *Handover) drain(to int) []port.Frame {
 	var all []port.Frame
 	buf := make([]port.Frame, handoverSize)
 	for from := range h.workers {
 		if from != to {
-			h.to(from, to).Publish()
 			all = append(all, buf[:h.to(from, to).Pop(buf)]...)
 		}
 	}

@@ -36,15 +36,15 @@ func (w *Worker) group(f *port.Frame) verdict {
 // other handles a packet that no service can take: for the kernel, or dropped for the reason given.
 func (w *Worker) other(f *port.Frame, it *item, r reason.Reason) verdict {
 	addrs := unsafe.Add(f.Data, addrsOff(it.v6()))
-	local := w.snap.local(destination(addrs, it.v6()), it.v6())
+	local := w.local(f, destination(addrs, it.v6()), it.v6())
 	switch {
 	case local == 0:
 		return drop(reason.Foreign)
 	case local&localOwn != 0:
-		if bad := w.badSource(addrs, it.v6()); bad != reason.Unset {
+		if bad := w.badSource(f, addrs, it.v6()); bad != reason.Unset {
 			return drop(bad)
 		}
-		return w.toKernel(local)
+		return w.toKernel(f, local)
 	}
 	return drop(r)
 }
@@ -66,10 +66,10 @@ func (w *Worker) icmpPacket(f *port.Frame, it *item) verdict {
 		return w.icmpError(f, it)
 	}
 	addrs := unsafe.Add(f.Data, addrsOff(v6))
-	local := w.snap.local(destination(addrs, v6), v6)
+	local := w.local(f, destination(addrs, v6), v6)
 	if local != 0 && isEcho(kind, v6) {
 		own := local&localOwn != 0
-		if local&localVIP != 0 || own && w.toKernel(local).fate != punted {
+		if local&localVIP != 0 || own && w.toKernel(f, local).fate != punted {
 			return w.echo(f, it)
 		}
 	}
@@ -97,16 +97,23 @@ func (w *Worker) echo(f *port.Frame, it *item) verdict {
 	v6 := it.v6()
 	ip := unsafe.Add(f.Data, packet.EthLen)
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
-	if r := w.badSource(unsafe.Add(f.Data, addrsOff(v6)), v6); r != reason.Unset {
+	if r := w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6); r != reason.Unset {
 		return drop(r)
+	}
+	if int(it.End)-packet.EthLen > w.ports[f.Port].mtu {
+		return drop(reason.TooBig)
 	}
 	old := packet.Load16(l4, packet.ICMPType)
 	reply := old &^ 0xff
 	if v6 {
 		reply |= packet.ICMP6EchoReply
 	}
+	sum := packet.Replace16(old, reply).Update(packet.Load16(l4, packet.ICMPChecksum))
+	if sum == 0 {
+		sum = 0xffff // the same, and the only right one for a reply that is all zeros
+	}
 	packet.Store16(l4, packet.ICMPType, reply)
-	packet.Store16(l4, packet.ICMPChecksum, packet.Replace16(old, reply).Update(packet.Load16(l4, packet.ICMPChecksum)))
+	packet.Store16(l4, packet.ICMPChecksum, sum)
 	if v6 {
 		src, dst := *(*[16]byte)(unsafe.Add(ip, packet.IP6Src)), *(*[16]byte)(unsafe.Add(ip, packet.IP6Dst))
 		*(*[16]byte)(unsafe.Add(ip, packet.IP6Src)), *(*[16]byte)(unsafe.Add(ip, packet.IP6Dst)) = dst, src
@@ -118,10 +125,22 @@ func (w *Worker) echo(f *port.Frame, it *item) verdict {
 		before := packet.Load16(ip, packet.IP4TTL)
 		after := before&^0xff | outerTTL
 		packet.Store16(ip, packet.IP4TTL, after)
-		packet.Store16(ip, packet.IP4Checksum, packet.Replace16(before, after).Update(packet.Load16(ip, packet.IP4Checksum)))
+		d := packet.Replace16(before, after).Plus(voidOptions(ip, uintptr(it.L4)-packet.EthLen))
+		packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
 	}
 	w.sendBack(f)
 	return sent
+}
+
+// voidOptions makes the options of an IPv4 header of hl bytes mean nothing, and returns what that changes in its
+// checksum. A source route would lead a reply astray.
+func voidOptions(ip unsafe.Pointer, hl uintptr) (d packet.Delta) {
+	const nops = 0x0101
+	for off := uintptr(packet.IP4Len); off < hl; off += 2 {
+		d = d.Plus(packet.Replace16(packet.Load16(ip, off), nops))
+		packet.Store16(ip, off, nops)
+	}
+	return d
 }
 
 // sendBack returns a frame to the station it came from.
@@ -133,88 +152,25 @@ func (w *Worker) sendBack(f *port.Frame) {
 	w.transmit(f, f.Port)
 }
 
-// quote is the packet that an ICMP error quotes. At least its IP header and the 8 bytes after it are there.
-type quote struct {
-	ip    unsafe.Pointer
-	l4    unsafe.Pointer
-	addrs unsafe.Pointer
-	ports uint32
-	proto uint8
-	size  int // bytes quoted from l4 on
-}
-
-// find reads the quoted packet of an ICMP error; false if there is none of TCP or UDP to be found.
-func (q *quote) find(f *port.Frame, it *item) bool {
-	v6 := it.v6()
-	off := int(it.L4) + packet.ICMPLen
-	if off > int(it.End) || !isError(packet.Load8(f.Data, uintptr(it.L4)), v6) {
-		return false
-	}
-	q.ip = unsafe.Add(f.Data, off)
-	left := int(it.End) - off
-	var hl int
-	if v6 {
-		hl = packet.IP6Len
-		if left < hl+packet.L4QuoteLen || packet.Load8(q.ip, 0)>>4 != 6 {
-			return false
-		}
-		q.proto = packet.Load8(q.ip, packet.IP6Next)
-	} else {
-		if left < packet.IP4Len+packet.L4QuoteLen || packet.Load8(q.ip, 0)>>4 != 4 {
-			return false
-		}
-		hl = int(packet.Load8(q.ip, 0)&0x0f) * 4
-		const offset = 0xff1f // of the fragment field, as loaded: only a first fragment has ports
-		if hl < packet.IP4Len || left < hl+packet.L4QuoteLen || packet.Load16(q.ip, packet.IP4Frag)&offset != 0 {
-			return false
-		}
-		q.proto = packet.Load8(q.ip, packet.IP4Proto)
-	}
-	if q.proto != packet.ProtoTCP && q.proto != packet.ProtoUDP {
-		return false
-	}
-	q.l4 = unsafe.Add(q.ip, hl)
-	q.size = left - hl
-	q.addrs = unsafe.Add(q.ip, addrsOff(v6)-packet.EthLen)
-	q.ports = packet.Load32(q.l4, 0)
-	return q.sentByReceiver(f, v6)
-}
-
-// sentByReceiver reports whether the error goes to the one that sent the quoted packet, as every true one does.
-func (q *quote) sentByReceiver(f *port.Frame, v6 bool) bool {
-	to := destination(unsafe.Add(f.Data, addrsOff(v6)), v6)
-	if v6 {
-		return *(*[16]byte)(to) == *(*[16]byte)(q.addrs)
-	}
-	return packet.Load32(to, 0) == packet.Load32(q.addrs, 0)
-}
-
-// turned is the tuple of the packets that travel the same way as the ICMP error: the quoted one reversed;
-// addrs is its memory.
-func (q *quote) turned(v6 bool, addrs *[32]byte) conn.Key {
-	n := uint32(4)
-	if v6 {
-		n = 16
-	}
-	b := packet.Bytes(q.addrs, 2*n)
-	copy(addrs[:n], b[n:])
-	copy(addrs[n:], b[:n])
-	return conn.Key{Addrs: unsafe.Pointer(addrs), Ports: q.ports>>16 | q.ports<<16, Proto: q.proto, V6: v6}
-}
-
 // icmpError takes an ICMP error to the end of the connection that sent the packet it quotes
 // (RFC 5508 section 4 for nat).
 func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
 	var q quote
 	v6 := it.v6()
 	if !q.find(f, it) {
+		if v, ok := w.tunnelTooBig(f, it); ok {
+			return v
+		}
 		return w.other(f, it, reason.BadICMP)
 	}
 	var addrs [32]byte
-	k := q.turned(v6, &addrs)
+	k := q.turned(&addrs)
 	r := w.table.Find(&k)
 	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
 		return w.other(f, it, reason.ICMPNoConnection)
+	}
+	if bad := w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6); bad != reason.Unset {
+		return drop(bad)
 	}
 	b := w.backendOf(r.Entry)
 	if b == nil {
@@ -258,7 +214,7 @@ func (w *Worker) errorToBackend(f *port.Frame, it *item, q *quote, e *conn.Entry
 // errorToClient forwards an error about a client's packet in nat. The client knows only the VIP, so that is
 // the quoted packet's destination and, as in LVS, the error's source, whichever router sent it.
 func (w *Worker) errorToClient(f *port.Frame, it *item, q *quote, e *conn.Entry, b *Backend) verdict {
-	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it)
+	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it.v6(), it.hash)
 	if !ok {
 		return drop(reason.NoRoute)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 )
 
@@ -46,30 +47,11 @@ func errorKind(v6 bool) byte {
 	return packet.ICMP4Unreachable
 }
 
-func TestEchoToAVIPIsAnswered(t *testing.T) {
-	for _, f := range families {
-		r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoTCP, mode: NAT}})
-		vip, client := netipAddr(f.vip).String(), netipAddr(f.client).String()
-		kind, reply := byte(8), byte(0)
-		if f.v6 {
-			kind, reply = 128, 129
-		}
-		body := []byte{1, 2, 0, 7, 'w', 'e', 'i', 'r', '!'}
-		s := one(t, r.send(wan, icmpFrame(client, vip, kind, 0, body, gwMAC, wanMAC, 5)), wan)
-		if s.src.Addr().String() != vip || s.dst.Addr().String() != client || s.ttl != 64 || s.dstMAC != mac(gwMAC) {
-			t.Errorf("%s: %s", f.name, &s)
-		}
-		if s.l4[0] != reply || !bytes.Equal(s.l4[4:], body) {
-			t.Errorf("%s: %x", f.name, s.l4)
-		}
-	}
-}
-
 func TestErrorsFromTheClientSideReachTheBackend(t *testing.T) {
 	for _, f := range families {
 		for _, udp := range []bool{false, true} {
 			for mode, name := range map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr"} {
-				for _, quoted := range []int{8, 20, 100} {
+				for _, quoted := range []int{8, 17, 18, 20, 100} {
 					t.Run(fmt.Sprintf("%s/%s/udp=%t/%d quoted", f.name, name, udp, quoted), func(t *testing.T) {
 						peer := f.rs1
 						if mode != NAT {
@@ -94,7 +76,8 @@ func TestErrorsFromTheClientSideReachTheBackend(t *testing.T) {
 						if s.src.Addr().String() != router || s.dst.Addr() != netipAddr(f.rs1) || s.ttl != 59 {
 							t.Errorf("outer: %s", &s)
 						}
-						checkQuote(t, s.l4[8:], f.rs1, f.client, quoted, pk{from: f.rs1, to: f.client, udp: udp, flags: "SA", payload: 40}.frame(t))
+						// Half a TCP checksum, of 17 bytes, cannot be updated.
+						checkQuote(t, s.l4[8:], f.rs1, f.client, quoted&^1, pk{from: f.rs1, to: f.client, udp: udp, flags: "SA", payload: 40}.frame(t))
 					})
 				}
 			}
@@ -141,6 +124,32 @@ func TestErrorsFromTheBackendSideReachTheClient(t *testing.T) {
 	}
 }
 
+func TestEveryKindOfErrorFindsTheBackend(t *testing.T) {
+	for i, kinds := range [][]byte{{3, 4, 11, 12}, {1, 2, 3, 4}} {
+		f := families[i]
+		r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoUDP, mode: NAT}})
+		one(t, r.send(wan, pk{from: f.client, to: f.vip, udp: true}.frame(t)), lan)
+		for kind := range byte(140) {
+			in := icmpFrame(routers[f.v6], netipAddr(f.vip).String(), kind, 0, quoteOf(quotable(t, f.v6), 8), gwMAC, wanMAC, 60)
+			out := r.send(wan, in)
+			isError := bytes.Contains(kinds, []byte{kind})
+			if request, _ := echoKind(f.v6); kind == request {
+				one(t, out, wan)
+			} else if isError {
+				if s := one(t, out, lan); s.l4[0] != kind {
+					t.Errorf("%s: type %d left as type %d", f.name, kind, s.l4[0])
+				}
+			} else if len(out) != 0 {
+				t.Errorf("%s: type %d was passed on", f.name, kind)
+			}
+		}
+		punts := map[bool]uint64{true: 5}[f.v6] // neighbour discovery has types 133 to 137
+		if got := r.reasons(); got["punt_nd"] != punts || got["icmp_unsupported"] != 140-5-punts {
+			t.Errorf("%s: reasons %v", f.name, got)
+		}
+	}
+}
+
 func TestErrorsAboutNothingKnownAreDropped(t *testing.T) {
 	r := newRig(t, []rigService{{vip: "203.0.113.10:80", proto: packet.ProtoTCP, mode: NAT}})
 	reply := pk{from: "203.0.113.10:80", to: "198.51.100.7:1", flags: "SA"}.frame(t)
@@ -164,9 +173,11 @@ func TestErrorsAboutNothingKnownAreDropped(t *testing.T) {
 func TestExpiredTTLIsAnswered(t *testing.T) {
 	for _, f := range families {
 		for _, mode := range []Mode{NAT, TUN} {
-			for _, ttl := range []uint8{1} {
+			for _, ttl := range []uint8{0, 1} {
 				r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoTCP, mode: mode}})
-				in := pk{from: f.client, to: f.vip, flags: "S", ttl: ttl}.frame(t)
+				in := pk{from: f.client, to: f.vip, flags: "S", ttl: 1}.frame(t)
+				in[map[bool]int{false: 22, true: 21}[f.v6]] = ttl
+				setSums(in)
 				s := one(t, r.send(wan, in), wan)
 				own := map[bool]string{false: "203.0.113.2", true: "2001:db8::2"}[f.v6]
 				kind := map[bool]byte{false: 11, true: 3}[f.v6]
@@ -176,8 +187,15 @@ func TestExpiredTTLIsAnswered(t *testing.T) {
 				if !bytes.Equal(s.l4[8:], in[14:]) {
 					t.Errorf("%s: the quote differs from the packet", f.name)
 				}
+				if want := map[bool]uint8{false: 0xc0, true: 0}[f.v6]; s.tos != want { // RFC 1812 section 4.3.2.5
+					t.Errorf("%s: TOS %02x, want %02x", f.name, s.tos, want)
+				}
 				if n := r.workers[0].Counters().Live; n != 0 {
 					t.Errorf("%s: %d connections were made", f.name, n)
+				}
+				one(t, r.send(wan, pk{from: f.client, to: f.vip, flags: "S"}.frame(t)), lan)
+				if s := one(t, r.send(wan, in), wan); s.l4[0] != kind {
+					t.Errorf("%s, of a known connection: type %d", f.name, s.l4[0])
 				}
 			}
 		}
@@ -193,51 +211,58 @@ func TestRepliesWithExpiredTTLAreAnsweredToTheBackend(t *testing.T) {
 	}
 }
 
-func TestTunnelTooBigIsAnsweredWithTheMTUThatFits(t *testing.T) {
-	for _, f := range families {
-		for peer, overhead := range map[string]int{"10.0.0.11:80": 20, "[fd00::11]:80": 40} {
-			r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoUDP, mode: TUN, peers: []string{peer}}})
-			hl := map[bool]int{false: 28, true: 48}[f.v6]
-			fits := pk{from: f.client, to: f.vip, udp: true, df: true, payload: 1500 - overhead - hl}
-			one(t, r.send(wan, fits.frame(t)), lan)
-			fits.payload++
-			in := fits.frame(t)
-			s := one(t, r.send(wan, in), wan)
-			kind, code, mtu := s.l4[0], s.l4[1], binary.BigEndian.Uint32(s.l4[4:])
-			if f.v6 && (kind != 2 || code != 0) || !f.v6 && (kind != 3 || code != 4) || mtu != uint32(1500-overhead) {
-				t.Errorf("%s over %s: type %d code %d MTU %d", f.name, peer, kind, code, mtu)
-			}
-			if most := map[bool]int{false: 576, true: 1280}[f.v6]; len(s.ip) != most {
-				t.Errorf("%s: the error has %d bytes, want %d", f.name, len(s.ip), most)
-			}
+func TestErrorsAboutConnectionsThatAreOverAreDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		end    func(r *rig)
+		reason string
+	}{
+		"expired":      {func(r *rig) { r.advance(300_000) }, "icmp_no_connection"},
+		"backend gone": {func(r *rig) { r.replaceBackend(); r.publish() }, "backend_gone"},
+	} {
+		r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoUDP, mode: NAT}})
+		one(t, r.send(wan, pk{from: client4, to: vip4, udp: true}.frame(t)), lan)
+		c.end(r)
+		in := icmpFrame("192.0.2.9", "203.0.113.10", 3, 1, quoteOf(pk{from: vip4, to: client4, udp: true}.frame(t), 8), gwMAC, wanMAC, 64)
+		if out := r.send(wan, in); len(out) != 0 || r.reasons()[c.reason] != 1 {
+			t.Errorf("%s: %d frames left, reasons %v", name, len(out), r.reasons())
 		}
 	}
 }
 
-func TestIPv4WithoutDFIsFragmentedIntoTheTunnel(t *testing.T) {
-	for _, peer := range []string{"10.0.0.11:80", "[fd00::11]:80"} {
-		r := newRig(t, []rigService{{vip: "203.0.113.10:80", proto: packet.ProtoUDP, mode: TUN, peers: []string{peer}}})
-		in := pk{from: "198.51.100.7:9", to: "203.0.113.10:80", udp: true, payload: 1472}.frame(t)
-		out := r.send(wan, in)
-		if len(out) != 2 {
-			t.Fatalf("%d frames, want 2", len(out))
+func TestErrorsTooLargeForTheWayAreDropped(t *testing.T) {
+	for _, toClient := range []bool{false, true} {
+		r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoUDP, mode: NAT, peers: []string{"10.0.0.11:80"}}}, withLanMTU(1300))
+		out := r.send(wan, pk{from: client4, to: vip4, udp: true}.frame(t))
+		one(t, out, lan)
+		r.workers[0].ports[wan].mtu = 1280
+		in, port := icmpFrame("192.0.2.9", "203.0.113.10", 3, 1, quoteOf(pk{from: vip4, to: client4, udp: true, payload: 1300}.frame(t), 1300), gwMAC, wanMAC, 64), wan
+		if toClient {
+			body := append(quoteOf(out[0].data, 8), make([]byte, 1225)...)
+			in, port = icmpFrame("10.0.0.11", "198.51.100.7", 3, 3, body, rs1MAC, lanMAC, 64), lan
 		}
-		var payload []byte
-		for i, o := range out {
-			s := look(t, o.data)
-			if len(s.ip) > 1500 {
-				t.Errorf("piece %d has %d bytes", i, len(s.ip))
-			}
-			in := s.inner(t)
-			field := binary.BigEndian.Uint16(in.ip[6:])
-			if int(field&0x1fff)*8 != len(payload) || field&0x2000 != 0 != (i == 0) || in.ttl != 63 {
-				t.Errorf("piece %d: fragment field %04x at %d, TTL %d", i, field, len(payload), in.ttl)
-			}
-			payload = append(payload, in.l4...)
+		if out := r.send(port, in); len(out) != 0 || r.reasons()["too_big"] != 1 {
+			t.Errorf("to the client %t: %d frames left, reasons %v", toClient, len(out), r.reasons())
 		}
-		if !bytes.Equal(payload, in[34:]) {
-			t.Error("the pieces do not make the packet")
+	}
+}
+
+func TestErrorsWithoutAnAddressOfThePortComeFromTheVIP(t *testing.T) {
+	for _, f := range families {
+		r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoTCP, mode: NAT}})
+		p := &r.workers[0].ports[wan]
+		p.own4, p.own6 = nexthop.Addr{}, nexthop.Addr{}
+		if s := one(t, r.send(wan, pk{from: f.client, to: f.vip, flags: "S", ttl: 1}.frame(t)), wan); s.src.Addr() != netipAddr(f.vip) {
+			t.Errorf("%s: %s", f.name, &s)
 		}
+	}
+}
+
+func TestPaddingIsNotQuoted(t *testing.T) {
+	r := newRig(t, tcp4())
+	in := pk{from: client4, to: vip4, flags: "S", ttl: 1, pad: 20}.frame(t)
+	s := one(t, r.send(wan, in), wan)
+	if !bytes.Equal(s.l4[8:], ipOf(in)) {
+		t.Errorf("quoted %x", s.l4[8:])
 	}
 }
 

@@ -37,8 +37,11 @@ func (l *limiter) allow(now conn.Tick) bool {
 // 4.3.2.3) and IPv6 within its minimum MTU (RFC 4443 section 3.1).
 const (
 	quote4 = 576 - packet.IP4Len - packet.ICMPLen
-	quote6 = 1280 - packet.IP6Len - packet.ICMPLen
+	quote6 = minMTU6 - packet.IP6Len - packet.ICMPLen
 )
+
+// minMTU6 is the least MTU an IPv6 link can have (RFC 8200 section 5).
+const minMTU6 = 1280
 
 func (w *Worker) timeExceeded(f *port.Frame, it *item) verdict {
 	if it.v6() {
@@ -50,7 +53,7 @@ func (w *Worker) timeExceeded(f *port.Frame, it *item) verdict {
 // tooBig answers a packet that is larger than mtu and must not be fragmented.
 func (w *Worker) tooBig(f *port.Frame, it *item, mtu int) verdict {
 	if it.v6() {
-		return w.answer(f, it, packet.ICMP6TooBig, 0, uint32(max(mtu, 1280)), reason.TooBig)
+		return w.answer(f, it, packet.ICMP6TooBig, 0, uint32(max(mtu, minMTU6)), reason.TooBig)
 	}
 	return w.answer(f, it, packet.ICMP4Unreachable, packet.ICMP4FragNeeded, uint32(mtu), reason.TooBig)
 }
@@ -59,7 +62,7 @@ func (w *Worker) tooBig(f *port.Frame, it *item, mtu int) verdict {
 // packet's own buffer: the new headers go in front of what they quote.
 func (w *Worker) answer(f *port.Frame, it *item, kind, code uint8, rest uint32, r reason.Reason) verdict {
 	v6 := it.v6()
-	if w.badSource(unsafe.Add(f.Data, addrsOff(v6)), v6) != reason.Unset || it.Group {
+	if w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6) != reason.Unset {
 		return drop(r)
 	}
 	if !w.icmp.allow(w.now) {

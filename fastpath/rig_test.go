@@ -37,6 +37,7 @@ type rig struct {
 	t       testing.TB
 	pool    *memport.Pool
 	now     uint64
+	clock   func() uint64 // of the queues; now, unless a test gives it another before workers run
 	hops    *nexthop.Table
 	spec    *Spec
 	snap    atomic.Pointer[Snapshot]
@@ -45,6 +46,8 @@ type rig struct {
 	punts   []*ring.Packets
 	inject  []*ring.Packets
 	loads   []*sched.Load
+	// released: the rig's end has been checked already
+	released bool
 }
 
 type rigOption func(*rigConfig)
@@ -53,7 +56,7 @@ type rigConfig struct {
 	workers, queues, capacity int
 	tap                       bool
 	lanMTU                    int
-	limit                     int
+	former                    *rig
 }
 
 func withWorkers(n, queues int) rigOption {
@@ -62,6 +65,9 @@ func withWorkers(n, queues int) rigOption {
 func withCapacity(n int) rigOption { return func(c *rigConfig) { c.capacity = n } }
 func withTAP() rigOption           { return func(c *rigConfig) { c.tap = true } }
 func withLanMTU(n int) rigOption   { return func(c *rigConfig) { c.lanMTU = n } }
+
+// withMemoryOf uses the large tables of a rig that is done with.
+func withMemoryOf(r *rig) rigOption { return func(c *rigConfig) { c.former = r } }
 
 // rigService is a VIP's service in the rig.
 type rigService struct {
@@ -92,7 +98,13 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 	if c.queues == 0 {
 		c.queues = c.workers
 	}
-	r := &rig{t: t, pool: &memport.Pool{}, hops: nexthop.NewTable(), now: 1e9}
+	r := &rig{t: t, now: 1e9}
+	if c.former != nil {
+		r.pool, r.hops = c.former.pool, c.former.hops
+	} else {
+		r.pool, r.hops = &memport.Pool{}, nexthop.NewTable()
+	}
+	r.clock = func() uint64 { return r.now }
 	r.spec = &Spec{
 		Generation: 1,
 		Ports: []PortSpec{
@@ -118,7 +130,7 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 		var qs []port.Queue
 		var mine []*memport.Queue
 		for range ports {
-			q := memport.NewPartial(r.pool, func() uint64 { return r.now }, id < c.queues, id < c.queues)
+			q := memport.NewPartial(r.pool, func() uint64 { return r.clock() }, id < c.queues, id < c.queues)
 			qs, mine = append(qs, q), append(mine, q)
 		}
 		punts, inject := ring.NewPackets(1<<16, nil), ring.NewPackets(1<<16, nil)
@@ -198,6 +210,12 @@ func (r *rig) publish() {
 	r.spec.Generation++
 }
 
+// replaceBackend puts another backend in the place of the first one.
+func (r *rig) replaceBackend() {
+	r.spec.Backends[0].Gen = 99
+	r.spec.Backends[0].Load = new(sched.Load)
+}
+
 // sentFrame is a frame that left Weir.
 type sentFrame struct {
 	port int
@@ -263,8 +281,11 @@ func (r *rig) punted() (out []ring.Meta) {
 	return out
 }
 
-// close checks that the counters balance and that no buffer has leaked.
+// close checks that the counters and the backends' loads are right and that no buffer has leaked.
 func (r *rig) close() {
+	if r.released {
+		return
+	}
 	r.run()
 	var in, out, own, lost uint64
 	for _, w := range r.workers {
@@ -280,6 +301,36 @@ func (r *rig) close() {
 	if in != out+lost-own {
 		r.t.Errorf("in %d ≠ out %d + dropped and punted %d - own %d", in, out, lost, own)
 	}
+	r.checkLoads()
+	r.release()
+}
+
+// checkLoads compares the backends' loads with the connections that there are.
+func (r *rig) checkLoads() {
+	active, inactive := make([]int32, len(r.spec.Backends)), make([]int32, len(r.spec.Backends))
+	for _, w := range r.workers {
+		w.Dump(func(e *conn.Entry) bool {
+			if r.spec.Backends[e.Backend].Gen != e.Gen {
+				return true
+			}
+			if e.Flags&conn.Active != 0 {
+				active[e.Backend]++
+			} else {
+				inactive[e.Backend]++
+			}
+			return true
+		})
+	}
+	for i, b := range r.spec.Backends {
+		if a, n := b.Load.Active.Load(), b.Load.Inactive.Load(); a != active[i] || n != inactive[i] {
+			r.t.Errorf("backend %s: %d active and %d inactive connections are counted, there are %d and %d", b.Address, a, n, active[i], inactive[i])
+		}
+	}
+}
+
+// release closes everything, whatever is still under way, and checks that no buffer has leaked.
+func (r *rig) release() {
+	r.released = true
 	for _, w := range r.workers {
 		if err := w.Close(); err != nil {
 			r.t.Error(err)
@@ -289,6 +340,9 @@ func (r *rig) close() {
 		for _, q := range qs {
 			q.Exchange(0)
 			q.Drain()
+			if err := q.Err(); err != nil {
+				r.t.Error(err)
+			}
 		}
 	}
 	if n := r.pool.InUse(); n != 0 {

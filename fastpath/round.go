@@ -9,8 +9,13 @@ import (
 	"github.com/weirlb/weir/fastpath/ring"
 )
 
-// sweepBudget is how many connections one round looks at for expiry: about a microsecond's worth.
-const sweepBudget = 512
+const (
+	// sweepBudget is how many connections one round looks at for expiry: about a microsecond's worth.
+	sweepBudget = 512
+	// idleSweeps is how many times as many a round without packets may look at. A worker that naps between its
+	// rounds would fall behind otherwise.
+	idleSweeps = 32
+)
 
 const nsPerTick = 1_000_000
 
@@ -34,10 +39,12 @@ func (w *Worker) Poll() int {
 	}
 	if w.workers > 1 {
 		total += w.takeHandedOver()
-		w.handover.publish(w.id)
 	}
 	total += w.takeInjected()
-	w.sweep()
+	if w.workers > 1 {
+		w.handover.publish(w.id)
+	}
+	w.sweep(total == 0)
 	w.punts.Ring()
 	w.counters.Polls++
 	w.busy = total > 0
@@ -57,22 +64,22 @@ func (w *Worker) tick(now uint64) {
 	w.now = conn.Tick(now / nsPerTick)
 }
 
-// sweep ends connections whose time is up.
-func (w *Worker) sweep() {
-	for {
-		n := w.table.Sweep(w.now, w.budget, &w.dead)
-		for _, e := range w.dead[:n] {
-			w.forget(e)
-		}
-		w.counters.Expired += uint64(n)
-		if n < len(w.dead) {
-			break
-		}
-		if w.budget == sweepBudget {
-			break // the rest stays owed: a burst must not wait for it
-		}
+// sweep ends connections whose time is up, a bounded number a round: the rest stays owed, a burst must not wait
+// for it.
+func (w *Worker) sweep(idle bool) {
+	w.sweepOnce()
+	for i := 1; w.table.Behind() > 0 && (w.unhurried || idle && i < idleSweeps); i++ {
+		w.sweepOnce()
 	}
 	w.counters.Live = uint64(w.table.Len())
+}
+
+func (w *Worker) sweepOnce() {
+	n := w.table.Sweep(w.now, sweepBudget, &w.dead)
+	for _, e := range w.dead[:n] {
+		w.forget(e)
+	}
+	w.counters.Expired += uint64(n)
 }
 
 // takeInjected sends what the slow path wants sent, a bounded number a round.
@@ -86,6 +93,7 @@ func (w *Worker) takeInjected() int {
 			break
 		}
 		if int(m.Port) >= len(w.ports) || size < packet.EthLen {
+			w.counters.Own++
 			w.counters.Reasons[reason.Unset]++
 			continue
 		}

@@ -19,6 +19,7 @@ type Routes struct {
 // net4 is a connected network, as loaded.
 type net4 struct {
 	addr, mask uint32
+	last       uint32 // the network's broadcast address; 0 if it has none (RFC 3021)
 	port       uint8
 }
 
@@ -53,11 +54,15 @@ func (r *Routes) build(s *Spec) {
 func (r *Routes) addNet(port uint8, p netip.Prefix) {
 	addr, mask := AddrOf(p.Masked().Addr()), prefixMask(p.Bits())
 	if p.Addr().Is4() {
-		r.nets4 = append(r.nets4, net4{
+		n := net4{
 			addr: packet.Load32(unsafe.Pointer(&addr), 0),
 			mask: packet.Load32(unsafe.Pointer(&mask), 0),
 			port: port,
-		})
+		}
+		if p.Bits() <= 30 {
+			n.last = n.addr | ^n.mask
+		}
+		r.nets4 = append(r.nets4, n)
 		return
 	}
 	r.nets6 = append(r.nets6, net6{
@@ -72,6 +77,16 @@ func prefixMask(n int) (m nexthop.Addr) {
 		m[i/8] |= 0x80 >> (i % 8)
 	}
 	return m
+}
+
+// broadcast reports whether an IPv4 address, as loaded, stands for every station of a connected network.
+func (r *Routes) broadcast(a uint32) bool {
+	for i := range r.nets4 {
+		if a == r.nets4[i].last {
+			return true
+		}
+	}
+	return false
 }
 
 // lookup finds the way to the address at p. hash chooses among several gateways, so that a flow keeps to

@@ -20,7 +20,7 @@ func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
 	if b.Clamp && it.TCPFlags&packet.SYN != 0 && it.flow() {
 		clampMSS(f, it, b)
 	}
-	size := uint16(it.End) - packet.EthLen
+	size := it.End - packet.EthLen
 	f.Tail += uint16(f.Len - uint32(it.End))
 	f.Len = uint32(it.End) + hdr
 	f.Room -= uint16(hdr)

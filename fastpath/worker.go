@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/ring"
@@ -45,37 +46,39 @@ type Options struct {
 
 // egress is a port as the worker writes to it.
 type egress struct {
-	q      port.Queue
-	b      *port.Burst
-	mac    uint64 // in the low 48 bits, as loaded
-	mtu    int
-	own4   nexthop.Addr
-	own6   nexthop.Addr
-	tap    bool
-	tx     bool // the queue has a transmit side
-	queues int
+	q    port.Queue
+	b    *port.Burst
+	mac  uint64 // in the low 48 bits, as loaded
+	mtu  int
+	own4 nexthop.Addr
+	own6 nexthop.Addr
+	// linkLocal is the address that neighbours know the port by whatever it is configured with.
+	linkLocal nexthop.Addr
+	tap       bool
+	tx        bool // the queue has a transmit side
+	queues    int
 }
 
 // Worker handles one queue of every port. All its methods but the Read side of its counters and Dump
 // belong to the goroutine that runs it.
 type Worker struct {
-	id       int
-	workers  int
-	snap     *Snapshot
-	shared   *atomic.Pointer[Snapshot]
-	acked    atomic.Uint64 // generation of the snapshot in use; read by the slow path
-	table    *conn.Table
-	hops     *nexthop.Table
-	ports    []egress
-	counters *Counters
-	backends []BackendCounters
-	states   []sched.State
-	now      conn.Tick
-	nowNs    uint64
-	busy     bool // the round before had packets
-	icmp     limiter
-	ids      uint16 // of outer IPv4 headers
-	budget   int
+	id        int
+	workers   int
+	snap      *Snapshot
+	shared    *atomic.Pointer[Snapshot]
+	acked     atomic.Uint64 // generation of the snapshot in use; read by the slow path
+	table     *conn.Table
+	hops      *nexthop.Table
+	ports     []egress
+	counters  *Counters
+	backends  []BackendCounters
+	states    []sched.State
+	now       conn.Tick
+	nowNs     uint64
+	busy      bool // the round before had packets
+	icmp      limiter
+	ids       uint16 // of outer IPv4 headers
+	unhurried bool
 
 	handover *Handover
 	punts    *ring.Packets
@@ -117,14 +120,12 @@ func NewWorker(o Options) (*Worker, error) {
 	w := &Worker{
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem,
-		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), budget: sweepBudget,
-	}
-	if o.Unhurried {
-		w.budget = int(^uint(0) >> 1)
+		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), unhurried: o.Unhurried,
 	}
 	for i, p := range o.Ports {
 		q := o.Queues[i]
 		e := egress{q: q, b: q.Burst(), mtu: p.MTU, own4: p.Own4, own6: p.Own6, tap: p.HasTAP, tx: q.HasTX(), queues: max(p.Queues, 1)}
+		e.linkLocal = packet.LinkLocal(p.MAC)
 		for j, c := range p.MAC {
 			e.mac |= uint64(c) << (8 * j)
 		}
@@ -141,11 +142,12 @@ func (w *Worker) Close() error {
 		w.free(&f)
 	}
 	for i := range w.ports {
-		p := &w.ports[i]
-		for j := range p.b.NTX {
-			w.free(&p.b.TX[j])
+		b := w.ports[i].b
+		n := b.NTX
+		b.NTX = 0 // free may call Exchange, which must not send what is freed here
+		for j := range n {
+			w.free(&b.TX[j])
 		}
-		p.b.NTX = 0
 	}
 	for i := range w.ports {
 		w.ports[i].q.Exchange(0)
