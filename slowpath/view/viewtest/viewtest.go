@@ -73,7 +73,7 @@ func Sample() *Source {
 			},
 			{
 				Name: "dns6", Address: "[2001:db8::10]:53", Protocol: "udp", Mode: "dr", Scheduler: "mh",
-				Backends: 1, BackendsUp: 1, Active: 97, Connections: 88_010,
+				Backends: 1, BackendsUp: 1, Inactive: 97, Connections: 88_010,
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
 		},
@@ -100,7 +100,7 @@ func Sample() *Source {
 			},
 			{
 				Service: "dns6", Address: "[2001:db8:0:1::53]:53", Weight: 1, State: "up",
-				Active: 97, Connections: 88_010,
+				Inactive: 97, Connections: 88_010,
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
 		},
