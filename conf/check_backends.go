@@ -1,0 +1,96 @@
+package conf
+
+import (
+	"net/netip"
+)
+
+// backends checks a service's backends, and gives them the service's port where the mode leaves the port as it is.
+func (c *checker) backends(i int, s *Service) {
+	seen := make(first[netip.AddrPort], len(s.Backends))
+	for j := range s.Backends {
+		b := &s.Backends[j]
+		if !b.Address.IsValid() || !s.Address.IsValid() || s.Mode == "" {
+			continue
+		}
+		at := func() value { return c.service(i).field("backends").item(j).field("address") }
+		c.backendPort(at, s, b)
+		if k, ok := seen.again(b.Address, j); ok {
+			at().errorf("%s is given twice: first on line %d", b.Address, s.Backends[k].Line)
+			continue
+		}
+		c.backendAddress(at, s, b.Address.Addr())
+	}
+}
+
+func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
+	port, vip := b.Address.Port(), s.Address.Port()
+	switch {
+	case s.Mode == NAT && port == 0:
+		at().errorf("has no port: write for example %s", netip.AddrPortFrom(b.Address.Addr(), vip))
+	case s.Mode != NAT && port != 0 && port != vip:
+		at().errorf("has port %d, but mode %s leaves the service's port %d as it is: write %s without a port", port, s.Mode, vip, b.Address.Addr())
+	case s.Mode != NAT:
+		b.Address = netip.AddrPortFrom(b.Address.Addr(), vip)
+	}
+}
+
+// backendAddress checks that packets get from Weir to a backend in the service's mode.
+func (c *checker) backendAddress(at func() value, s *Service, a netip.Addr) {
+	vip := s.Address.Addr()
+	if s.Mode != TUN && a.Is6() != vip.Is6() {
+		at().errorf("%s is %s, but the service is %s: in mode %s both must be of one kind, only tun can mix them", a, family(a), family(vip), s.Mode)
+		return
+	}
+	if a == vip {
+		at().errorf("%s is the service's own address: write the backend's", a)
+		return
+	}
+	if own, ok := c.own[a]; ok {
+		at().errorf("%s is Weir's own address, of %s: Weir forwards to other hosts only", a, c.entryNamed(own, "addresses"))
+		return
+	}
+	if v, ok := c.vips[a]; ok {
+		at().errorf("%s is the address of %s, and so Weir's: write the backend's own", a, c.serviceNamed(v))
+		return
+	}
+	port, onLink, ok := c.cfg.egress(a)
+	switch {
+	case onLink:
+		c.backendHost(at, a)
+	case !c.networks:
+		return
+	case s.Mode == DR:
+		at().errorf("%s is on no network of a port: mode dr reaches a backend by its MAC alone, so without a gateway between", a)
+	case !ok:
+		at().errorf("%s is on no network of a port, and no port has an %s gateway: Weir cannot reach it", a, family(a))
+	}
+	if ok && s.Mode == TUN && vip.Is6() {
+		c.tunnelMTU(at, a, &c.cfg.Ports[port])
+	}
+}
+
+// tunnelMTU checks that the tunnel to a backend takes every packet that IPv6 promises to get through. Its senders do not
+// heed an ICMPv6 error that asks for smaller ones (RFC 8201 section 4).
+func (c *checker) tunnelMTU(at func() value, a netip.Addr, p *Port) {
+	const least = 1280 // RFC 8200 section 5
+	outer := 20
+	if a.Is6() {
+		outer = 40
+	}
+	if p.MTU != 0 && p.MTU-outer < least {
+		at().errorf("the outer header to %s takes %d of the %d bytes of port %s's mtu, and IPv6 needs %d: set that mtu to %d or more",
+			a, outer, p.MTU, p.Name, least, least+outer)
+	}
+}
+
+// backendHost is host, at the cost of finding the place only if it is one of an error.
+func (c *checker) backendHost(at func() value, a netip.Addr) {
+	for i := range c.cfg.Ports {
+		for _, n := range c.cfg.Ports[i].Addresses {
+			if n.IsValid() && notHost(n, a) != "" {
+				c.host(at(), a)
+				return
+			}
+		}
+	}
+}

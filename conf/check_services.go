@@ -1,0 +1,113 @@
+package conf
+
+import (
+	"net/netip"
+
+	"github.com/weirlb/weir/sched"
+)
+
+// endpoint is what no two services can have in common.
+type endpoint struct {
+	address  netip.AddrPort
+	protocol Protocol
+}
+
+func (c *checker) services() {
+	names, endpoints := first[string]{}, first[endpoint]{}
+	backends := 0
+	for i := range c.cfg.Services {
+		s := &c.cfg.Services[i]
+		if j, ok := names.again(s.Name, i); ok && s.Name != "" {
+			c.service(i).field("name").errorf("is the name of the service on line %d already: choose another", c.cfg.Services[j].Line)
+		}
+		c.vip(i, s)
+		if e := (endpoint{s.Address, s.Protocol}); s.Address.IsValid() && s.Protocol != "" {
+			if j, ok := endpoints.again(e, i); ok {
+				c.service(i).field("address").errorf("overlaps %s: both are %s %s", c.serviceNamed(j), s.Protocol, s.Address)
+			}
+		}
+		c.scheduler(i, s)
+		c.tunnel(i, s)
+		c.health(i, s)
+		before := backends
+		if backends += len(s.Backends); before <= maxBackends && backends > maxBackends {
+			c.service(i).field("backends").errorf("makes more than %d backends of all services together: that is the most", maxBackends)
+		}
+		c.backends(i, s)
+	}
+}
+
+func (c *checker) serviceNamed(i int) string {
+	return named("service", c.cfg.Services[i].Name, c.cfg.Services[i].Line)
+}
+
+// vip checks a service's address. It may be one of Weir's own: the port of the service is then taken from the kernel.
+func (c *checker) vip(i int, s *Service) {
+	a := s.Address.Addr()
+	if !a.IsValid() {
+		return
+	}
+	at := c.service(i).field("address")
+	for j := range c.cfg.Ports {
+		for k, g := range c.cfg.Ports[j].Gateways {
+			if g == a {
+				at.errorf("%s is the gateway of %s: a VIP is an address that no other host has", a, c.entryNamed(place{j, k}, "gateways"))
+				return
+			}
+		}
+	}
+	c.host(at, a)
+}
+
+func (c *checker) scheduler(i int, s *Service) {
+	at := c.service(i).field("mh_table_size")
+	size := s.MhTableSize
+	if s.Scheduler != "mh" {
+		if at.exists() && s.Scheduler != "" {
+			at.errorf("has a meaning only for scheduler mh, this one is %s: remove the key", s.Scheduler)
+		}
+		return
+	}
+	if size == 0 {
+		if at.exists() {
+			return // its error is reported
+		}
+		at, size = c.service(i).field("backends"), sched.DefaultTableSize
+	}
+	if err := sched.CheckTableSize(size, len(s.Backends)); err != nil {
+		at.errorf("%v", err)
+	}
+}
+
+func (c *checker) tunnel(i int, s *Service) {
+	if at := c.service(i).field("tunnel"); at.exists() && s.Mode != TUN && s.Mode != "" {
+		at.errorf("has a meaning only in mode tun, this one is %s: remove it", s.Mode)
+	}
+}
+
+// maxAtOnce bounds how many checks of one backend can be under way: each is an open file of this process.
+const maxAtOnce = 10
+
+func (c *checker) health(i int, s *Service) {
+	if s.Health == nil {
+		return
+	}
+	at := c.service(i).field("health")
+	if s.Health.Type == "tcp" {
+		for _, key := range []string{"path", "host", "status"} {
+			if k := at.field(key); k.exists() {
+				k.errorf("has a meaning only for type http, this one is tcp: remove the key")
+			}
+		}
+	}
+	if h := s.Health; h.Interval != 0 && h.Timeout > maxAtOnce*h.Interval {
+		at.field("timeout").errorf("must be at most %d times the interval, is %s with the interval %s: more checks of a backend than that would be under way at once",
+			maxAtOnce, short(h.Timeout), short(h.Interval))
+	}
+	seen := first[int]{}
+	for j, status := range s.Health.Status {
+		if _, ok := seen.again(status, j); ok && status != 0 {
+			at.field("status").item(j).errorf("%d is given twice", status)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package conf
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+func pfx(s string) netip.Prefix  { return netip.MustParsePrefix(s) }
+
+func TestEveryKeyIsReadIntoItsField(t *testing.T) {
+	want := &Config{
+		File: "weir.yaml",
+		Dataplane: Dataplane{
+			Cores: []int{1, 2}, Hugepages: HugepagesOff, MemoryMB: 256, Idle: IdleSpin, MaxConnections: 5000,
+			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 30 * time.Second, UDP: 10 * time.Second},
+		},
+		Ports: []Port{
+			{
+				Name: "wan", Device: "net_af_packet0,iface=eth1", MAC: [6]byte{2, 0, 0, 0, 0, 2}, HasMAC: true,
+				Addresses: []netip.Prefix{pfx("203.0.113.2/24"), pfx("2001:db8::2/64")},
+				Gateways:  []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("fe80::1")},
+				TAP:       "weir0", Queues: 2, RxDescriptors: 512, TxDescriptors: 256, MTU: 1400, Promiscuous: true,
+			},
+			{
+				Name: "lan", Device: "0000:03:00.0", Addresses: []netip.Prefix{pfx("10.0.0.1/24")},
+				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500, RSS: true,
+			},
+		},
+		Services: []Service{
+			{
+				Name: "web", Address: ap("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "mh", MhTableSize: 251,
+				Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Line: 25,
+				Health: &Health{
+					Type: "http", Path: "/healthz", Host: "www.example.com", Status: []int{200, 204}, Port: 8081,
+					Interval: 3 * time.Second, Timeout: 2 * time.Second, Rise: 1, Fall: 4,
+				},
+				Backends: []Backend{
+					{Address: ap("10.0.0.11:8080"), Weight: 3, Down: true, Line: 42},
+					{Address: ap("192.0.2.12:8080"), Weight: 1, Line: 45},
+				},
+			},
+			{
+				Name: "dns", Address: ap("[2001:db8::10]:53"), Protocol: UDP, Mode: TUN, Scheduler: "wlc",
+				Tunnel: Tunnel{DF: DFSet}, Line: 46,
+				Backends: []Backend{
+					{Address: ap("10.0.0.13:53"), Weight: 1, Line: 52}, {Address: ap("[2001:db8::14]:53"), Weight: 1, Line: 53},
+				},
+			},
+			{
+				Name: "smtp", Address: ap("203.0.113.10:25"), Protocol: TCP, Mode: DR, Scheduler: "wlc",
+				Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Line: 54,
+				Backends: []Backend{
+					{Address: ap("203.0.113.15:25"), Weight: 1, Line: 58}, {Address: ap("203.0.113.16:25"), Weight: 0, Line: 58},
+				},
+			},
+		},
+		Neighbors: []Neighbor{{Port: "lan", Address: netip.MustParseAddr("10.0.0.11"), MAC: [6]byte{2, 0, 0, 0, 0, 0x11}}},
+		API:       API{Socket: "/tmp/weir.sock"},
+		Metrics:   Metrics{Listen: "[::1]:9481"},
+	}
+	if diff := cmp.Diff(want, mustLoad(t, base), byValue); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestPortIndexFindsPortsByName(t *testing.T) {
+	cfg := mustLoad(t, base)
+	for name, want := range map[string]int{"wan": 0, "lan": 1} {
+		if i, ok := cfg.PortIndex(name); !ok || i != want {
+			t.Errorf("%s: %d, %v", name, i, ok)
+		}
+	}
+	for _, name := range []string{"", "LAN", "dmz"} {
+		if i, ok := cfg.PortIndex(name); ok {
+			t.Errorf("%q: %d", name, i)
+		}
+	}
+}
+
+func write(t *testing.T, text string) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestLoadNamesTheFileAsItWasGiven(t *testing.T) {
+	file := write(t, base)
+	cfg, err := Load(file)
+	if err != nil || cfg.File != file {
+		t.Fatalf("%+v, %v", cfg, err)
+	}
+	file = write(t, edits{"weight: 3", "weight: 70000"}.of(t, base))
+	cfg, err = Load(file)
+	want := file + ":43: services[0].backends[0].weight: must be 0 to 65535, is 70000"
+	if _, ok := err.(Errors); !ok || cfg != nil || err.Error() != want {
+		t.Errorf("%v, %v\nwant %s", cfg, err, want)
+	}
+}
+
+func TestAllErrorsComeAtOnceInTheOrderOfTheFile(t *testing.T) {
+	text := edits{
+		"idle: spin", "idel: spin", "tap: weir0", "tap: [weir0]", "protocol: udp", "protocol: sctp", "df: set", "df: st",
+		"203.0.113.10:25", "203.0.113.10:80", "port: lan", "port: lna", "weight: 0", "weight: -1",
+	}.of(t, base)
+	expectErrors(t, text,
+		"5: dataplane.idel: unknown key: did you mean idle?",
+		"14: ports[0].tap: must be text, is a list",
+		"48: services[1].protocol: this version does not support sctp: supported are tcp and udp",
+		`50: services[1].tunnel.df: must be copy, set or clear, is "st": did you mean set?`,
+		"55: services[2].address: overlaps service web (line 25): both are tcp 203.0.113.10:80",
+		"58: services[2].backends[1].weight: must be 0 to 65535, is -1",
+		"58: services[2].backends[1].address: has port 25, but mode dr leaves the service's port 80 as it is: write 203.0.113.16 without a port",
+		`60: neighbors[0].port: there is no port "lna": did you mean lan?`,
+	)
+}
+
+func TestFileThatCannotBeReadIsOneSentence(t *testing.T) {
+	large := write(t, "")
+	if err := os.Truncate(large, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ file, want string }{
+		"missing":   {filepath.Join(dir, "nosuch.yaml"), "reading the configuration: open " + filepath.Join(dir, "nosuch.yaml") + ": no such file or directory"},
+		"directory": {dir, "reading the configuration: read " + dir + ": is a directory"},
+		"too large": {large, "reading the configuration: " + large + " is larger than 64 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := Load(c.file)
+			if cfg != nil || err == nil || err.Error() != c.want {
+				t.Errorf("%v, %v, want %s", cfg, err, c.want)
+			}
+			if _, ok := err.(Errors); ok {
+				t.Error("is an error of what the file says")
+			}
+		})
+	}
+}

@@ -1,0 +1,97 @@
+package conf
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	yaml "go.yaml.in/yaml/v3"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const least = `
+ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]
+services:
+  - {name: web, address: 203.0.113.10:80, protocol: tcp, mode: nat, backends: [{address: 203.0.113.11:80}]}
+`
+
+func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
+	want := &Config{
+		File: "weir.yaml",
+		Dataplane: Dataplane{
+			Hugepages: HugepagesAuto, MemoryMB: 512, Idle: IdleSleep, MaxConnections: 1_000_000,
+			Timeouts: Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 300 * time.Second},
+		},
+		Ports: []Port{{
+			Name: "wan", Device: "net_null0", Addresses: []netip.Prefix{pfx("203.0.113.2/24")},
+			RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500, RSS: true,
+		}},
+		Services: []Service{{
+			Name: "web", Address: ap("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "wlc",
+			Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Line: 4,
+			Backends: []Backend{{Address: ap("203.0.113.11:80"), Weight: 1, Line: 4}},
+		}},
+		API:     API{Socket: "/run/weir.sock"},
+		Metrics: Metrics{Listen: "127.0.0.1:9480"},
+	}
+	if diff := cmp.Diff(want, mustLoad(t, least), byValue); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+// A section that is there but for some keys has the same defaults as one that is not.
+func TestHalfASectionHasTheDefaultsOfItsOtherKeys(t *testing.T) {
+	cfg := mustLoad(t, least+"dataplane: {timeouts: {udp: 10s}}\n")
+	if want := (Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 10 * time.Second}); cfg.Dataplane.Timeouts != want {
+		t.Errorf("%+v", cfg.Dataplane.Timeouts)
+	}
+	if cfg.Dataplane.MemoryMB != 512 {
+		t.Errorf("%+v", cfg.Dataplane)
+	}
+}
+
+func TestHealthCheckHasDefaultsButForItsType(t *testing.T) {
+	cfg := mustLoad(t, edits{"mode: nat", "mode: nat, health: {type: tcp}"}.of(t, least))
+	want := &Health{Type: "tcp", Path: "/", Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}
+	if diff := cmp.Diff(want, cfg.Services[0].Health); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+// tryDefaults sets every default of a table as if it stood in a file, and counts them.
+func tryDefaults[T any](t *testing.T, table string, fields []field[T]) (n int) {
+	t.Helper()
+	for _, f := range fields {
+		if f.def == "" {
+			continue
+		}
+		n++
+		p := &problems{file: "defaults"}
+		node := &yaml.Node{Kind: yaml.ScalarNode, Value: f.def}
+		f.readValue(value{node: node, path: &path{key: f.key}, p: p}, new(T))
+		if err := p.found(); err != nil {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+	return n
+}
+
+func TestEveryDefaultIsValid(t *testing.T) {
+	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields) +
+		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) +
+		tryDefaults(t, "health", healthFields) + tryDefaults(t, "backends", backendFields) +
+		tryDefaults(t, "neighbors", neighborFields) + tryDefaults(t, "api", apiFields) + tryDefaults(t, "metrics", metricsFields)
+	have := 0
+	for _, k := range knownKeys("", rootFields) {
+		if k.def != "" {
+			have++
+			if k.required {
+				t.Errorf("%s is required and has a default", k.path)
+			}
+		}
+	}
+	if tried != have || have == 0 {
+		t.Errorf("tried %d defaults of %d: a table is not tried here", tried, have)
+	}
+}

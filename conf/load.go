@@ -1,0 +1,81 @@
+package conf
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// maxFile bounds the size of a file in bytes. maxBackends backends take two thirds of it.
+const maxFile = 64 << 20
+
+// Load reads a configuration, with the environment's values in the place of the file's. The error is all that is wrong
+// with it, as Errors, or a sentence that tells why the file cannot be read.
+func Load(file string) (*Config, error) {
+	data, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p := &problems{file: file}
+	readEnvironment(p)
+	cfg := parse(p, data)
+	if err := p.found(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// parse makes a configuration of what a file holds. It is valid if p has no errors.
+func parse(p *problems, data []byte) *Config {
+	cfg := &Config{File: p.file}
+	root := document(p, data)
+	if !root.exists() {
+		return cfg
+	}
+	readSection(root, rootFields, cfg)
+	if !p.tooLong() {
+		setLines(root, cfg)
+		check(root, cfg)
+	}
+	return cfg
+}
+
+// setLines notes where services and backends stand.
+func setLines(root value, cfg *Config) {
+	services := root.field("services")
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		at := services.item(i)
+		s.Line = at.line
+		backends := at.field("backends")
+		for j := range s.Backends {
+			s.Backends[j].Line = backends.item(j).line
+		}
+	}
+}
+
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("reading the configuration: %s is larger than %d MiB", file, maxFile>>20)
+	}
+	return data, nil
+}
+
+// PortIndex finds a port by its name.
+func (c *Config) PortIndex(name string) (int, bool) {
+	for i := range c.Ports {
+		if c.Ports[i].Name == name {
+			return i, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,81 @@
+package conf
+
+import "github.com/weirlb/weir/sched"
+
+// What LVS, keepalived or a later version of Weir has, to tell it from a mistake.
+var (
+	laterProtocols  = []string{"sctp"}
+	laterModes      = []string{"fullnat"}
+	laterSchedulers = []string{"lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "twos"}
+	laterChecks     = []string{"https", "udp", "dns", "ping", "smtp", "misc"}
+)
+
+var serviceFields = []field[Service]{
+	required("web", scalar("name", textual, "", func(s *Service, text string) error {
+		return keep(&s.Name)(parseName(text, maxServiceName))
+	})),
+	required("203.0.113.10:80", scalar("address", plain, "", func(s *Service, text string) error {
+		return keep(&s.Address)(parseVIP(text))
+	})),
+	required("tcp", scalar("protocol", textual, "", func(s *Service, text string) error {
+		return word(&s.Protocol, text, laterProtocols, TCP, UDP)
+	})),
+	required("nat", scalar("mode", textual, "", func(s *Service, text string) error {
+		return word(&s.Mode, text, laterModes, NAT, TUN, DR)
+	})),
+	scalar("scheduler", textual, "wlc", func(s *Service, text string) error {
+		return word(&s.Scheduler, text, laterSchedulers, sched.Names()...)
+	}),
+	scalar("mh_table_size", numeric, "", func(s *Service, text string) error {
+		return keep(&s.MhTableSize)(parseInt(text, 2, sched.MaxTableSize))
+	}),
+	section("tunnel", tunnelFields, func(s *Service) *Tunnel { return &s.Tunnel }),
+	optional(section("health", healthFields, func(s *Service) *Health {
+		if s.Health == nil {
+			s.Health = new(Health)
+		}
+		return s.Health
+	})),
+	required("[{address: 10.0.0.11:8080}]", list("backends", maxBackends, backendFields, func(s *Service) *[]Backend {
+		return &s.Backends
+	})),
+	later[Service]("persistence"),
+}
+
+var tunnelFields = []field[Tunnel]{
+	scalar("df", textual, "copy", func(t *Tunnel, text string) error {
+		return word(&t.DF, text, nil, DFCopy, DFSet, DFClear)
+	}),
+	scalar("mss_clamp", boolean, "true", func(t *Tunnel, text string) error { return keep(&t.MSSClamp)(parseBool(text)) }),
+}
+
+var healthFields = []field[Health]{
+	required("http", scalar("type", textual, "", func(h *Health, text string) error {
+		return word(&h.Type, text, laterChecks, "tcp", "http")
+	})),
+	scalar("path", textual, "/", func(h *Health, text string) error { return keep(&h.Path)(parsePath(text)) }),
+	scalar("host", textual, "", func(h *Health, text string) error { return keep(&h.Host)(parseHost(text)) }),
+	scalars("status", numeric, 100, parseStatus, func(h *Health) *[]int { return &h.Status }),
+	scalar("port", numeric, "", func(h *Health, text string) error { return keep(&h.Port)(parsePort(text)) }),
+	scalar("interval", textual|numeric, "2s", func(h *Health, text string) error {
+		return keep(&h.Interval)(parseDuration(text, minPeriod, maxPeriod))
+	}),
+	scalar("timeout", textual|numeric, "1s", func(h *Health, text string) error {
+		return keep(&h.Timeout)(parseDuration(text, minPeriod, maxPeriod))
+	}),
+	scalar("rise", numeric, "2", func(h *Health, text string) error { return keep(&h.Rise)(parseInt(text, 1, maxRun)) }),
+	scalar("fall", numeric, "3", func(h *Health, text string) error { return keep(&h.Fall)(parseInt(text, 1, maxRun)) }),
+}
+
+var backendFields = []field[Backend]{
+	required("10.0.0.11:8080", scalar("address", plain, "", func(b *Backend, text string) error {
+		return keep(&b.Address)(parseBackend(text))
+	})),
+	scalar("weight", numeric, "1", func(b *Backend, text string) error {
+		return keep(&b.Weight)(parseInt(text, 0, sched.MaxWeight))
+	}),
+	scalar("state", textual, "up", func(b *Backend, text string) error {
+		b.Down = text == "down"
+		return parseWord(text, []string{"up", "down"}, nil)
+	}),
+}

@@ -1,0 +1,146 @@
+package conf
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMistakesInAService(t *testing.T) {
+	testMistakes(t, []mistake{
+		{"service without a name", "  - name: web\n    address", "  - address", says(
+			"25: services[0].name: is missing: write for example name: web")},
+		{"service's name in capitals", "name: web", "name: Web", says(
+			"25: services[0].name: must be in lower case: write web")},
+		{"service's name too long", "name: web", "name: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", says(
+			"25: services[0].name: is 64 characters long: names have at most 63")},
+		{"VIP without a port", "address: 203.0.113.10:80", "address: 203.0.113.10", says(
+			"26: services[0].address: has no port: write 203.0.113.10:80")},
+		{"IPv6 VIP without a port", `"[2001:db8::10]:53"`, `"2001:db8::10"`, says(
+			"47: services[1].address: has no port: write [2001:db8::10]:80")},
+		{"IPv6 VIP without brackets", `"[2001:db8::10]:53"`, `"2001:db8::10:53:udp"`, says(
+			`47: services[1].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "2001:db8::10:53:udp"`)},
+		{"VIP that is a name", "address: 203.0.113.10:80", "address: www.example.com:80", says(
+			`26: services[0].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "www.example.com:80"`)},
+		{"VIP with port 0", "address: 203.0.113.10:80", "address: 203.0.113.10:0", says(
+			"26: services[0].address: this version does not support port 0 (all ports): write a port from 1 to 65535")},
+		{"VIP with a port over 65535", "address: 203.0.113.10:80", "address: 203.0.113.10:65536", says(
+			`26: services[0].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "203.0.113.10:65536"`)},
+		{"VIP that is link-local", `"[2001:db8::10]:53"`, `"[fe80::10]:53"`, says(
+			"47: services[1].address: fe80::10 is a link-local address, which does not tell on which port it is: write a global or unique local one")},
+		{"VIP of all zeros", "address: 203.0.113.10:80", "address: 0.0.0.0:80", says(
+			"26: services[0].address: 0.0.0.0 stands for no host: write the address of one")},
+		{"service without a protocol", "    protocol: udp\n", "", says(
+			"46: services[1].protocol: is missing: write for example protocol: tcp")},
+		{"service without a mode", "    mode: tun\n", "", says(
+			"46: services[1].mode: is missing: write for example mode: nat")},
+		{"service without an address", "    address: \"[2001:db8::10]:53\"\n", "", says(
+			"46: services[1].address: is missing: write for example address: 203.0.113.10:80")},
+		{"service without backends", "    backends: [{address: 203.0.113.15}, {address: 203.0.113.16:25, weight: 0}]\n", "", says(
+			"54: services[2].backends: is missing: write for example backends: [{address: 10.0.0.11:8080}]")},
+		{"protocol of a later version", "protocol: udp", "protocol: sctp", says(
+			"48: services[1].protocol: this version does not support sctp: supported are tcp and udp")},
+		{"protocol misspelt", "protocol: udp", "protocol: udb", says(
+			`48: services[1].protocol: must be tcp or udp, is "udb": did you mean udp?`)},
+		{"protocol in capitals", "protocol: udp", "protocol: UDP", says(
+			`48: services[1].protocol: must be tcp or udp, is "UDP": write udp`)},
+		{"mode of a later version", "mode: dr", "mode: fullnat", says(
+			"57: services[2].mode: this version does not support fullnat: supported are nat, tun and dr")},
+		{"mode by keepalived's name", "mode: dr", "mode: route", says(
+			`57: services[2].mode: must be nat, tun or dr, is "route"`)},
+		{"scheduler of LVS that is not there yet", "scheduler: mh", "scheduler: sed", says(
+			"29: services[0].scheduler: this version does not support sed: supported are lc, mh, rr, sh, wlc and wrr")},
+		{"scheduler that nobody has", "scheduler: mh", "scheduler: random", says(
+			`29: services[0].scheduler: must be lc, mh, rr, sh, wlc or wrr, is "random"`)},
+		{"scheduler misspelt", "scheduler: mh", "scheduler: whlc", says(
+			`29: services[0].scheduler: must be lc, mh, rr, sh, wlc or wrr, is "whlc": did you mean wlc?`)},
+		{"mh table that is no prime", "mh_table_size: 251", "mh_table_size: 252", says(
+			"30: services[0].mh_table_size: an mh table cannot have 252 entries: use a prime from 2 to 1048576, such as 65537")},
+		{"mh table too large", "mh_table_size: 251", "mh_table_size: 1048577", says(
+			"30: services[0].mh_table_size: must be 2 to 1048576, is 1048577")},
+		{"mh table without a number", "mh_table_size: 251", "mh_table_size: large", says(
+			`30: services[0].mh_table_size: must be a number, is the text "large"`)},
+		{"mh table without mh", "scheduler: mh", "scheduler: wlc", says(
+			"30: services[0].mh_table_size: has a meaning only for scheduler mh, this one is wlc: remove the key")},
+		{"mh table with the default scheduler", "    scheduler: mh\n", "", says(
+			"29: services[0].mh_table_size: has a meaning only for scheduler mh, this one is wlc: remove the key")},
+		{"persistence", "protocol: udp", "protocol: udp\n    persistence: {timeout: 300s}", says(
+			"49: services[1].persistence: this version does not support persistence: remove the key")},
+		{"tunnel without mode tun", "mode: nat", "mode: nat\n    tunnel: {df: set}", says(
+			"29: services[0].tunnel: has a meaning only in mode tun, this one is nat: remove it")},
+		{"tunnel's DF by another word", "df: set", "df: 1", says(
+			"50: services[1].tunnel.df: must be text, is the number 1: put it in quotes")},
+		{"tunnel's DF misspelt", "df: set", "df: st", says(
+			`50: services[1].tunnel.df: must be copy, set or clear, is "st": did you mean set?`)},
+		{"unknown key of a tunnel", "mss_clamp: false", "mss: false", says(
+			"50: services[1].tunnel.mss: unknown key: known here are df and mss_clamp")},
+		{"unknown key of a service", "protocol: udp", "protocol: udp\n    weight: 1", says(
+			"49: services[1].weight: unknown key: known here are address, backends, health, mh_table_size, mode, name, protocol, scheduler and tunnel")},
+	})
+}
+
+func TestMistakesInAHealthCheck(t *testing.T) {
+	testMistakes(t, []mistake{
+		{"check of a later version", "type: http", "type: https", says(
+			"32: services[0].health.type: this version does not support https: supported are tcp and http")},
+		{"check of no version", "type: http", "type: https2", says(
+			`32: services[0].health.type: must be tcp or http, is "https2": did you mean http?`)},
+		{"check without a type", "      type: http\n", "", says(
+			"31: services[0].health.type: is missing: write for example type: http")},
+		{"check without anything", "health:\n      type: http\n      path: /healthz\n      host: www.example.com\n      status: [200, 204]\n      port: 8081\n      interval: 3s\n      timeout: 2s\n      rise: 1\n      fall: 4\n", "health:\n", says(
+			"31: services[0].health: has no value: give it one or remove the key")},
+		{"keys of an http check in a tcp check", "type: http", "type: tcp", says(
+			"33: services[0].health.path: has a meaning only for type http, this one is tcp: remove the key",
+			"34: services[0].health.host: has a meaning only for type http, this one is tcp: remove the key",
+			"35: services[0].health.status: has a meaning only for type http, this one is tcp: remove the key")},
+		{"path without a slash", "path: /healthz", "path: healthz", says(
+			`33: services[0].health.path: must begin with a slash, as in /healthz, is "healthz"`)},
+		{"path with two slashes", "path: /healthz", "path: //healthz", says(
+			`33: services[0].health.path: must begin with one slash: write "/healthz"`)},
+		{"path that is a URL", "path: /healthz", "path: http://www.example.com/", says(
+			`33: services[0].health.path: must begin with a slash, as in /healthz, is "http://www.example.com/"`)},
+		{"path with a fragment", "path: /healthz", `path: "/a#b"`, says(
+			"33: services[0].health.path: has a fragment, which is never sent: write it without # and what follows, or %23 for the character")},
+		{"path with a space", "path: /healthz", `path: "/a b"`, says(
+			`33: services[0].health.path: must be the path of a URL, with spaces and other special characters escaped as %20, is "/a b"`)},
+		{"path with an escape that is none", "path: /healthz", "path: /a%zz", says(
+			`33: services[0].health.path: must be the path of a URL, with spaces and other special characters escaped as %20, is "/a%zz"`)},
+		{"empty path", "path: /healthz", `path: ""`, says(
+			`33: services[0].health.path: must begin with a slash, as in /healthz, is ""`)},
+		{"path too long", "path: /healthz", "path: /" + strings.Repeat("a", 1024), says(
+			"33: services[0].health.path: is 1025 characters long: a path has at most 1024")},
+		{"host of colons", "host: www.example.com", `host: "[:::]"`, says(
+			`34: services[0].health.host: must be a host such as www.example.com or [2001:db8::1]:8080, is "[:::]"`)},
+		{"host with a space", "host: www.example.com", "host: www example.com", says(
+			`34: services[0].health.host: must be a host such as www.example.com or www.example.com:8080, is "www example.com"`)},
+		{"host that is a URL", "host: www.example.com", "host: http://www.example.com", says(
+			`34: services[0].health.host: must be a host such as www.example.com or www.example.com:8080, is "http://www.example.com"`)},
+		{"host with a user", "host: www.example.com", "host: me@www.example.com", says(
+			`34: services[0].health.host: must be a host such as www.example.com or www.example.com:8080, is "me@www.example.com"`)},
+		{"host with a port over 65535", "host: www.example.com", "host: www.example.com:70000", says(
+			"34: services[0].health.host: has a port that is not 1 to 65535")},
+		{"status of an interim response", "status: [200, 204]", "status: [100]", says(
+			"35: services[0].health.status[0]: must be 200 to 599, is 100")},
+		{"status that is none", "status: [200, 204]", "status: [600]", says(
+			"35: services[0].health.status[0]: must be 200 to 599, is 600")},
+		{"status twice", "status: [200, 204]", "status: [200, 200]", says(
+			"35: services[0].health.status[1]: 200 is given twice")},
+		{"status without a list", "status: [200, 204]", "status: 200", says(
+			"35: services[0].health.status: must be a list, is the number 200")},
+		{"port 0 to check", "port: 8081", "port: 0", says(
+			"36: services[0].health.port: must be 1 to 65535, is 0")},
+		{"interval without a unit", "interval: 3s", "interval: 3", says(
+			"37: services[0].health.interval: needs a unit: write 3s if seconds are meant")},
+		{"interval too short", "interval: 3s", "interval: 9ms", says(
+			"37: services[0].health.interval: must be 10ms to 1h, is 9ms")},
+		{"interval too long", "interval: 3s", "interval: 61m", says(
+			"37: services[0].health.interval: must be 10ms to 1h, is 61m")},
+		{"timeout of many intervals", "interval: 3s", "interval: 100ms", says(
+			"38: services[0].health.timeout: must be at most 10 times the interval, is 2s with the interval 100ms: more checks of a backend than that would be under way at once")},
+		{"no successes", "rise: 1", "rise: 0", says(
+			"39: services[0].health.rise: must be 1 to 1000, is 0")},
+		{"too many failures", "fall: 4", "fall: 1001", says(
+			"40: services[0].health.fall: must be 1 to 1000, is 1001")},
+		{"unknown key of a check", "rise: 1", "retries: 1", says(
+			"39: services[0].health.retries: unknown key: known here are fall, host, interval, path, port, rise, status, timeout and type")},
+	})
+}
