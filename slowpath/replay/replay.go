@@ -1,0 +1,232 @@
+// Package replay runs the real packet path over a capture: same workers, same neighbours, same snapshot as the
+// daemon, but queues in memory, a clock that is the capture's, and nobody else on the network. The same capture
+// and configuration give the same bytes, on any machine.
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/memport"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/slowpath/compile"
+	"github.com/weirlb/weir/slowpath/node"
+)
+
+// Summary is what became of the packets: In = Out + Punted + Dropped - Own.
+type Summary struct {
+	In      uint64            `json:"in"`
+	Out     uint64            `json:"out"`
+	Own     uint64            `json:"own"`     // of Out: made by Weir
+	Punted  uint64            `json:"punted"`  // handed to the slow path, as in a daemon to ARP or the kernel
+	Dropped uint64            `json:"dropped"` //
+	Drops   map[string]uint64 `json:"drops"`   // Dropped by reason
+	Punts   map[string]uint64 `json:"punts"`   // Punted by reason
+	// Connections is how many there are at the end, NewConnections how many were made.
+	Connections    uint64 `json:"connections"`
+	NewConnections uint64 `json:"new_connections"`
+}
+
+// epoch is where the workers' clock starts, so that times before the first packet exist.
+const epoch = uint64(time.Hour)
+
+// Run replays the capture at in and writes what leaves to out. Health checks are off: every backend is up
+// unless its configuration says state: down.
+func Run(cfg *conf.Config, in, out string) (*Summary, error) {
+	src, err := openSource(in)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	names := make([]string, len(cfg.Ports))
+	for i := range cfg.Ports {
+		names[i] = cfg.Ports[i].Name
+	}
+	dst, err := createTarget(out, names, src.nanos)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlayer(cfg, dst)
+	if err != nil {
+		return nil, errors.Join(err, dst.close())
+	}
+	err = p.playAll(src)
+	sum := p.summary()
+	return sum, errors.Join(err, p.close(), dst.close())
+}
+
+// player is a node with its clock and output.
+type player struct {
+	cfg    *conf.Config
+	node   *node.Node
+	pool   *memport.Pool
+	queues []*memport.Queue
+	dst    *target
+	start  time.Time // of the capture
+	at     time.Time // of the packet being played
+	clock  uint64
+	failed error // the first of the output's errors
+	frame  []byte
+}
+
+func newPlayer(cfg *conf.Config, dst *target) (*player, error) {
+	p := &player{cfg: cfg, pool: &memport.Pool{}, dst: dst, clock: epoch}
+	ports := make([]node.Port, len(cfg.Ports))
+	queues := make([]port.Queue, len(cfg.Ports))
+	for i := range cfg.Ports {
+		ports[i] = node.Port{MAC: portMAC(&cfg.Ports[i]), Queues: 1, HasTAP: cfg.Ports[i].TAP != ""}
+		q := memport.New(p.pool, func() uint64 { return p.clock })
+		q.OnSend(func(frame []byte) { p.write(frame, i) })
+		p.queues = append(p.queues, q)
+		queues[i] = q
+	}
+	var err error
+	p.node, err = node.New(node.Options{
+		Config: cfg, Ports: ports, Queues: [][]port.Queue{queues}, Kernel: nowhere{}, Seed: conn.Seed{1, 1},
+		Unhurried: true, MakeUp: func(port int, addr netip.Addr) [6]byte {
+			return madeUpMAC(cfg.Ports[port].Name, addr.String())
+		},
+	}, time.Unix(0, 0), fromConfig)
+	return p, err
+}
+
+// fromConfig takes a backend's state from the configuration alone.
+func fromConfig(_ *conf.Service, b *conf.Backend) compile.Status {
+	return compile.Status{Up: !b.Down, Weight: b.Weight}
+}
+
+// portMAC is the configured MAC or a made-up one.
+func portMAC(p *conf.Port) [6]byte {
+	if p.HasMAC {
+		return p.MAC
+	}
+	return madeUpMAC(p.Name, "port")
+}
+
+// madeUpMAC is a locally administered address that depends on nothing but its names.
+func madeUpMAC(parts ...string) (mac [6]byte) {
+	h := fnv.New64a()
+	for _, s := range parts {
+		_, _ = io.WriteString(h, s+"\x00") // a hash does not fail
+	}
+	sum := h.Sum64()
+	mac[0] = 0x02
+	for i := 1; i < len(mac); i++ {
+		mac[i] = byte(sum >> (8 * i))
+	}
+	return mac
+}
+
+// nowhere is the kernel of a replay: it takes everything.
+type nowhere struct{}
+
+func (nowhere) ToKernel(int, []byte) bool { return true }
+
+func (p *player) playAll(src *source) error {
+	for {
+		c, err := src.next()
+		if err == io.EOF {
+			return p.failed
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.play(&c); err != nil {
+			return fmt.Errorf("packet %d: %w", src.count, err)
+		}
+		if p.failed != nil {
+			return fmt.Errorf("packet %d: writing the output: %w", src.count, p.failed)
+		}
+	}
+}
+
+// play takes one packet through, with all it causes, before the next comes: so every packet that leaves stands
+// where its cause stood.
+func (p *player) play(c *captured) error {
+	if p.start.IsZero() {
+		p.start = c.time
+	}
+	p.at = c.time
+	if d := c.time.Sub(p.start); d > 0 {
+		p.clock = max(p.clock, epoch+uint64(d))
+	}
+	in := 0
+	if i, ok := p.cfg.PortIndex(c.iface); ok {
+		in = i
+	}
+	frame := p.addressed(c.data, in)
+	flags := deviceFlags(frame)
+	if len(frame) > memport.MaxFrame {
+		frame, flags = frame[:memport.MaxFrame], port.Segmented // a device would need several buffers, too
+	}
+	if err := p.queues[in].Put(frame, flags); err != nil {
+		return err
+	}
+	w := p.node.Workers()[0]
+	for busy := true; busy; {
+		busy = w.Poll() > 0
+		if p.node.HandlePunts(time.Unix(0, int64(p.clock))) > 0 {
+			busy = true
+		}
+	}
+	w.Poll() // sends what the last round left
+	return nil
+}
+
+// addressed is the frame as the port would have received it. Nobody who makes a capture can know a made-up MAC,
+// so a unicast frame to any station is taken as meant for the port then.
+func (p *player) addressed(frame []byte, in int) []byte {
+	if p.cfg.Ports[in].HasMAC || len(frame) < 6 || frame[0]&1 != 0 {
+		return frame
+	}
+	p.frame = append(p.frame[:0], frame...)
+	mac := portMAC(&p.cfg.Ports[in])
+	copy(p.frame, mac[:])
+	return p.frame
+}
+
+func (p *player) write(frame []byte, out int) {
+	if err := p.dst.write(frame, p.at, out); err != nil && p.failed == nil {
+		p.failed = err
+	}
+}
+
+func (p *player) summary() *Summary {
+	s := &Summary{Drops: map[string]uint64{}, Punts: map[string]uint64{}}
+	for _, w := range p.node.Workers() {
+		c := w.Counters()
+		s.In, s.Out, s.Own = s.In+c.In, s.Out+c.Out, s.Own+c.Own
+		s.Connections, s.NewConnections = s.Connections+c.Live, s.NewConnections+c.NewConns
+		for i, n := range c.Reasons {
+			switch r := reason.Reason(i); {
+			case n == 0:
+			case r.Punt():
+				s.Punts[r.String()] += n
+				s.Punted += n
+			default:
+				s.Drops[r.String()] += n
+				s.Dropped += n
+			}
+		}
+	}
+	return s
+}
+
+func (p *player) close() error {
+	err := p.node.Close()
+	for _, q := range p.queues {
+		q.Exchange(0)
+		q.Drain()
+	}
+	if n := p.pool.InUse(); n != 0 {
+		err = errors.Join(err, fmt.Errorf("%d buffers were lost: a bug in Weir, please report it", n))
+	}
+	return err
+}
