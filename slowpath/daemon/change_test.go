@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+const (
+	somePorts = `
+dataplane: {max_connections: 1000}
+ports:
+  - {name: wan, device: net_null0, addresses: [203.0.113.2/24]}
+  - {name: lan, device: net_null1, addresses: [10.0.0.1/24]}
+`
+	oneService = `
+services:
+  - name: web
+    address: 203.0.113.10:80
+    protocol: tcp
+    mode: nat
+    backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080", weight: 3}]
+`
+)
+
+// memory is hardware without any wire.
+func memory() *wires { return &wires{steer: func([]byte, int) int { return 0 }} }
+
+// rewrite changes the file of a running daemon.
+func (r *rig) rewrite(config string) {
+	r.t.Helper()
+	load(r.t, r.file, config)
+}
+
+func (r *rig) reload() ([]string, error) {
+	return api.Dial(r.socket).Reload(r.t.Context())
+}
+
+func (r *rig) backends() (out []string) {
+	r.t.Helper()
+	list, err := api.Dial(r.socket).Show(r.t.Context(), "backends", api.Filter{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, b := range list.([]view.Backend) {
+		out = append(out, b.Service+" "+b.Address+" "+b.State)
+	}
+	return out
+}
+
+func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	r.rewrite(somePorts + strings.Replace(oneService, "10.0.0.11", "10.0.0.13", 1) + `  - name: dns
+    address: 203.0.113.10:53
+    protocol: udp
+    mode: dr
+    backends: [{address: "10.0.0.11:53"}]
+`)
+	got, err := r.reload()
+	want := []string{
+		"+ backend web 10.0.0.13:8080: weight 1", "+ service dns: udp 203.0.113.10:53, dr, 1 backends", "- backend web 10.0.0.11:8080",
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, changes %q, want %q", err, got, want)
+	}
+	if got, want := r.backends(), []string{"web 10.0.0.13:8080 up", "web 10.0.0.12:8080 up", "dns 10.0.0.11:53 up"}; !slices.Equal(got, want) {
+		t.Errorf("backends %q, want %q", got, want)
+	}
+	if got, err := r.reload(); err != nil || len(got) != 0 {
+		t.Errorf("a second reload: %v, %q", err, got)
+	}
+}
+
+func TestAWrongFileChangesNothing(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	before := r.backends()
+	broken := strings.Replace(somePorts+oneService, "weight: 3", "weight: 70000", 1)
+	if err := os.WriteFile(r.file, []byte(broken), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.reload(); err == nil || !strings.Contains(err.Error(), "weight") {
+		t.Errorf("the error is: %v", err)
+	}
+	if got := r.backends(); !slices.Equal(got, before) {
+		t.Errorf("backends %q, want %q", got, before)
+	}
+}
+
+func TestWhatNeedsARestartIsRefusedAndNamed(t *testing.T) {
+	for what, config := range map[string]string{
+		"dataplane": strings.Replace(somePorts, "max_connections: 1000", "max_connections: 2000", 1) + oneService,
+		"ports":     strings.Replace(somePorts, "203.0.113.2/24", "203.0.113.3/24", 1) + oneService,
+	} {
+		t.Run(what, func(t *testing.T) {
+			r := startIn(t, "", memory(), somePorts+oneService)
+			r.rewrite(config)
+			if _, err := r.reload(); err == nil || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "restart") {
+				t.Errorf("the error is: %v", err)
+			}
+		})
+	}
+}
+
+func TestSighupReloads(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	r.rewrite(somePorts + strings.Replace(oneService, "weight: 3", "weight: 0", 1))
+	r.hup <- syscall.SIGHUP
+	r.until("the backend drains", func() bool { return slices.Contains(r.backends(), "web 10.0.0.12:8080 draining") })
+	if !strings.Contains(r.log.String(), "weight 0") {
+		t.Errorf("the log does not tell the change:\n%s", r.log)
+	}
+}
+
+func TestAWeightSetAtRunTimeLastsUntilTheNextReload(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	backend := netip.MustParseAddrPort("10.0.0.12:8080")
+	if _, err := api.Dial(r.socket).Drain(t.Context(), "web", backend); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.backends(); got[1] != "web 10.0.0.12:8080 draining" {
+		t.Errorf("%q", got)
+	}
+	changes, err := r.reload()
+	if err != nil || len(changes) != 1 || !strings.Contains(changes[0], "10.0.0.12:8080") {
+		t.Errorf("%v, %q", err, changes)
+	}
+	if got := r.backends(); got[1] != "web 10.0.0.12:8080 up" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAFailingStartTakesEverythingDownAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	refused := errors.New("core 1 is not present")
+	for name, c := range map[string]struct {
+		hw   *wires
+		edit func(*conf.Config)
+		want string
+	}{
+		"a core is missing":       {&wires{refuse: refused}, func(*conf.Config) {}, refused.Error()},
+		"the socket can't be":     {memory(), func(c *conf.Config) { c.API.Socket = "/nonexistent/weir.sock" }, "/nonexistent/weir.sock"},
+		"the metrics port is bad": {memory(), func(c *conf.Config) { c.Metrics.Listen = "203.0.113.99:1" }, "203.0.113.99:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := load(t, file, somePorts+oneService)
+			c.edit(cfg)
+			err := Run(t.Context(), Options{Config: cfg, Hardware: c.hw, Log: discard()})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("the error is: %v", err)
+			}
+			if !c.hw.closed {
+				t.Error("the hardware was not closed")
+			}
+		})
+	}
+}

@@ -1,0 +1,58 @@
+package daemon
+
+import (
+	"net/netip"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+// Connections implements view.Source. It reads the workers' tables while they work: a connection that
+// changes at that moment may be missing.
+func (s *source) Connections(service string, limit int) []view.Connection {
+	_, all := s.placed()
+	byIndex := map[uint32]*placed{}
+	for i := range all {
+		byIndex[all[i].place.Index] = &all[i]
+	}
+	out := []view.Connection{}
+	for id, w := range s.d.node.Workers() {
+		now := conn.Tick(w.Counters().NowNs / 1e6)
+		w.Dump(func(e *conn.Entry) bool {
+			p := byIndex[e.Backend]
+			if p == nil || p.place.Gen != e.Gen || !now.Before(e.Expires) || service != "" && p.service.Name != service {
+				return true
+			}
+			out = append(out, connection(e, p, id, now))
+			return limit == 0 || len(out) < limit
+		})
+		if limit > 0 && len(out) >= limit {
+			break
+		}
+	}
+	return out
+}
+
+func connection(e *conn.Entry, p *placed, worker int, now conn.Tick) view.Connection {
+	b := (*[32]byte)(unsafe.Pointer(&e.Addrs))
+	client, vip := netip.AddrFrom4([4]byte(b[:4])), netip.AddrFrom4([4]byte(b[4:8]))
+	if e.Flags&conn.V6 != 0 {
+		client, vip = netip.AddrFrom16([16]byte(b[:16])), netip.AddrFrom16([16]byte(b[16:]))
+	}
+	proto := "tcp"
+	if e.Proto == packet.ProtoUDP {
+		proto = "udp"
+	}
+	return view.Connection{
+		Protocol: proto,
+		Client:   addrPort(client, packet.Swap16(uint16(e.Ports))),
+		VIP:      addrPort(vip, packet.Swap16(uint16(e.Ports>>16))),
+		Backend:  p.backend.Address.String(),
+		Service:  p.service.Name,
+		State:    e.State.String(),
+		Expires:  float64(int32(e.Expires-now)) / 1000,
+		Worker:   worker,
+	}
+}

@@ -1,0 +1,264 @@
+// Package daemon is the running Weir: it brings up the hardware, the TAP interfaces, the workers and what
+// watches them, and is the one owner of the desired state.
+//
+// Everything that may change that state (a health check's event, a reload, an API call) and everything the
+// workers punt is handled by one goroutine, the loop in loop.go; the others only send it work:
+//
+//	bell (punts) ─┐
+//	health ───────┤
+//	API calls ────┼─► loop ─► node (neighbours, compiler) ─► snapshot ─► workers
+//	timer ────────┤
+//	TAP readers ──┴──────────────────────── frames ────────────────────► workers
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/compile"
+	"github.com/weirlb/weir/slowpath/health"
+	"github.com/weirlb/weir/slowpath/metrics"
+	"github.com/weirlb/weir/slowpath/node"
+)
+
+// Options make a daemon.
+type Options struct {
+	Config   *conf.Config
+	Hardware Hardware
+	Version  string
+	Log      *slog.Logger
+	// Reload makes the daemon apply its file again whenever something is received; nil: only the API does.
+	Reload <-chan os.Signal
+	// Ready is called once packets flow and every listener listens; may be nil.
+	Ready func()
+}
+
+// Daemon is a running Weir.
+type Daemon struct {
+	log     *slog.Logger
+	hw      Hardware
+	version string
+	started time.Time
+	devices []Device
+	taps    taps
+	node    *node.Node
+	health  *health.Manager
+	bell    *bell
+
+	// The loop's own.
+	weights map[backendName]int // set at run time, until the next reload
+
+	calls   chan func()
+	changed chan struct{} // a health check changed its mind
+	punted  chan struct{}
+	stopped chan struct{} // closed when the loop has ended
+	stop    atomic.Bool   // tells the workers
+	workers sync.WaitGroup
+	readers sync.WaitGroup
+	busy    busyMeter
+}
+
+// backendName is a backend as operators name it.
+type backendName struct {
+	service string
+	address netip.AddrPort
+}
+
+// Run runs a configuration until ctx ends, then takes everything down again in order. The error says what could
+// not be brought up, or taken down.
+func Run(ctx context.Context, o Options) (err error) {
+	d := &Daemon{
+		log: o.Log, hw: o.Hardware, version: o.Version, started: time.Now(),
+		weights: map[backendName]int{},
+		calls:   make(chan func()), changed: make(chan struct{}, 1), punted: make(chan struct{}, 1),
+		stopped: make(chan struct{}),
+	}
+	var undo []func() error
+	defer func() {
+		for i := len(undo) - 1; i >= 0; i-- {
+			err = errors.Join(err, undo[i]())
+		}
+	}()
+	for _, up := range []func(*conf.Config) (func() error, error){
+		d.openHardware, d.openTAPs, d.makeNode, d.startWorkers, d.startLoop, d.startHealth, d.startTAPReaders,
+		d.serveAPI, d.serveMetrics,
+	} {
+		down, err := up(o.Config)
+		if down != nil {
+			undo = append(undo, down)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	d.logStart(o.Config)
+	if o.Ready != nil {
+		o.Ready()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			d.log.Info("stopping", "reason", context.Cause(ctx))
+			return nil
+		case <-o.Reload:
+			d.reloadAndLog()
+		}
+	}
+}
+
+// reloadAndLog is a reload that nobody waits for the outcome of.
+func (d *Daemon) reloadAndLog() {
+	changes, err := (&controller{d}).Reload()
+	if err != nil {
+		d.log.Error("the configuration was not reloaded; the old one stays in force", "error", err)
+		return
+	}
+	for _, c := range changes {
+		d.log.Info("reloaded", "change", c)
+	}
+}
+
+func (d *Daemon) openHardware(cfg *conf.Config) (func() error, error) {
+	devices, err := d.hw.Open(cfg, workerCount(cfg))
+	d.devices = devices
+	return d.hw.Close, err
+}
+
+// workerCount is one for each core, or one that the scheduler may move about.
+func workerCount(cfg *conf.Config) int { return max(1, len(cfg.Dataplane.Cores)) }
+
+func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
+	var err error
+	if d.bell, err = newBell(); err != nil {
+		return nil, err
+	}
+	go d.bell.listen(d.punted)
+	ports := make([]node.Port, len(d.devices))
+	queues := make([][]port.Queue, workerCount(cfg))
+	for i, dev := range d.devices {
+		ports[i] = node.Port{MAC: dev.MAC(), Queues: dev.Queues(), HasTAP: cfg.Ports[i].TAP != ""}
+		for w := range queues {
+			queues[w] = append(queues[w], dev.Queue(w))
+		}
+	}
+	var seed [16]byte
+	_, _ = rand.Read(seed[:]) // never fails (crypto/rand)
+	d.node, err = node.New(node.Options{
+		Config: cfg, Ports: ports, Queues: queues, Kernel: &d.taps, Hugepages: d.hw.Hugepages(),
+		Seed: conn.Seed{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])},
+		Bell: d.bell.ring, OnConflict: func(port int, addr netip.Addr, mac [6]byte) {
+			d.log.Warn("another station uses an address of Weir's", "port", cfg.Ports[port].Name, "address", addr.String(),
+				"mac", net.HardwareAddr(mac[:]).String())
+		},
+	}, time.Now(), d.status)
+	return func() error {
+		defer d.bell.close() // after the workers have gone
+		if d.node == nil {
+			return nil
+		}
+		return d.node.Close()
+	}, err
+}
+
+func (d *Daemon) startHealth(cfg *conf.Config) (func() error, error) {
+	m := health.New(func(e health.Event) {
+		d.log.Info("backend "+upDown(e.Up), "service", e.Service, "backend", e.Backend.String(), "check", e.Reason)
+		select {
+		case d.changed <- struct{}{}:
+		default: // the loop will look at everything anyway
+		}
+	})
+	if err := m.Set(targets(cfg)); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("starting health checks: %w", err)
+	}
+	d.do(func() { d.health = m })
+	return func() error { m.Close(); return nil }, nil
+}
+
+func upDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}
+
+// targets are the backends to check, through the kernel's interface of the port that leads to each: on the wire's way,
+// whatever other routes the machine has.
+func targets(cfg *conf.Config) []health.Target {
+	var out []health.Target
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		if s.Health == nil {
+			continue
+		}
+		for j := range s.Backends {
+			if s.Backends[j].Down {
+				continue
+			}
+			t := health.Target{Service: s.Name, Backend: s.Backends[j].Address, Check: *s.Health}
+			if port, _, ok := compile.Way(cfg, t.Backend.Addr()); ok {
+				t.Interface = cfg.Ports[port].TAP
+			}
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (d *Daemon) serveAPI(cfg *conf.Config) (func() error, error) {
+	if cfg.API.Socket == "" {
+		return nil, nil
+	}
+	s, err := api.Serve(cfg.API.Socket, &source{d}, &controller{d})
+	if err != nil {
+		return nil, err
+	}
+	return s.Close, nil
+}
+
+func (d *Daemon) serveMetrics(cfg *conf.Config) (func() error, error) {
+	if cfg.Metrics.Listen == "" {
+		return nil, nil
+	}
+	s, err := metrics.Serve(cfg.Metrics.Listen, &source{d}, d.log)
+	if err != nil {
+		return nil, err
+	}
+	return s.Close, nil
+}
+
+func (d *Daemon) logStart(cfg *conf.Config) {
+	backends := 0
+	for i := range cfg.Services {
+		backends += len(cfg.Services[i].Backends)
+	}
+	d.log.Info("weir runs", "version", d.version, "config", cfg.File, "ports", len(cfg.Ports),
+		"workers", workerCount(cfg), "services", len(cfg.Services), "backends", backends,
+		"hugepages", d.hw.Hugepages())
+	for i, dev := range d.devices {
+		mac := dev.MAC()
+		d.log.Info("port", "name", cfg.Ports[i].Name, "device", cfg.Ports[i].Device, "driver", dev.Driver(),
+			"mac", net.HardwareAddr(mac[:]).String(),
+			"queues", dev.Queues(), "tap", cfg.Ports[i].TAP)
+	}
+}
+
+var idles = map[conf.Idle]fastpath.Idle{
+	conf.IdleSpin: fastpath.Spin, conf.IdlePause: fastpath.Pause, conf.IdleSleep: fastpath.Sleep,
+}

@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/weirlb/weir/conf"
+)
+
+// diff tells in a line each what changes from one configuration to another: + added, - removed, ~ changed.
+func diff(old, cfg *conf.Config) []string {
+	var out []string
+	if old.Dataplane.Timeouts != cfg.Dataplane.Timeouts {
+		out = append(out, fmt.Sprintf("~ dataplane.timeouts: %+v, was %+v", cfg.Dataplane.Timeouts, old.Dataplane.Timeouts))
+	}
+	before := map[string]*conf.Service{}
+	for i := range old.Services {
+		before[old.Services[i].Name] = &old.Services[i]
+	}
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		if was, ok := before[s.Name]; ok {
+			out = append(out, diffService(was, s)...)
+			delete(before, s.Name)
+			continue
+		}
+		out = append(out, fmt.Sprintf("+ service %s: %s %s, %s, %d backends", s.Name, s.Protocol, s.Address, s.Mode, len(s.Backends)))
+	}
+	for name := range before {
+		out = append(out, "- service "+name)
+	}
+	return append(out, diffNeighbors(old.Neighbors, cfg.Neighbors)...)
+}
+
+func diffService(old, s *conf.Service) (out []string) {
+	field := func(what string, a, b any) {
+		if !reflect.DeepEqual(a, b) {
+			out = append(out, fmt.Sprintf("~ service %s: %s %v, was %v", s.Name, what, b, a))
+		}
+	}
+	field("address", old.Address, s.Address)
+	field("protocol", old.Protocol, s.Protocol)
+	field("mode", old.Mode, s.Mode)
+	field("scheduler", old.Scheduler, s.Scheduler)
+	field("mh_table_size", old.MhTableSize, s.MhTableSize)
+	field("tunnel.df", old.Tunnel.DF, s.Tunnel.DF)
+	field("tunnel.mss_clamp", old.Tunnel.MSSClamp, s.Tunnel.MSSClamp)
+	if !reflect.DeepEqual(old.Health, s.Health) {
+		out = append(out, fmt.Sprintf("~ service %s: health", s.Name))
+	}
+	before := map[string]*conf.Backend{}
+	for i := range old.Backends {
+		before[old.Backends[i].Address.String()] = &old.Backends[i]
+	}
+	for i := range s.Backends {
+		b := &s.Backends[i]
+		was, ok := before[b.Address.String()]
+		delete(before, b.Address.String())
+		switch {
+		case !ok:
+			out = append(out, fmt.Sprintf("+ backend %s %s: weight %d", s.Name, b.Address, b.Weight))
+		case was.Weight != b.Weight || was.Down != b.Down:
+			out = append(out, fmt.Sprintf("~ backend %s %s: weight %d %s, was %d %s",
+				s.Name, b.Address, b.Weight, upDown(!b.Down), was.Weight, upDown(!was.Down)))
+		}
+	}
+	for a := range before {
+		out = append(out, fmt.Sprintf("- backend %s %s", s.Name, a))
+	}
+	if len(out) == 0 && !sameOrder(old.Backends, s.Backends) {
+		out = append(out, fmt.Sprintf("~ service %s: order of the backends", s.Name))
+	}
+	return out
+}
+
+func sameOrder(a, b []conf.Backend) bool {
+	for i := range a {
+		if a[i].Address != b[i].Address {
+			return false
+		}
+	}
+	return true
+}
+
+func diffNeighbors(old, now []conf.Neighbor) (out []string) {
+	has := map[conf.Neighbor]bool{}
+	for _, n := range old {
+		has[n] = true
+	}
+	for _, n := range now {
+		if !has[n] {
+			out = append(out, fmt.Sprintf("+ neighbor %s on %s", n.Address, n.Port))
+		}
+		delete(has, n)
+	}
+	for n := range has {
+		out = append(out, fmt.Sprintf("- neighbor %s on %s", n.Address, n.Port))
+	}
+	return out
+}

@@ -1,0 +1,41 @@
+package daemon
+
+import (
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath/port"
+)
+
+// Hardware is what the daemon runs on: DPDK, or memory in tests.
+type Hardware interface {
+	// Open brings up every port of a configuration, in its order, with a queue of each for every worker.
+	Open(cfg *conf.Config, workers int) ([]Device, error)
+	// Hugepages reports whether huge pages are in use.
+	Hugepages() bool
+	// Enter prepares the calling goroutine, locked to its thread, for work on a core (-1: any). leave is
+	// called on the same thread at the end.
+	Enter(core int) (leave func(), err error)
+	// Close stops the ports and gives everything back. The queues are not used any more.
+	Close() error
+}
+
+// Device is one port's device.
+type Device interface {
+	MAC() [6]byte
+	Driver() string
+	// Queues is how many queues of each direction the device has, at most one for each worker.
+	Queues() int
+	// Queue is the queue of a worker; those beyond Queues get one without either side.
+	Queue(worker int) port.Queue
+	LinkUp() bool
+	Stats() DeviceStats
+}
+
+// DeviceStats are a device's totals since it was opened.
+type DeviceStats struct {
+	PacketsIn, PacketsOut uint64
+	BytesIn, BytesOut     uint64
+	Missed                uint64 // lost because no worker took them in time
+	ErrorsIn, ErrorsOut   uint64
+	NoBuffers             uint64
+	BuffersFree, Buffers  int // of the pool the device receives into
+}

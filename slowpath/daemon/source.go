@@ -1,0 +1,218 @@
+package daemon
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/slowpath/compile"
+	"github.com/weirlb/weir/slowpath/health"
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+// source tells the API and the metrics what the daemon is doing. What only the loop may touch is read in
+// the loop; a method returns nothing once the daemon goes down.
+type source struct{ d *Daemon }
+
+// place is a backend with its place in the data plane, read in one go.
+type placed struct {
+	service *conf.Service
+	backend *conf.Backend
+	place   *compile.Place
+	status  compile.Status
+	health  health.Status
+}
+
+// placed lists every backend of the configuration in force.
+func (s *source) placed() (cfg *conf.Config, out []placed) {
+	d := s.d
+	d.do(func() {
+		cfg = d.node.Config()
+		for i := range cfg.Services {
+			v := &cfg.Services[i]
+			for j := range v.Backends {
+				b := &v.Backends[j]
+				p, ok := d.node.Compiler().Place(v, b.Address)
+				if !ok {
+					continue
+				}
+				e := placed{service: v, backend: b, place: p, status: d.status(v, b)}
+				if h, ok := d.health.Status(v.Name, b.Address); ok {
+					e.health = h
+				}
+				out = append(out, e)
+			}
+		}
+	})
+	return cfg, out
+}
+
+// Services implements view.Source.
+func (s *source) Services() []view.Service {
+	cfg, all := s.placed()
+	if cfg == nil {
+		return nil
+	}
+	out := make([]view.Service, 0, len(cfg.Services))
+	at := map[*conf.Service]int{}
+	for i := range cfg.Services {
+		v := &cfg.Services[i]
+		at[v] = i
+		out = append(out, view.Service{
+			Name: v.Name, Address: v.Address.String(), Protocol: string(v.Protocol), Mode: string(v.Mode),
+			Scheduler: v.Scheduler, Backends: len(v.Backends),
+		})
+	}
+	for _, p := range all {
+		v := &out[at[p.service]]
+		c := s.d.node.BackendCounters(p.place)
+		if p.status.Up && p.status.Weight > 0 {
+			v.BackendsUp++
+		}
+		v.Active += int(p.place.Load.Active.Load())
+		v.Inactive += int(p.place.Load.Inactive.Load())
+		v.Connections += c.NewConns
+		v.PacketsIn += c.PacketsIn
+		v.PacketsOut += c.PacketsOut
+		v.BytesIn += c.BytesIn
+		v.BytesOut += c.BytesOut
+	}
+	return out
+}
+
+// Backends implements view.Source.
+func (s *source) Backends() []view.Backend {
+	_, all := s.placed()
+	out := make([]view.Backend, 0, len(all))
+	for _, p := range all {
+		c := s.d.node.BackendCounters(p.place)
+		state := "up"
+		switch {
+		case !p.status.Up:
+			state = "down"
+		case p.status.Weight == 0:
+			state = "draining"
+		}
+		out = append(out, view.Backend{
+			Service: p.service.Name, Address: p.backend.Address.String(), Weight: p.status.Weight,
+			State: state, Health: p.health.Text, HealthSince: since(p.health.Since),
+			Active: int(p.place.Load.Active.Load()), Inactive: int(p.place.Load.Inactive.Load()),
+			Connections: c.NewConns,
+			Traffic: view.Traffic{
+				PacketsIn: c.PacketsIn, PacketsOut: c.PacketsOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
+			},
+		})
+	}
+	return out
+}
+
+// since is a time as the API tells it, 0 for none.
+func since(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// Workers implements view.Source.
+func (s *source) Workers() []view.Worker {
+	d := s.d
+	var shares []float64
+	var cores []int
+	d.do(func() {
+		shares = append(shares, d.busy.share...)
+		cores = d.node.Config().Dataplane.Cores
+	})
+	var out []view.Worker
+	for i, w := range d.node.Workers() {
+		c := w.Counters()
+		v := view.Worker{
+			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver,
+			Connections: int(c.Live), MaxConnections: w.MaxConnections(), Evicted: c.Evicted,
+			Steering: "software",
+		}
+		if len(d.node.Workers()) == 1 {
+			v.Steering = "none needed"
+		}
+		if i < len(cores) {
+			v.Core = cores[i]
+		}
+		if i < len(shares) {
+			v.BusyShare = shares[i]
+		}
+		for r, n := range c.Reasons {
+			if reason.Reason(r).Punt() {
+				v.Punted += n
+			} else {
+				v.Dropped += n
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Ports implements view.Source.
+func (s *source) Ports() []view.Port {
+	var cfg *conf.Config
+	s.d.do(func() { cfg = s.d.node.Config() })
+	if cfg == nil {
+		return nil
+	}
+	var out []view.Port
+	for i, dev := range s.d.devices {
+		p := &cfg.Ports[i]
+		mac, st := dev.MAC(), dev.Stats()
+		v := view.Port{
+			Name: p.Name, Device: p.Device, Driver: dev.Driver(), MAC: net.HardwareAddr(mac[:]).String(),
+			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), TAP: p.TAP,
+			PacketsIn: st.PacketsIn, PacketsOut: st.PacketsOut, BytesIn: st.BytesIn, BytesOut: st.BytesOut,
+			Missed: st.Missed, ErrorsIn: st.ErrorsIn, ErrorsOut: st.ErrorsOut, NoBuffers: st.NoBuffers,
+			BuffersFree: st.BuffersFree, Buffers: st.Buffers,
+		}
+		for _, a := range p.Addresses {
+			v.Addresses = append(v.Addresses, a.String())
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Neighbors implements view.Source.
+func (s *source) Neighbors() (out []view.Neighbor) {
+	s.d.do(func() { out = s.d.node.NeighborViews() })
+	return out
+}
+
+// Drops implements view.Source: every reason on every worker, and the slow path's as worker -1.
+func (s *source) Drops() []view.Drop {
+	var out []view.Drop
+	add := func(worker int, counts [reason.Count]uint64) {
+		for i, n := range counts {
+			r := reason.Reason(i)
+			out = append(out, view.Drop{Reason: r.String(), Worker: worker, Packets: n, Help: r.Help()})
+		}
+	}
+	for i, w := range s.d.node.Workers() {
+		add(i, w.Counters().Reasons)
+	}
+	add(-1, s.d.node.Drops())
+	return out
+}
+
+// Daemon implements view.Source.
+func (s *source) Daemon() view.Daemon {
+	v := view.Daemon{Version: s.d.version, Hugepages: s.d.hw.Hugepages(), StartUnix: s.d.started.Unix()}
+	s.d.do(func() {
+		v.Config = s.d.node.Config().File
+		v.Generation = s.d.node.Snapshot().Generation
+	})
+	return v
+}
+
+var _ view.Source = (*source)(nil)
+
+// addrPort makes an address of what the data plane keeps.
+func addrPort(addr netip.Addr, port uint16) string { return netip.AddrPortFrom(addr, port).String() }

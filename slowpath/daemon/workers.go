@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
+)
+
+// startWorkers runs every worker on a thread of its own. It returns once all of them poll, or with the
+// error of the first that could not.
+func (d *Daemon) startWorkers(cfg *conf.Config) (func() error, error) {
+	workers := d.node.Workers()
+	errs := make(chan error, len(workers))
+	for i, w := range workers {
+		core := -1
+		if len(cfg.Dataplane.Cores) > 0 {
+			core = cfg.Dataplane.Cores[i]
+		}
+		d.workers.Add(1)
+		go d.runWorker(w, i, core, idles[cfg.Dataplane.Idle], errs)
+	}
+	down := func() error {
+		d.stop.Store(true)
+		d.workers.Wait()
+		return nil
+	}
+	for range workers {
+		if err := <-errs; err != nil {
+			return down, err
+		}
+	}
+	return down, nil
+}
+
+func (d *Daemon) runWorker(w *fastpath.Worker, id, core int, idle fastpath.Idle, started chan<- error) {
+	defer d.workers.Done()
+	// Never unlocked: the thread ends with the goroutine, and with it the affinity it was given.
+	runtime.LockOSThread()
+	leave, err := d.hw.Enter(core)
+	if err != nil {
+		started <- fmt.Errorf("worker %d: %w", id, err)
+		return
+	}
+	defer leave()
+	started <- nil
+	w.Run(&d.stop, idle)
+}
+
+// busyMeter turns the workers' busy time into shares of the time since the last look, a second ago or more.
+type busyMeter struct {
+	at    time.Time
+	busy  []uint64
+	now   []uint64
+	share []float64
+}
+
+// look updates the shares; it belongs to the loop.
+func (m *busyMeter) look(now time.Time, workers []*fastpath.Worker) {
+	if now.Sub(m.at) < time.Second {
+		return
+	}
+	m.at = now
+	if m.busy == nil {
+		m.busy, m.now, m.share = make([]uint64, len(workers)), make([]uint64, len(workers)), make([]float64, len(workers))
+	}
+	for i, w := range workers {
+		c := w.Counters()
+		if dt := c.NowNs - m.now[i]; dt > 0 && m.now[i] > 0 {
+			m.share[i] = min(1, float64(c.BusyNs-m.busy[i])/float64(dt))
+		}
+		m.busy[i], m.now[i] = c.BusyNs, c.NowNs
+	}
+}
