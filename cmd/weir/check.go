@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirlb/weir/conf"
+)
+
+func configFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "config", "c", "", "the configuration file")
+	_ = cmd.MarkFlagRequired("config") // fails only for a flag that does not exist
+}
+
+// loadConfig loads a configuration, or prints all its errors, a line each.
+func loadConfig(file string) (*conf.Config, error) {
+	cfg, err := conf.Load(file)
+	var all conf.Errors
+	if errors.As(err, &all) {
+		for _, e := range all {
+			fmt.Fprintln(os.Stderr, e.Error())
+		}
+		return nil, errReported
+	}
+	return cfg, err
+}
+
+func checkCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "check -c FILE",
+		Short: "Validate a configuration: every error at once, with file, line and key",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			backends := 0
+			for i := range cfg.Services {
+				backends += len(cfg.Services[i].Backends)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d ports, %d services, %d backends\n",
+				file, len(cfg.Ports), len(cfg.Services), backends)
+			return nil
+		},
+	}
+	configFlag(cmd, &file)
+	return cmd
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/dpdk"
+	"github.com/weirlb/weir/dpdk/eal"
+	"github.com/weirlb/weir/dpdk/ethdev"
+	"github.com/weirlb/weir/dpdk/lcore"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/slowpath/daemon"
+)
+
+// hardware is DPDK as the daemon sees it.
+type hardware struct {
+	log   *slog.Logger
+	plane *dpdk.Dataplane
+}
+
+// ringFrames is how many frames can wait between two workers, in each direction.
+const ringFrames = 1024
+
+// Open implements daemon.Hardware.
+func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) {
+	o := dpdk.Options{
+		Hugepages:  eal.Hugepages(cfg.Dataplane.Hugepages),
+		MemoryMB:   cfg.Dataplane.MemoryMB,
+		Workers:    workers,
+		RingFrames: ringFrames * workers * (workers - 1),
+	}
+	for i := range cfg.Ports {
+		p := &cfg.Ports[i]
+		o.Ports = append(o.Ports, ethdev.Config{
+			Name: p.Name, Device: p.Device, Queues: p.Queues, RxDescriptors: p.RxDescriptors,
+			TxDescriptors: p.TxDescriptors, MTU: p.MTU, MAC: p.MAC, HasMAC: p.HasMAC,
+			Promiscuous: p.Promiscuous, RSS: p.RSS,
+		})
+	}
+	plane, err := dpdk.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	h.plane = plane
+	if why := plane.Memory().Note; why != "" {
+		h.log.Info("no huge pages are used", "why", why)
+	}
+	var out []daemon.Device
+	for i, d := range plane.Ports() {
+		out = append(out, &device{d, plane, i})
+	}
+	return out, nil
+}
+
+// Hugepages implements daemon.Hardware.
+func (h *hardware) Hugepages() bool { return h.plane.Memory().HugePages }
+
+// Enter implements daemon.Hardware.
+func (h *hardware) Enter(core int) (func(), error) {
+	t, err := lcore.Register(core)
+	if err != nil {
+		return nil, err
+	}
+	return t.Unregister, nil
+}
+
+// Close implements daemon.Hardware.
+func (h *hardware) Close() error {
+	if h.plane == nil {
+		return nil
+	}
+	return h.plane.Close()
+}
+
+// device is one DPDK port.
+type device struct {
+	*ethdev.Device
+	plane *dpdk.Dataplane
+	index int
+}
+
+func (d *device) MAC() [6]byte { return d.Info().MAC }
+
+func (d *device) Queues() int {
+	_, tx := d.Device.Queues()
+	return tx
+}
+
+func (d *device) Queue(worker int) port.Queue { return d.Device.Queue(worker) }
+
+func (d *device) LinkUp() bool { return d.Link().Up }
+
+func (d *device) Stats() daemon.DeviceStats {
+	s, err := d.Device.Stats()
+	if err != nil {
+		return daemon.DeviceStats{} // a driver without statistics
+	}
+	total, free := d.plane.Buffers(d.index)
+	return daemon.DeviceStats{
+		PacketsIn: s.RxPackets, PacketsOut: s.TxPackets, BytesIn: s.RxBytes, BytesOut: s.TxBytes,
+		Missed: s.RxMissed, ErrorsIn: s.RxErrors, ErrorsOut: s.TxErrors, NoBuffers: s.RxNoBuf,
+		BuffersFree: free, Buffers: total,
+	}
+}
+
+func dpdkVersion() string { return eal.Version() }

@@ -1,0 +1,59 @@
+// Command weir is the load balancer: the daemon and the tools around it. This package holds flags and wiring
+// only.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "devel"
+
+// errReported is what a command returns that has told the user already.
+var errReported = errors.New("reported")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := newCommand().ExecuteContext(ctx)
+	stop()
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, errReported) {
+		fmt.Fprintln(os.Stderr, "weir:", err)
+	}
+	os.Exit(1)
+}
+
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weir",
+		Short: "A layer-4 load balancer at the speed of the NIC",
+		Long: `Weir does what Linux Virtual Server does (VS/NAT, VS/TUN, VS/DR) in user space, with DPDK, on cores of
+its own. One YAML file configures it; see conf/examples.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(runCommand(), checkCommand(), showCommand(), backendCommand(), reloadCommand(),
+		replayCommand(), versionCommand())
+	return root
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintf(cmd.OutOrStdout(), "weir %s (%s)\n", version, dpdkVersion())
+		},
+	}
+}

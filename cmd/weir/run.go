@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/daemon"
+)
+
+func runCommand() *cobra.Command {
+	var file, format string
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Run the load balancer in the foreground",
+		Long: `Run the load balancer in the foreground until SIGTERM or SIGINT. SIGHUP applies the file again, as does
+"weir reload".`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLog(format)
+			if err != nil {
+				return err
+			}
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), cfg, log)
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&format, "log", "text", "log format: text or json")
+	return cmd
+}
+
+func newLog(format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, nil)), nil
+	}
+	return nil, fmt.Errorf("--log is text or json, not %q", format)
+}
+
+func run(ctx context.Context, cfg *conf.Config, log *slog.Logger) error {
+	// Every worker keeps a processor of the Go scheduler to itself; the slow path needs some besides.
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), 2+len(cfg.Dataplane.Cores)))
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	return daemon.Run(ctx, daemon.Options{
+		Config: cfg, Hardware: &hardware{log: log}, Version: version, Log: log,
+		Reload: reload,
+	})
+}
+
+// socketFlag adds the flag by which commands find the daemon.
+func socketFlag(cmd *cobra.Command, socket *string) {
+	def := os.Getenv("WEIR_API_SOCKET")
+	if def == "" {
+		def = conf.DefaultSocket
+	}
+	cmd.PersistentFlags().StringVar(socket, "socket", def, "the running daemon's api.socket")
+}
+
+func reloadCommand() *cobra.Command {
+	var socket string
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Make the running daemon apply its file again, and print what changed",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			changes, err := api.Dial(socket).Reload(cmd.Context())
+			if err != nil {
+				return err
+			}
+			printChanges(cmd, changes)
+			return nil
+		},
+	}
+	socketFlag(cmd, &socket)
+	return cmd
+}
+
+func printChanges(cmd *cobra.Command, changes []string) {
+	if len(changes) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), "nothing changed")
+	}
+	for _, c := range changes {
+		fmt.Fprintln(cmd.OutOrStdout(), c)
+	}
+}

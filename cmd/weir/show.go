@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+func showCommand() *cobra.Command {
+	var socket, output string
+	var filter api.Filter
+	cmd := &cobra.Command{
+		Use:       "show " + strings.Join(api.Lists, "|"),
+		Short:     "Show what the running daemon is doing",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: api.Lists,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			write := view.WriteTable
+			switch output {
+			case "table":
+			case "json":
+				write = view.WriteJSON
+			default:
+				return fmt.Errorf("-o is table or json, not %q", output)
+			}
+			list, err := api.Dial(socket).Show(cmd.Context(), args[0], filter)
+			if err != nil {
+				return err
+			}
+			return write(cmd.OutOrStdout(), list)
+		},
+	}
+	socketFlag(cmd, &socket)
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	cmd.Flags().StringVar(&filter.Service, "service", "", "connections: only those of this service")
+	cmd.Flags().IntVar(&filter.Limit, "limit", 0, "connections: at most this many (0: all)")
+	return cmd
+}
