@@ -1,0 +1,92 @@
+package e2e
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestCheckReportsEveryErrorAtOnceWithLineAndKey(t *testing.T) {
+	file := write(t, "bad.yaml", `ports:
+  - {name: wan, device: net_null0, addresses: [203.0.113.2/24], colour: red}
+services:
+  - name: web
+    address: 203.0.113.10:80
+    protocol: tcp
+    mode: dr
+    scheduler: best
+    backends:
+      - {address: 203.0.113.11:8080}
+      - {address: 192.0.2.1:80, weight: 70000}
+`)
+	_, errs, code := run(t, "check", "-c", file)
+	if code != 1 {
+		t.Errorf("exit %d, want 1", code)
+	}
+	for _, want := range []string{
+		`bad.yaml:2: .*colour`, `bad.yaml:8: .*scheduler`, `bad.yaml:10: .*backends\[0\]`, `bad.yaml:11: .*weight`,
+	} {
+		if !regexp.MustCompile(want).MatchString(errs) {
+			t.Errorf("no line matches %q in\n%s", want, errs)
+		}
+	}
+}
+
+func TestRunSaysInOneSentenceWhatIsMissing(t *testing.T) {
+	needRoot(t)
+	port := func(device string) string {
+		return "ports:\n  - {name: wan, device: \"" + device + "\", addresses: [203.0.113.2/24]}\napi: {socket: \"\"}\nmetrics: {listen: \"\"}\n"
+	}
+	for name, c := range map[string]struct{ config, want string }{
+		"no such interface":   {port("net_af_packet0,iface=nosuch0"), "nosuch0"},
+		"no such PCI device":  {port("0000:ff:1f.7"), "0000:ff:1f.7"},
+		"no such core":        {port("net_null0") + "dataplane: {cores: [4095]}\n", "4095"},
+		"hugepages required":  {port("net_null0") + "dataplane: {hugepages: require, memory_mb: 16000000}\n", "hugepages"},
+		"unknown driver":      {port("net_nosuch0"), "net_nosuch0"},
+		"no such config file": {"", "nosuch.yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := "nosuch.yaml"
+			if c.config != "" {
+				file = write(t, "weir.yaml", c.config)
+			}
+			_, errs, code := run(t, "run", "-c", file)
+			if code != 1 {
+				t.Errorf("exit %d, want 1", code)
+			}
+			var lines []string
+			for _, l := range strings.Split(strings.TrimSpace(errs), "\n") {
+				if !strings.HasPrefix(l, "time=") {
+					lines = append(lines, l)
+				}
+			}
+			if len(lines) != 1 || !strings.Contains(lines[0], c.want) {
+				t.Errorf("want one line with %q, got:\n%s", c.want, errs)
+			}
+		})
+	}
+}
+
+func TestClientsSayThatNoDaemonRuns(t *testing.T) {
+	for _, args := range [][]string{
+		{"show", "services"}, {"reload"}, {"backend", "drain", "web", "10.0.0.1:80"},
+	} {
+		_, errs, code := run(t, append(args, "--socket", "/nonexistent/weir.sock")...)
+		if code != 1 || !strings.Contains(errs, "/nonexistent/weir.sock") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%v: exit %d: %s", args, code, errs)
+		}
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	out, _, code := run(t, "version")
+	if code != 0 || !strings.Contains(out, "weir ") || !strings.Contains(out, "DPDK") {
+		t.Errorf("%d: %s", code, out)
+	}
+	out, _, code = run(t, "--help")
+	for _, cmd := range []string{"run", "check", "show", "backend", "reload", "replay", "version"} {
+		if code != 0 || !strings.Contains(out, "\n  "+cmd+" ") {
+			t.Errorf("%d: help does not list %s:\n%s", code, cmd, out)
+		}
+	}
+}
