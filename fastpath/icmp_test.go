@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/weirlb/weir/fastpath/memport"
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 )
@@ -253,6 +254,26 @@ func TestErrorsWithoutAnAddressOfThePortComeFromTheVIP(t *testing.T) {
 		p.own4, p.own6 = nexthop.Addr{}, nexthop.Addr{}
 		if s := one(t, r.send(wan, pk{from: f.client, to: f.vip, flags: "S", ttl: 1}.frame(t)), wan); s.src.Addr() != netipAddr(f.vip) {
 			t.Errorf("%s: %s", f.name, &s)
+		}
+	}
+}
+
+func TestFramesAsLargeAsABufferAreAnswered(t *testing.T) {
+	for _, f := range families {
+		header := 14 + map[bool]int{false: 28, true: 48}[f.v6]
+		for _, mode := range []Mode{NAT, TUN, DR} {
+			for reason, p := range map[string]pk{"ttl_exceeded": {ttl: 1}, "too_big": {df: true}} {
+				if mode == DR && p.ttl == 1 {
+					continue
+				}
+				r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoUDP, mode: mode}})
+				p.from, p.to, p.udp, p.payload = f.client, f.vip, true, memport.MaxFrame-header
+				in := p.frame(t)
+				s := one(t, r.send(wan, in), wan) // the rig checks what is free around the frame
+				if len(in) != memport.MaxFrame || !bytes.HasPrefix(ipOf(in), s.l4[8:]) || r.reasons()[reason] != 1 {
+					t.Errorf("%s, mode %d: %s, reasons %v", f.name, mode, &s, r.reasons())
+				}
+			}
 		}
 	}
 }

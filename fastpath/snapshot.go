@@ -68,7 +68,7 @@ type Backend struct {
 	Service    uint32 // index
 	Hop        nexthop.ID
 	Load       *sched.Load
-	// Outer is TUN's outer header with addresses, version, TTL and protocol filled in; for IPv4,
+	// Outer is TUN's outer header with addresses, version and TTL filled in, zeros elsewhere; for IPv4,
 	// OuterSum is the sum of its words, the changing ones being 0.
 	Outer    [40]byte
 	OuterSum uint64

@@ -52,34 +52,36 @@ func innerProto(v6 bool) uint8 {
 	return packet.ProtoIPIP
 }
 
+// outer4 writes an IPv4 outer header, word by word: to change a copy of the template would make the processor wait
+// for its own stores.
 func (w *Worker) outer4(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend) {
-	*(*[packet.IP4Len]byte)(outer) = *(*[packet.IP4Len]byte)(unsafe.Pointer(&b.Outer))
-	tos := trafficClass(inner, v6)
+	tos := uint64(trafficClass(inner, v6))
 	df := b.DF == DFSet || b.DF == DFCopy && (v6 || packet.Load16(inner, packet.IP4Frag)&packet.IP4DontFragment != 0)
-	packet.Store8(outer, packet.IP4TOS, tos)
-	packet.Store16(outer, packet.IP4Total, packet.Swap16(size+packet.IP4Len))
-	packet.Store8(outer, packet.IP4Proto, innerProto(v6))
-	var id, frag uint16
+	var id, frag uint64
 	if df {
-		frag = packet.IP4DontFragment // the ID is free then (RFC 6864 section 4.1)
+		frag = uint64(packet.IP4DontFragment) // the ID is free then (RFC 6864 section 4.1)
 	} else {
 		w.ids++
-		id = w.ids
+		id = uint64(w.ids)
 	}
-	packet.Store16(outer, packet.IP4ID, id)
-	packet.Store16(outer, packet.IP4Frag, frag)
-	sum := b.OuterSum + uint64(packet.Load16(outer, 0)&0xff00) + uint64(packet.Load16(outer, packet.IP4Total)) +
-		uint64(id) + uint64(frag) + uint64(innerProto(v6))<<8
-	packet.Store16(outer, packet.IP4Checksum, ^packet.Fold(sum))
+	total, proto := uint64(packet.Swap16(size+packet.IP4Len)), uint64(innerProto(v6))
+	sum := packet.Fold(b.OuterSum + tos<<8 + total + id + frag + proto<<8)
+	h := unsafe.Pointer(&b.Outer)
+	packet.Store64(outer, 0, uint64(packet.Load8(h, 0))|tos<<8|total<<16|id<<32|frag<<48)
+	packet.Store64(outer, packet.IP4TTL, packet.Load64(h, packet.IP4TTL)|proto<<8|uint64(^sum)<<16)
+	packet.Store32(outer, packet.IP4Dst, packet.Load32(h, packet.IP4Dst))
 }
 
 // outer6 writes an IPv6 outer header; its flow label carries the inner flow's hash, so that routers and the
 // receiver's RSS spread tunnelled flows (RFC 6438).
 func outer6(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend, hash uint32) {
-	*(*[packet.IP6Len]byte)(outer) = b.Outer
-	packet.Store32(outer, 0, packet.Swap32(6<<28|uint32(trafficClass(inner, v6))<<20|hash&0xfffff))
-	packet.Store16(outer, packet.IP6Payload, packet.Swap16(size))
-	packet.Store8(outer, packet.IP6Next, innerProto(v6))
+	h := unsafe.Pointer(&b.Outer)
+	label := packet.Swap32(6<<28 | uint32(trafficClass(inner, v6))<<20 | hash&0xfffff)
+	packet.Store64(outer, 0, uint64(label)|uint64(packet.Swap16(size))<<32|
+		uint64(innerProto(v6))<<48|uint64(packet.Load8(h, packet.IP6HopLimit))<<56)
+	for off := uintptr(packet.IP6Src); off < packet.IP6Len; off += 8 {
+		packet.Store64(outer, off, packet.Load64(h, off))
+	}
 }
 
 // clampMSS lowers the MSS option of a SYN so that the other end's segments fit the tunnel.

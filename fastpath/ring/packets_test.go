@@ -157,14 +157,17 @@ func TestNoPacketIsSleptThrough(t *testing.T) {
 	r := NewPackets(4096, func() { bell <- struct{}{} })
 	go func() {
 		for i := 0; i < total; {
+			full := false
 			for range 1 + i%3 {
-				if i == total || !r.Push(&Meta{Port: uint8(i)}, numbered(i, i%200)) {
+				if i == total {
+					break
+				}
+				if full = !r.Push(&Meta{Port: uint8(i)}, numbered(i, i%200)); full {
 					break
 				}
 				i++
 			}
-			r.Ring()
-			if i%64 == 0 {
+			if r.Ring(); full {
 				runtime.Gosched()
 			}
 		}
