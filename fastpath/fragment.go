@@ -91,6 +91,7 @@ func (p *piece) finish(offset int, more bool) {
 		Plus(packet.Replace16(packet.Load16(ip, packet.IP4Frag), frag))
 	if offset > 0 {
 		d = d.Plus(dropUncopied(ip))
+		p.item.TCPFlags = 0 // payload stands where its TCP header would
 	}
 	packet.Store16(ip, packet.IP4Total, total)
 	packet.Store16(ip, packet.IP4Frag, frag)

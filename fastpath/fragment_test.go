@@ -52,6 +52,32 @@ func TestNATCutsUpWhatIsTooLargeForTheWay(t *testing.T) {
 	}
 }
 
+// A SYN may carry data (RFC 7413), and what begins a later piece may look like a header with an MSS.
+func TestTheMSSIsLoweredInTheFirstPieceOnly(t *testing.T) {
+	r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoTCP, mode: TUN, peers: []string{"10.0.0.11:80"}}})
+	in := pk{from: client4, to: vip4, flags: "S", mss: 1460, payload: 1500}.frame(t)
+	const second = 34 + 1456 // the tunnel leaves 1480 bytes, 1456 of them in whole units for the payload
+	copy(in[second+12:], []byte{15 << 4})
+	copy(in[second+20:], []byte{2, 4, 0xff, 0xff})
+	setSums(in)
+	var got []byte
+	for _, s := range looks(t, r.send(wan, in), lan) {
+		inner := s.inner(t)
+		got = append(got, inner.l4...)
+	}
+	want := append([]byte(nil), in[34:]...)
+	binary.BigEndian.PutUint16(want[22:], 1440)
+	copy(want[16:18], got[16:18]) // whose change other tests check
+	if !bytes.Equal(got, want) {
+		for i := range min(len(got), len(want)) {
+			if got[i] != want[i] {
+				t.Fatalf("%d bytes, of which byte %d is %02x; want %d, %02x", len(got), i, got[i], len(want), want[i])
+			}
+		}
+		t.Fatalf("%d bytes, want %d", len(got), len(want))
+	}
+}
+
 func TestRepliesAreCutUpToo(t *testing.T) {
 	r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoUDP, mode: NAT, peers: []string{"10.0.0.11:8080"}}})
 	one(t, r.send(wan, pk{from: client4, to: vip4, udp: true}.frame(t)), lan)
