@@ -155,7 +155,7 @@ func (p *player) play(c *captured) error {
 	}
 	p.at = c.time
 	if d := c.time.Sub(p.start); d > 0 {
-		p.clock = max(p.clock, epoch+uint64(d))
+		p.advance(epoch + uint64(d))
 	}
 	in := 0
 	if i, ok := p.cfg.PortIndex(c.iface); ok {
@@ -178,6 +178,19 @@ func (p *player) play(c *captured) error {
 	}
 	w.Poll() // sends what the last round left
 	return nil
+}
+
+// stride is the longest timeout there can be, and so the most that the clock goes on at once: workers tell times apart
+// that are less than 24 days from each other (conn.Tick), and must have met a connection's end by then.
+const stride = uint64(7 * 24 * time.Hour)
+
+// advance moves the clock on to a time, if that is not past, as far as a gap in the capture may be.
+func (p *player) advance(to uint64) {
+	for p.clock+stride < to {
+		p.clock += stride
+		p.node.Workers()[0].Poll() // ends what has expired
+	}
+	p.clock = max(p.clock, to)
 }
 
 // addressed is the frame as the port would have received it. Nobody who makes a capture can know a made-up MAC,
