@@ -22,7 +22,12 @@ type source struct {
 	ng    *pcapgo.NgReader
 	nanos bool // timestamps may be finer than a microsecond
 	count int
+	last  time.Time // of the packet before
 }
+
+// maxPacket is what libpcap allows, whatever snapshot length a pcap file claims: some writers put 0 there, or less
+// than they write.
+const maxPacket = 256 << 10
 
 const (
 	magicNg     = 0x0a0d0d0a
@@ -51,20 +56,21 @@ func newSource(r io.Reader) (*source, error) {
 		return nil, errors.New("the file is too short to be a capture")
 	}
 	le, be := binary.LittleEndian.Uint32(head), binary.BigEndian.Uint32(head)
-	s := &source{}
+	s := &source{last: time.Unix(0, 0)}
 	var link layers.LinkType
 	switch {
 	case le == magicNg:
 		s.nanos = true
-		if s.ng, err = pcapgo.NewNgReader(b, pcapgo.NgReaderOptions{WantMixedLinkType: true}); err != nil {
-			return nil, fmt.Errorf("reading the pcapng header: %w", err)
+		if s.ng, err = pcapgo.NewNgReader(newBlocks(b), pcapgo.NgReaderOptions{WantMixedLinkType: true}); err != nil {
+			return nil, fmt.Errorf("reading the pcapng header: %w", cutOff(err, "it"))
 		}
 		return s, nil
 	case le == magicMicros, be == magicMicros, le == magicNanos, be == magicNanos:
 		s.nanos = le == magicNanos || be == magicNanos
 		if s.pcap, err = pcapgo.NewReader(b); err != nil {
-			return nil, fmt.Errorf("reading the pcap header: %w", err)
+			return nil, fmt.Errorf("reading the pcap header: %w", cutOff(err, "it"))
 		}
+		s.pcap.SetSnaplen(maxPacket)
 		link = s.pcap.LinkType()
 	default:
 		return nil, errors.New("neither a pcap nor a pcapng file")
@@ -93,15 +99,21 @@ func (s *source) next() (p captured, err error) {
 		p.data, ci, err = s.ng.ZeroCopyReadPacketData()
 	} else {
 		p.data, ci, err = s.pcap.ZeroCopyReadPacketData()
+		if err == io.EOF && ci.CaptureLength > 0 {
+			err = io.ErrUnexpectedEOF
+		}
 	}
 	if err == io.EOF {
 		return p, err
 	}
 	s.count++
 	if err != nil {
-		return p, fmt.Errorf("packet %d: %w", s.count, err)
+		return p, fmt.Errorf("packet %d: %w", s.count, cutOff(err, "it"))
 	}
-	p.time = ci.Timestamp
+	if p.time = ci.Timestamp; p.time.IsZero() {
+		p.time = s.last // a simple packet block has none
+	}
+	s.last = p.time
 	if s.ng != nil {
 		i, err := s.ng.Interface(ci.InterfaceIndex)
 		if err != nil {
