@@ -127,6 +127,16 @@ func (s *source) next() (p captured, err error) {
 	return p, nil
 }
 
+// isAt reports whether a path leads to the capture's own file, so that writing there would destroy it.
+func (s *source) isAt(path string) bool {
+	own, err := s.file.Stat()
+	if err != nil || !own.Mode().IsRegular() {
+		return false
+	}
+	other, err := os.Stat(path)
+	return err == nil && os.SameFile(own, other)
+}
+
 func (s *source) close() { _ = s.file.Close() }
 
 // target writes a capture: pcapng, with an interface for each port, if the path ends so, pcap otherwise.

@@ -45,6 +45,9 @@ func Run(cfg *conf.Config, in, out string) (*Summary, error) {
 		return nil, err
 	}
 	defer src.close()
+	if src.isAt(out) {
+		return nil, fmt.Errorf("%s is the capture to replay, under this or another name: write the output to another file", out)
+	}
 	names := make([]string, len(cfg.Ports))
 	for i := range cfg.Ports {
 		names[i] = cfg.Ports[i].Name
