@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/weirlb/weir/slowpath/view"
 	"github.com/weirlb/weir/slowpath/view/viewtest"
 )
 
@@ -333,4 +334,38 @@ func TestSomethingElseAnswers(t *testing.T) {
 		_ = l.Close()
 		<-done
 	}
+}
+
+// hesitant answers when it may.
+type hesitant struct {
+	*viewtest.Source
+	asked, may chan struct{}
+}
+
+func (h hesitant) Daemon() view.Daemon {
+	close(h.asked)
+	<-h.may
+	return h.Source.Daemon()
+}
+
+func TestAnAnswerThatTakesLongDoesNotMakeTheEndFail(t *testing.T) {
+	src := hesitant{viewtest.Sample(), make(chan struct{}), make(chan struct{})}
+	path := filepath.Join(t.TempDir(), "weir.sock")
+	s, err := Serve(path, src, &recorder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error)
+	go func() {
+		_, err := Dial(path).Daemon(t.Context())
+		failed <- err
+	}()
+	<-src.asked
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-failed; err == nil {
+		t.Error("the client got an answer after all")
+	}
+	close(src.may)
 }

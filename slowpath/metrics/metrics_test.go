@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -310,4 +312,25 @@ func TestCloseFreesTheAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
+}
+
+// Close gives a client the time it gives a scrape, and then cuts it off: no reason for weir to end with an error.
+func TestAClientThatSaysNothingDoesNotMakeTheEndFail(t *testing.T) {
+	s, err := Serve("127.0.0.1:0", viewtest.Sample(), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	get(t, s, "/healthz") // accepted after the silent one
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	_ = silent.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := silent.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it was not cut off: %v", err)
+	}
 }
