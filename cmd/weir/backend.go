@@ -14,6 +14,9 @@ func backendCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backend",
 		Short: "Change a backend of the running daemon, until the next reload",
+		// Without these cobra takes a misspelt command for a question about the others, and for a success.
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	socketFlag(cmd, &socket)
 	cmd.AddCommand(setCommand(&socket), drainCommand(&socket))

@@ -78,6 +78,17 @@ func TestClientsSayThatNoDaemonRuns(t *testing.T) {
 	}
 }
 
+func TestAMisspeltCommandIsAnError(t *testing.T) {
+	for _, args := range [][]string{
+		{"chek"}, {"show", "backend"}, {"backend", "drian"}, {"backend", "drian", "web", "10.0.0.1:80"},
+	} {
+		out, errs, code := run(t, args...)
+		if code != 1 || out != "" || !strings.Contains(errs, `"`+args[min(len(args), 2)-1]+`"`) {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, errs)
+		}
+	}
+}
+
 func TestVersionAndHelp(t *testing.T) {
 	out, _, code := run(t, "version")
 	if code != 0 || !strings.Contains(out, "weir ") || !strings.Contains(out, "DPDK") {
