@@ -73,18 +73,17 @@ func cycle(size int, weights []int) []uint16 {
 // and so on, and those of the same time in order of rank.
 type turns []turn
 
+// turn is at the time count/weight.
 type turn struct {
-	at, stride uint64 // in units of 1/turnUnit
-	member     uint16
+	count  uint32 // at most the table's size
+	weight uint32
+	member uint16
 }
-
-// turnUnit is fine enough that rounding moves no turn of a cycle by 1/256 of a stride.
-const turnUnit = 1 << 40
 
 func newTurns(weights []int) turns {
 	q := make(turns, len(weights))
 	for i, w := range weights {
-		q[i] = turn{stride: turnUnit / uint64(w), member: uint16(i)}
+		q[i] = turn{weight: uint32(w), member: uint16(i)}
 	}
 	return q
 }
@@ -93,7 +92,7 @@ func newTurns(weights []int) turns {
 func (q turns) next() uint16 {
 	t := q[0]
 	member := t.member
-	t.at += t.stride
+	t.count++
 	hole := 0
 	for {
 		child := 2*hole + 1
@@ -113,6 +112,9 @@ func (q turns) next() uint16 {
 	return member
 }
 
+// before compares the times crosswise, so exactly: which of two turns of the same time comes first decides about
+// entries, and other programs must come to the same table.
 func (t *turn) before(u *turn) bool {
-	return t.at < u.at || t.at == u.at && t.member < u.member
+	a, b := uint64(t.count)*uint64(u.weight), uint64(u.count)*uint64(t.weight)
+	return a < b || a == b && t.member < u.member
 }

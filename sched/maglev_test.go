@@ -30,6 +30,7 @@ func TestACycleSpreadsTheTurnsByWeight(t *testing.T) {
 		{"equal weights take turns", 100, []int{1, 1, 1}, []uint16{0, 1, 2}},
 		{"unequal weights interleave", 100, []int{3, 1}, []uint16{0, 1, 0, 0}},
 		{"a turn comes as soon as it is due", 100, []int{2, 3}, []uint16{0, 1, 1, 0, 1}},
+		{"turns of one time in order of rank", 100, []int{3, 6, 1}, []uint16{0, 1, 2, 1, 0, 1, 1, 0, 1, 1}},
 		{"a cycle longer than the table is cut", 4, []int{5, 2}, []uint16{0, 1, 0, 0}},
 	}
 	for _, tt := range tests {
