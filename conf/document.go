@@ -55,6 +55,7 @@ func syntaxErrors(p *problems, data []byte, err error) {
 var (
 	parserLine    = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+	bareQuery     = regexp.MustCompile(`^[^"'#]*[\[{][^"'#]*[^\s"'#]\?`)
 	bareIPv6      = regexp.MustCompile(`(?:^|[\s,{])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:`)
 )
 
@@ -76,6 +77,8 @@ var explanations = map[string]struct {
 	"found character that cannot start any token":                  {"this character cannot begin a value: put the text in quotes", false},
 	"did not find expected alphabetic or numeric character":        {"an anchor or alias needs a name; a text that begins with & or * needs quotes", false},
 	"did not find expected <document start>":                       {"the document ended above: is this line indented as the lines above it?", false},
+	"found incompatible YAML document":                             {"a configuration needs no %YAML line: remove it", false},
+	"found unknown directive name":                                 {"a line that begins with % is no part of a configuration: remove it", false},
 	"control characters are not allowed":                           {"has a control character in it: a configuration is plain text", false},
 	"found a tab character where an indentation space is expected": {"is indented with a tab: YAML takes only spaces", false},
 	"found a tab character that violates indentation":              {"is indented with a tab: YAML takes only spaces", false},
@@ -96,8 +99,11 @@ func explain(data []byte, err error) (line int, msg string) {
 	} else {
 		line = stopLine(data, problem)
 	}
-	if bareIPv6.Match(nthLine(data, line)) {
+	switch text := nthLine(data, line); {
+	case bareIPv6.Match(text):
 		e.says = `an IPv6 address with a port needs quotes: "[2001:db8::10]:80"`
+	case e.begun && bareQuery.Match(text):
+		e.says = `a text with a question mark needs quotes within { } and [ ]: "/healthz?full=1"`
 	}
 	return line, e.says
 }

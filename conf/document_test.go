@@ -9,6 +9,7 @@ func TestFilesThatAreNotYAML(t *testing.T) {
 		section  = "the section that begins here with { is not ended well: its keys need a comma between them and a } at the end"
 		quotes   = "a text in quotes begins here and never ends"
 		ipv6     = `an IPv6 address with a port needs quotes: "[2001:db8::10]:80"`
+		query    = `a text with a question mark needs quotes within { } and [ ]: "/healthz?full=1"`
 		tab      = "is indented with a tab: YAML takes only spaces"
 		noKey    = "a key was expected here: is it indented as the keys above it?"
 		noEntry  = "an entry of a list was expected here: is it indented as the entries above it?"
@@ -31,6 +32,11 @@ func TestFilesThatAreNotYAML(t *testing.T) {
 		{"list that ends lines later", "a: x\nservices: [{name: web}\n\n\nneighbors: []\n", says("2: " + list)},
 		{"section without an end", "ports:\n  - {name: wan, addresses: [1.2.3.4/24], tap: weir0\n  - {name: lan}\n", says("2: " + section)},
 		{"section without an end on the first line", "ports: {a: b\n", says("1: " + section)},
+		{"question mark in a section", "services:\n  - health: {type: http, path: /healthz?full=1, rise: 2}\n", says("2: " + query)},
+		{"question mark in a list", "- [a?b, c]\n", says("1: " + query)},
+		{"question mark in quotes", "services:\n  - health: {path: \"/healthz?full=1\", type: http\n  - {name: web}\n", says("2: " + section)},
+		{"YAML's version", "%YAML 1.2\n---\nports: []\n", says("1: a configuration needs no %YAML line: remove it")},
+		{"another directive", "%FOO\n---\nports: []\n", says("1: a line that begins with % is no part of a configuration: remove it")},
 		{"double quote without an end", "#\n\nports:\n  - name: \"wan\n    tap: x\n", says("4: " + quotes)},
 		{"single quote without an end", "ports: 'it''s\n", says("1: " + quotes)},
 		{"IPv6 address without quotes", "services:\n  - address: [2001:db8::10]:80\n", says("2: " + ipv6)},
@@ -59,7 +65,7 @@ func TestFilesThatAreNotYAML(t *testing.T) {
 		{"control character", "a: x\n\n\nb: \x07\n", says("4: has a control character in it: a configuration is plain text")},
 		{"not UTF-8", "a: x\nb: y\n\nname: \xff\nfoo: x\n", says("4: is not YAML: invalid leading UTF-8 octet")},
 		{"escape that is none", "a: x\nb: \"\\q\"\n", says("2: is not YAML: found unknown escape character")},
-		{"another version of YAML", "%YAML 2.0\n---\nports: []\n", says("1: is not YAML: found incompatible YAML document")},
+		{"another version of YAML", "%YAML 2.0\n---\nports: []\n", says("1: a configuration needs no %YAML line: remove it")},
 		{"text behind the document's end", "ports: []\n...\nfoo", says("3: the document ended above: is this line indented as the lines above it?")},
 		{"second document", "ports: []\n---\nservices: []\n", says("2: a second YAML document begins here: put all sections into one")},
 		{"nothing", "", says("1: the file is empty: a configuration needs at least the section ports")},
