@@ -9,11 +9,13 @@ func (c *checker) backends(i int, s *Service) {
 	seen := make(first[netip.AddrPort], len(s.Backends))
 	for j := range s.Backends {
 		b := &s.Backends[j]
-		if !b.Address.IsValid() || !s.Address.IsValid() || s.Mode == "" {
+		if !b.Address.IsValid() {
 			continue
 		}
 		at := func() value { return c.service(i).field("backends").item(j).field("address") }
-		c.backendPort(at, s, b)
+		if s.whole() {
+			c.backendPort(at, s, b)
+		}
 		if k, ok := seen.again(b.Address, j); ok {
 			at().errorf("%s is given twice: first on line %d", b.Address, s.Backends[k].Line)
 			continue
@@ -21,6 +23,9 @@ func (c *checker) backends(i int, s *Service) {
 		c.backendAddress(at, s, b.Address.Addr())
 	}
 }
+
+// whole reports whether a service's address and mode could be read. What depends on them cannot be said otherwise.
+func (s *Service) whole() bool { return s.Address.IsValid() && s.Mode != "" }
 
 func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
 	port, vip := b.Address.Port(), s.Address.Port()
@@ -37,7 +42,7 @@ func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
 // backendAddress checks that packets get from Weir to a backend in the service's mode.
 func (c *checker) backendAddress(at func() value, s *Service, a netip.Addr) {
 	vip := s.Address.Addr()
-	if s.Mode != TUN && a.Is6() != vip.Is6() {
+	if s.whole() && s.Mode != TUN && a.Is6() != vip.Is6() {
 		at().errorf("%s is %s, but the service is %s: in mode %s both must be of one kind, only tun can mix them", a, family(a), family(vip), s.Mode)
 		return
 	}
@@ -57,14 +62,14 @@ func (c *checker) backendAddress(at func() value, s *Service, a netip.Addr) {
 	switch {
 	case onLink:
 		c.backendHost(at, a)
-	case !c.networks:
+	case !c.networks || !s.whole():
 		return
 	case s.Mode == DR:
 		at().errorf("%s is on no network of a port: mode dr reaches a backend by its MAC alone, so without a gateway between", a)
 	case !ok:
 		at().errorf("%s is on no network of a port, and no port has an %s gateway: Weir cannot reach it", a, family(a))
 	}
-	if ok && s.Mode == TUN && vip.Is6() {
+	if ok && s.whole() && s.Mode == TUN && vip.Is6() {
 		c.tunnelMTU(at, a, &c.cfg.Ports[port])
 	}
 }

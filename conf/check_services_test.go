@@ -1,6 +1,9 @@
 package conf
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestServicesThatDoNotGoTogether(t *testing.T) {
 	testMistakes(t, []mistake{
@@ -88,4 +91,22 @@ func TestTableOfMhMustHoldItsBackends(t *testing.T) {
 		"mh_table_size: 251", "mh_table_size: 2",
 		"      - address: 192.0.2.12:8080\n", "      - address: 192.0.2.12:8080\n      - address: 192.0.2.13:8080\n",
 	}.of(t, base), "30: services[0].mh_table_size: 3 servers are too many for an mh table of 2 entries: it takes 2")
+}
+
+// What is wrong with a backend by itself is told beside what is wrong with its service.
+func TestBackendsOfAServiceThatIsWrongItself(t *testing.T) {
+	const list = "    backends:\n      - address: 10.0.0.11:8080\n        weight: 3\n"
+	bad := "    backends:\n      - address: 10.0.0.1:8080\n      - address: 10.0.0.255:8080\n      - address: 10.0.0.255:8080\n      - address: fd00::11\n"
+	backends := []string{
+		"42: services[0].backends[0].address: 10.0.0.1 is Weir's own address, of port lan (line 23): Weir forwards to other hosts only",
+		"43: services[0].backends[1].address: 10.0.0.255 is the broadcast address of the network 10.0.0.0/24: write the address of a host",
+		"44: services[0].backends[2].address: 10.0.0.255:8080 is given twice: first on line 43",
+	}
+	for _, c := range []struct{ name, old, with, says string }{
+		{"no port", "address: 203.0.113.10:80", "address: 203.0.113.10", "26: services[0].address: has no port: write 203.0.113.10:80"},
+		{"unknown mode", "mode: nat", "mode: masq", `28: services[0].mode: must be nat, tun or dr, is "masq"`},
+	} {
+		text := strings.Replace(strings.Replace(base, list, bad, 1), c.old, c.with, 1)
+		t.Run(c.name, func(t *testing.T) { expectErrors(t, text, append([]string{c.says}, backends...)...) })
+	}
 }
