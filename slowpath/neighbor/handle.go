@@ -109,8 +109,8 @@ func (t *Table) solicited(port int, m *ndMessage, from [6]byte) {
 	if m.hasMAC {
 		to = m.mac
 		t.meet(port, m.src, m.mac)
-	} else if e := t.known(port, m.src); e != nil && e.usable() {
-		to = e.mac
+	} else if e := t.known(port, m.src); e != nil && e.usable() && (t.makeUp == nil || e.configured) {
+		to = e.mac // which is better than where the frame came from, unless it is made up
 	}
 	t.out.Send(port, encodeAdvertisement(l.mac, to, m.target, m.src, m.target, true))
 }

@@ -282,6 +282,11 @@ func TestMadeUpNeighbors(t *testing.T) {
 	r.expectSent("wan: 02:00:00:00:01:0b arp 203.0.113.10 is-at 02:00:00:00:00:02 to 203.0.113.99 02:00:00:00:01:0b")
 	r.expectMAC(wan, client4, [6]byte{2, 0xff, 0, 0, 113, 77})
 	r.expectMAC(wan, ip("203.0.113.99"), [6]byte{2, 0xff, 0, 0, 113, 99})
+	// Who asks is answered where it asks from, whether it says its MAC or not.
+	r.expectMAC(wan, client6, [6]byte{2, 0xff, 0, 0, 0, 0x77})
+	r.table.SetLocal(r.now, []netip.Addr{vip4, vip6})
+	r.handle(wan, nd{kind: ndSolicitation, from: clientMAC, to: wanMAC, src: client6, dst: vip6, target: vip6}.frame())
+	r.expectSent("wan: 02:00:00:00:03:01 2001:db8::10>2001:db8::77 na 2001:db8::10 solicited override target 02:00:00:00:00:02")
 	// Without a static entry the gateway's MAC is made up, too.
 	if err := r.table.SetStatic(r.now, nil); err != nil {
 		t.Fatal(err)
