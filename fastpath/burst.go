@@ -7,17 +7,25 @@ import (
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
-	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/reason"
 )
 
 // item is what the stages know of one frame of a burst.
 type item struct {
 	packet.Info
-	hash  uint32 // of the tuple, for choices that must stay with the flow
-	home  conn.Home
-	guess conn.Ref
+	hash uint32 // of the tuple, for choices that must stay with the flow
+	// steady is what the head of the frame's connection must hold, from its protocol on, for a client's packet of its
+	// kind to change nothing there but when it ends; 0 if there is no such packet, see steady.go.
+	steady uint32
+	conn.Probe
+	_ uint32
 }
+
+// itemSize is an item's size, the same as a Frame's.
+const itemSize = unsafe.Sizeof(item{})
+
+var _ [itemSize - unsafe.Sizeof(port.Frame{})]struct{}
+var _ [unsafe.Sizeof(port.Frame{}) - itemSize]struct{}
 
 // flow reports whether the frame is a TCP or UDP packet.
 func (it *item) flow() bool { return it.Kind == packet.Flow4 || it.Kind == packet.Flow6 }
@@ -34,43 +42,69 @@ func addrsOff(v6 bool) uintptr {
 	return packet.EthLen + packet.IP4Src
 }
 
-// receive takes a burst of one port through all stages. The frames become the stages' to give away.
-func (w *Worker) receive(frames []port.Frame, in uint8) {
+// groupSize is how many frames go through a stage at a time. While the cache lines that one group asked for are on
+// their way, the groups before and after it are worked on; more lines than this at once wait for each other.
+const groupSize = 16
+
+// receive takes frames of one port through all stages. The frames become the stages' to give away. With steer, those
+// whose connection another worker owns are handed over to it.
+func (w *Worker) receive(frames []port.Frame, in uint8, steer bool) {
+	const most = (port.BurstSize + groupSize - 1) / groupSize
+	var kept [most]int
+	groups := (len(frames) + groupSize - 1) / groupSize
+	items := &w.scratch.items
+	for g := range groups + 2 {
+		if at := g * groupSize; g < groups {
+			kept[g] = w.begin(frames[at:min(at+groupSize, len(frames))], items[at:], in, steer)
+		}
+		if l := g - 1; l >= 0 && l < groups {
+			w.table.Probe(&items[l*groupSize].Probe, kept[l], itemSize)
+		}
+		if l := g - 2; l >= 0 {
+			w.finish(frames[l*groupSize:][:kept[l]], items[l*groupSize:])
+		}
+	}
+}
+
+// begin is the first stage of a group: headers, hash, and a prefetch of the index lines. It returns how many of the
+// frames, moved to the front with their items, are this worker's.
+func (w *Worker) begin(frames []port.Frame, items []item, in uint8, steer bool) int {
+	mac := w.ports[in].mac
 	for i := range frames {
 		frames[i].Port = in
 	}
-	w.parse(frames)
-	if w.workers > 1 {
-		frames = w.steer(frames)
+	for i := 0; i < len(frames); i++ {
+		if i += w.plain(frames[i:], items[i:], mac); i == len(frames) {
+			break
+		}
+		w.parse(&frames[i], &items[i], mac)
 	}
-	w.handle(frames)
+	n := len(frames)
+	if steer {
+		n = w.steer(frames, items)
+	}
+	w.table.PrefetchIndex(&items[0].Probe, n, itemSize)
+	return n
 }
 
-// parse is the first stage: headers, hash, and a prefetch of the index lines.
-func (w *Worker) parse(frames []port.Frame) {
-	s := w.scratch
-	for i := range frames {
-		f := &frames[i]
-		it := &s.items[i]
-		packet.Parse(f.Data, f.Len, w.ports[f.Port].mac, &it.Info)
-		if f.Flags&(port.BadIPChecksum|port.BadL4Checksum|port.Segmented) != 0 {
-			it.deviceFault(f.Flags)
-		}
-		var hash uint64
-		switch it.Kind {
-		case packet.Flow4:
-			l4 := unsafe.Add(f.Data, uintptr(it.L4))
-			hash = w.table.Hash4(packet.Load64(f.Data, packet.EthLen+packet.IP4Src), packet.Load32(l4, 0), it.Proto)
-		case packet.Flow6:
-			l4 := unsafe.Add(f.Data, uintptr(it.L4))
-			hash = w.table.Hash6(unsafe.Add(f.Data, packet.EthLen+packet.IP6Src), packet.Load32(l4, 0), it.Proto)
-		}
-		it.hash = uint32(hash)
-		it.home = w.table.HomeOf(hash)
-		s.lines[i] = w.table.Line(it.home)
+// parse finds out what a frame is.
+func (w *Worker) parse(f *port.Frame, it *item, mac uint64) {
+	packet.Parse(f.Data, f.Len, mac, &it.Info)
+	if f.Flags&deviceFaults != 0 {
+		it.deviceFault(f.Flags)
 	}
-	prefetch.Lines(&s.lines, len(frames))
+	var hash uint64
+	switch it.Kind {
+	case packet.Flow4:
+		hash = w.hasher.Hash4(packet.Load64(f.Data, packet.EthLen+packet.IP4Src), packet.Load32(f.Data, uintptr(it.L4)), it.Proto)
+	case packet.Flow6:
+		hash = w.hasher.Hash6(unsafe.Add(f.Data, packet.EthLen+packet.IP6Src), packet.Load32(f.Data, uintptr(it.L4)), it.Proto)
+	}
+	it.hash, it.steady, it.Home = uint32(hash), 0, w.hasher.HomeOf(hash)
 }
+
+// deviceFaults are the flags of a frame that its device found fault with.
+const deviceFaults = port.BadIPChecksum | port.BadL4Checksum | port.Segmented
 
 // deviceFault takes a frame for bad for what the device says of it. What the parser found wrong says more than
 // a checksum, but of a frame in several buffers it saw only the first.
@@ -87,22 +121,22 @@ func (it *item) deviceFault(flags uint16) {
 	it.Kind = packet.Bad
 }
 
-// steer gives away the frames whose connection another worker owns, and returns the others.
-func (w *Worker) steer(frames []port.Frame) []port.Frame {
-	s := w.scratch
+// steer gives away the frames whose connection another worker owns, and moves the others with their items to the
+// front; it returns how many these are.
+func (w *Worker) steer(frames []port.Frame, items []item) int {
 	kept := 0
 	for i := range frames {
-		o := w.ownerOf(&frames[i], &s.items[i])
+		o := w.ownerOf(&frames[i], &items[i])
 		if o != w.id {
 			w.handTo(&frames[i], o)
 			continue
 		}
 		if kept != i {
-			frames[kept], s.items[kept] = frames[i], s.items[i]
+			frames[kept], items[kept] = frames[i], items[i]
 		}
 		kept++
 	}
-	return frames[:kept]
+	return kept
 }
 
 // ownerOf computes who handles a packet. The client is the source of what goes to a VIP and the
@@ -156,20 +190,16 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 	return unsafe.Add(addrs, 4)
 }
 
-// handle is the second and third stage: the entries' prefetch, then everything else packet by packet.
-func (w *Worker) handle(frames []port.Frame) {
-	s := w.scratch
-	for i := range frames {
-		it := &s.items[i]
-		it.guess = conn.Ref{}
-		if it.flow() {
-			it.guess = w.table.Guess(it.home)
+// finish is the last stage: what becomes of every frame of a group.
+func (w *Worker) finish(frames []port.Frame, items []item) {
+	for i := 0; i < len(frames); i++ {
+		if i += w.steady(frames[i:], items[i:]); i == len(frames) {
+			break
 		}
-		s.lines[i] = unsafe.Pointer(it.guess.Entry)
-	}
-	prefetch.Lines(&s.lines, len(frames))
-	for i := range frames {
-		f, it := &frames[i], &s.items[i]
+		f, it := &frames[i], &items[i]
+		if it.steady != 0 && it.Proto == packet.ProtoTCP {
+			it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
+		}
 		var v verdict
 		if it.flow() && !it.Group {
 			v = w.flow(f, it)

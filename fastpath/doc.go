@@ -3,6 +3,7 @@
 //
 //   - worker.go: the worker and what it is made of; run.go: its loop; round.go: one round of it
 //   - burst.go: the stages of a burst; verdict.go: what can become of a packet
+//   - plain.go, steady.go, steady6.go: the short way that nearly all packets take; hot.go: what it looks things up in
 //   - flow.go: TCP and UDP, known connections and new ones; modes.go: nat's rewriting; tunnel.go: tun's headers;
 //     fragment.go: packets that must be cut up
 //   - own.go: addresses of Weir's own, and sources that nobody can have

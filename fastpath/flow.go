@@ -18,9 +18,9 @@ func (w *Worker) flow(f *port.Frame, it *item) verdict {
 		Proto: it.Proto,
 		V6:    it.Kind == packet.Flow6,
 	}
-	r := it.guess
+	r := w.table.Ref(it.Guess)
 	if !w.table.Check(r, &k) {
-		r = w.table.FindHome(&k, it.home)
+		r = w.table.FindHome(&k, it.Home)
 	}
 	e := r.Entry
 	if e == nil {

@@ -81,7 +81,7 @@ func TestTheMSSIsLoweredInTheFirstPieceOnly(t *testing.T) {
 func TestRepliesAreCutUpToo(t *testing.T) {
 	r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoUDP, mode: NAT, peers: []string{"10.0.0.11:8080"}}})
 	one(t, r.send(wan, pk{from: client4, to: vip4, udp: true}.frame(t)), lan)
-	r.workers[0].ports[wan].mtu = 1280
+	r.setMTU(wan, 1280)
 	reply := pk{from: "10.0.0.11:8080", to: client4, udp: true, payload: 1472, srcMAC: rs1MAC, dstMAC: lanMAC}
 	want := pk{from: vip4, to: client4, udp: true, payload: 1472}.frame(t)[34:]
 	if got := reassemble(t, looks(t, r.send(lan, reply.frame(t)), wan), 1280); !bytes.Equal(got, want) {

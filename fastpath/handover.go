@@ -88,8 +88,20 @@ func (w *Worker) takeHandedOver() int {
 			}
 			keep = append(keep, *f)
 		}
-		w.parse(keep)
-		w.handle(keep)
+		for len(keep) > 0 {
+			n := samePort(keep)
+			w.receive(keep[:n], keep[0].Port, false)
+			keep = keep[n:]
+		}
 	}
 	return total
+}
+
+// samePort is how many frames, from the first on, came in on the same port.
+func samePort(frames []port.Frame) int {
+	n := 1
+	for n < len(frames) && frames[n].Port == frames[0].Port {
+		n++
+	}
+	return n
 }

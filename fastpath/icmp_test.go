@@ -235,7 +235,7 @@ func TestErrorsTooLargeForTheWayAreDropped(t *testing.T) {
 		r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoUDP, mode: NAT, peers: []string{"10.0.0.11:80"}}}, withLanMTU(1300))
 		out := r.send(wan, pk{from: client4, to: vip4, udp: true}.frame(t))
 		one(t, out, lan)
-		r.workers[0].ports[wan].mtu = 1280
+		r.setMTU(wan, 1280)
 		in, port := icmpFrame("192.0.2.9", "203.0.113.10", 3, 1, quoteOf(pk{from: vip4, to: client4, udp: true, payload: 1300}.frame(t), 1300), gwMAC, wanMAC, 64), wan
 		if toClient {
 			body := append(quoteOf(out[0].data, 8), make([]byte, 1225)...)

@@ -27,14 +27,23 @@ func lowerTTL(ip unsafe.Pointer, v6 bool, d packet.Delta) {
 	packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
 }
 
-// updateL4 changes a TCP or UDP checksum. A UDP checksum of 0 says that there is none and stays (RFC 768);
-// one that becomes 0 is written as its other form.
+// updateL4 changes a TCP or UDP checksum.
 func updateL4(l4 unsafe.Pointer, proto uint8, d packet.Delta) {
 	if proto == packet.ProtoTCP {
-		packet.Store16(l4, packet.TCPChecksum, d.Update(packet.Load16(l4, packet.TCPChecksum)))
+		updateTCP(l4, 0, d)
 		return
 	}
-	old := packet.Load16(l4, packet.UDPChecksum)
+	updateUDP(l4, 0, d)
+}
+
+func updateTCP(p unsafe.Pointer, l4 uintptr, d packet.Delta) {
+	packet.Store16(p, l4+packet.TCPChecksum, d.Update(packet.Load16(p, l4+packet.TCPChecksum)))
+}
+
+// updateUDP: a UDP checksum of 0 says that there is none and stays (RFC 768); one that becomes 0 is written as its
+// other form.
+func updateUDP(p unsafe.Pointer, l4 uintptr, d packet.Delta) {
+	old := packet.Load16(p, l4+packet.UDPChecksum)
 	if old == 0 {
 		return
 	}
@@ -42,7 +51,7 @@ func updateL4(l4 unsafe.Pointer, proto uint8, d packet.Delta) {
 	if sum == 0 {
 		sum = 0xffff
 	}
-	packet.Store16(l4, packet.UDPChecksum, sum)
+	packet.Store16(p, l4+packet.UDPChecksum, sum)
 }
 
 // natTo rewrites a client's packet: destination from the VIP to the backend.

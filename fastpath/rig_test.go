@@ -250,6 +250,14 @@ func (r *rig) run() (out []sentFrame) {
 	return out
 }
 
+// setMTU changes a port's MTU under the workers.
+func (r *rig) setMTU(port, mtu int) {
+	for _, w := range r.workers {
+		w.ports[port].mtu = mtu
+		w.hot.build(w)
+	}
+}
+
 func (r *rig) advance(ms uint64) { r.now += ms * 1e6 }
 
 // reasons sums the reasons counted so far over all workers.

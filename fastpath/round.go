@@ -34,7 +34,7 @@ func (w *Worker) Poll() int {
 			total += n
 			w.counters.In += uint64(n)
 			p.b.NRX = 0
-			w.receive(p.b.RX[:n], uint8(i))
+			w.receive(p.b.RX[:n], uint8(i), w.workers > 1)
 		}
 	}
 	if w.workers > 1 {
@@ -149,7 +149,7 @@ func (w *Worker) transmit(f *port.Frame, out uint8) {
 			return
 		}
 	}
-	b.TX[b.NTX] = *f
+	f.MoveTo(&b.TX[b.NTX])
 	b.NTX++
 	w.counters.Out++
 }

@@ -111,12 +111,39 @@ func (r *Routes) lookup(p unsafe.Pointer, v6 bool, hash uint32) way {
 			}
 		}
 	}
-	gws := r.gws[f]
-	switch len(gws) {
-	case 0:
+	if len(r.gws[f]) == 0 {
 		return way{}
-	case 1:
-		return way{hop: gws[0], ok: true}
 	}
-	return way{hop: gws[uint64(hash)*uint64(len(gws))>>32], ok: true}
+	return way{hop: choose(r.gws[f], hash), ok: true}
+}
+
+func choose(gws []nexthop.ID, hash uint32) nexthop.ID {
+	return gws[uint64(hash)*uint64(len(gws))>>32]
+}
+
+// gateway4 is lookup for an IPv4 address, as loaded, that a gateway is asked for; 0 if there is none or the address
+// is on a link of ours.
+func (r *Routes) gateway4(a, hash uint32) nexthop.ID {
+	for i := range r.nets4 {
+		if n := &r.nets4[i]; a&n.mask == n.addr {
+			return 0
+		}
+	}
+	if len(r.gws[0]) == 0 {
+		return 0
+	}
+	return choose(r.gws[0], hash)
+}
+
+// gateway6 is gateway4 for IPv6.
+func (r *Routes) gateway6(a0, a1 uint64, hash uint32) nexthop.ID {
+	for i := range r.nets6 {
+		if n := &r.nets6[i]; a0&n.mask[0] == n.addr[0] && a1&n.mask[1] == n.addr[1] {
+			return 0
+		}
+	}
+	if len(r.gws[1]) == 0 {
+		return 0
+	}
+	return choose(r.gws[1], hash)
 }

@@ -1,6 +1,8 @@
 package fastpath
 
 import (
+	"unsafe"
+
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
@@ -49,30 +51,42 @@ type Service struct {
 	Backends []uint32
 }
 
-// Backend is one real server of one service.
+// Backend is one real server of one service. What every packet needs comes first, within 64 bytes.
 type Backend struct {
-	Mode    Mode
-	V6      bool // of the backend's address
-	Accepts bool // takes new connections: up and with a weight
-	DF      DFPolicy
-	Clamp   bool   // TUN: lower the MSS of SYNs to MSS
-	Hdr     uint16 // TUN: length of Outer, 20 or 40
-	// MTU is the largest IP packet that may be sent this way; in TUN without the outer header.
-	MTU uint16
-	// MSS4 and MSS6 are the largest TCP segments that fit MTU.
-	MSS4, MSS6 uint16
+	Gen uint32 // as in Peers
+	Hop nexthop.ID
+	// MTU is the largest IP packet that may be sent this way; in TUN without the outer header. maxEnd is the end
+	// of the frame around it.
+	MTU, maxEnd uint16
 	// ToL3 and ToL4 change a checksum as the client's packet is rewritten from the VIP to the backend:
 	// ToL3 by the address, ToL4 by address and port.
 	ToL3, ToL4 packet.Delta
-	Gen        uint32 // as in Peers
-	Service    uint32 // index
-	Hop        nexthop.ID
-	Load       *sched.Load
+	// The same with the TTL lowered as well, and all that for the way back.
+	toL3TTL, fromL3TTL, fromL4 packet.Delta
+	Mode                       Mode
+	V6                         bool  // of the backend's address
+	minTTL                     uint8 // a TTL that is not above this goes no further
+	peer                       conn.Peer
+	Load                       *sched.Load
+
+	Service uint32 // index
+	// MSS4 and MSS6 are the largest TCP segments that fit MTU.
+	MSS4, MSS6 uint16
+	Hdr        uint16 // TUN: length of Outer, 20 or 40
+	Accepts    bool   // takes new connections: up and with a weight
+	DF         DFPolicy
+	Clamp      bool // TUN: lower the MSS of SYNs to MSS
 	// Outer is TUN's outer header with addresses, version and TTL filled in, zeros elsewhere; for IPv4,
 	// OuterSum is the sum of its words, the changing ones being 0.
 	Outer    [40]byte
 	OuterSum uint64
 }
+
+// backendSize is a Backend's size, a power of two: its place in the snapshot is found with a shift.
+const backendSize = 128
+
+var _ [backendSize - unsafe.Sizeof(Backend{})]struct{}
+var _ [unsafe.Sizeof(Backend{}) - backendSize]struct{}
 
 // DFPolicy is what becomes of the don't-fragment bit in a tunnel's IPv4 outer header.
 type DFPolicy uint8

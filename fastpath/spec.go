@@ -126,7 +126,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 	out := &snap.Backends[i]
 	*out = Backend{
 		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, DF: b.DF, Clamp: b.Clamp,
-		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load,
+		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
 	}
 	mtu := s.Ports[b.Port].MTU
 	switch svc.Mode {
@@ -138,7 +138,12 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		out.ToL3 = packet.Replace(unsafe.Pointer(&vip), unsafe.Pointer(&addr), len(addr))
 		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Address.Port()), snap.Peers[i].Port))
 	}
-	out.MTU = uint16(mtu)
+	out.toL3TTL, out.fromL3TTL = out.ToL3.Plus(packet.TTLDelta), out.ToL3.Neg().Plus(packet.TTLDelta)
+	if svc.Mode != DR {
+		out.minTTL = 1
+	}
+	out.fromL4 = out.ToL4.Neg()
+	out.MTU, out.maxEnd = uint16(mtu), uint16(mtu+packet.EthLen)
 	out.MSS4 = uint16(mtu - packet.IP4Len - packet.TCPLen)
 	out.MSS6 = uint16(mtu - packet.IP6Len - packet.TCPLen)
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
-	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/ring"
 	"github.com/weirlb/weir/sched"
 )
@@ -62,6 +61,7 @@ type egress struct {
 // Worker handles one queue of every port. All its methods but the Read side of its counters and Dump
 // belong to the goroutine that runs it.
 type Worker struct {
+	hot
 	id        int
 	workers   int
 	snap      *Snapshot
@@ -91,14 +91,11 @@ type Worker struct {
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	lines  [prefetch.Max]unsafe.Pointer
 	items  [port.BurstSize]item
 	inbox  [port.BurstSize]port.Frame
 	pieces [maxPieces]piece
 	bytes  [1 << 14]byte // an injected packet
 }
-
-var _ [prefetch.Max - port.BurstSize]struct{}
 
 // NewWorker makes a worker with an empty connection table.
 func NewWorker(o Options) (*Worker, error) {
@@ -131,6 +128,7 @@ func NewWorker(o Options) (*Worker, error) {
 		}
 		w.ports = append(w.ports, e)
 	}
+	w.hot.build(w)
 	w.adopt(o.Snapshot.Load())
 	return w, nil
 }
@@ -166,6 +164,7 @@ func (w *Worker) Dump(f func(*conn.Entry) bool) { w.table.Dump(f) }
 
 func (w *Worker) adopt(s *Snapshot) {
 	w.snap = s
+	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends)), uint32(len(s.Backends))
 	w.table.SetPeers(s.Peers)
 	w.acked.Store(s.Generation)
 }

@@ -13,19 +13,13 @@ type bucket struct {
 	tags     [slotsPerBucket]uint8
 	overflow uint8
 	_        [3]uint8
-	slots    [slotsPerBucket]slot
+	slots    [slotsPerBucket]Slot
 }
 
 const bucketSize = 64
 
 var _ [bucketSize - unsafe.Sizeof(bucket{})]struct{}
 var _ [unsafe.Sizeof(bucket{}) - bucketSize]struct{}
-
-// slot names an entry and the direction under which it stands there: index << 1 | reply.
-type slot uint32
-
-func (s slot) entry() uint32 { return uint32(s) >> 1 }
-func (s slot) reply() bool   { return s&1 != 0 }
 
 const (
 	lowBits  = 0x0101010101010101
@@ -76,7 +70,7 @@ func (t *Table) other(b uint32, tag uint8) uint32 {
 }
 
 // put places a slot under a home, in either of its buckets, moving one other slot if it must.
-func (t *Table) put(h Home, s slot) bool {
+func (t *Table) put(h Home, s Slot) bool {
 	b, tag := h.bucket(), h.tag()
 	o := t.other(b, tag)
 	if i := t.buckets[b].room(); i >= 0 {
@@ -100,7 +94,7 @@ func (t *Table) put(h Home, s slot) bool {
 	return false
 }
 
-func (b *bucket) set(i int, tag uint8, s slot) { b.tags[i], b.slots[i] = tag, s }
+func (b *bucket) set(i int, tag uint8, s Slot) { b.tags[i], b.slots[i] = tag, s }
 
 func (b *bucket) overflowed() {
 	if b.overflow < 255 {
@@ -135,16 +129,16 @@ func (t *Table) makeRoom(b uint32) int {
 	return -1
 }
 
-func (t *Table) home(s slot) Home {
+func (t *Table) home(s Slot) Home {
 	e := &t.entries[s.entry()]
-	if s.reply() {
+	if s.Reply() {
 		return e.rev
 	}
 	return e.fwd
 }
 
 // take removes a slot from the index.
-func (t *Table) take(h Home, s slot) {
+func (t *Table) take(h Home, s Slot) {
 	b := h.bucket()
 	if t.buckets[b].clear(s) {
 		return
@@ -154,7 +148,7 @@ func (t *Table) take(h Home, s slot) {
 	}
 }
 
-func (b *bucket) clear(s slot) bool {
+func (b *bucket) clear(s Slot) bool {
 	for i := range b.slots {
 		if b.slots[i] == s && b.tags[i] != 0 {
 			b.tags[i], b.slots[i] = 0, 0

@@ -3,6 +3,7 @@ package conn
 import (
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // TestMatchFindsEveryTagAndLittleElse compares the word-wise search with a loop. A wrong hit is allowed only above a
@@ -82,12 +83,26 @@ func TestTheOtherBucketLeadsBack(t *testing.T) {
 }
 
 func TestHomesAreSpreadOverAllBucketsAndTags(t *testing.T) {
+	// Clients as they are: few addresses, ports in a row, one VIP.
+	t.Run("IPv4", func(t *testing.T) {
+		testSpread(t, func(tab *Table, i int) Home {
+			return tab.HomeOf(tab.Hash4(0x0a0071cb<<32|uint64(i>>14)<<24|0x0212c6, uint32(i&0x3fff)<<8|0x50<<24, 6))
+		})
+	})
+	t.Run("IPv6", func(t *testing.T) {
+		testSpread(t, func(tab *Table, i int) Home {
+			a := [4]uint64{0x01000c00b80d0120, uint64(i>>14) << 56, 0xb80d0120, 0x10 << 56}
+			return tab.HomeOf(tab.Hash6(unsafe.Pointer(&a), uint32(i&0x3fff)<<8|0x50<<24, 6))
+		})
+	})
+}
+
+func testSpread(t *testing.T, home func(*Table, int) Home) {
 	tab := newTable(t, 6000)
 	const each = 300
 	count, tags := make([]int, tab.nbuckets), [256]int{}
 	for i := range each * int(tab.nbuckets) {
-		// Clients as they are: few addresses, ports in a row, one VIP.
-		h := tab.HomeOf(tab.Hash4(0x0a0071cb<<32|uint64(i>>14)<<24|0x0212c6, uint32(i&0x3fff)<<8|0x50<<24, 6))
+		h := home(tab, i)
 		count[h.bucket()]++
 		tags[h.tag()]++
 	}

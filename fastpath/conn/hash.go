@@ -15,6 +15,13 @@ func (h Home) tag() uint8     { return uint8(h) }
 // uses a fixed one.
 type Seed [2]uint64
 
+// Hasher is what the hashes depend on, as a value: a loop that keeps it in variables of its own need not load it anew
+// after every store.
+type Hasher struct {
+	seed0, seed1 uint64 // two fields, so that a Hasher is passed in registers: an array would not be
+	nbuckets     uint32
+}
+
 func mum(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
@@ -27,22 +34,21 @@ const (
 
 // Hash4 is the hash of an IPv4 tuple. Each factor holds secret bits, so the product cannot be steered
 // to zero.
-func (t *Table) Hash4(addrs uint64, ports uint32, proto uint8) uint64 {
-	x := mum(addrs^t.seed[0], (uint64(ports)|uint64(proto)<<32)^t.seed[1])
+func (h Hasher) Hash4(addrs uint64, ports uint32, proto uint8) uint64 {
+	x := mum(addrs^h.seed0, (uint64(ports)|uint64(proto)<<32)^h.seed1)
 	return mum(x^mix1, mix2)
 }
 
 // Hash6 is the hash of an IPv6 tuple; addrs points to 32 bytes.
-func (t *Table) Hash6(addrs unsafe.Pointer, ports uint32, proto uint8) uint64 {
+func (h Hasher) Hash6(addrs unsafe.Pointer, ports uint32, proto uint8) uint64 {
 	w := (*[4]uint64)(addrs)
-	x := mum(w[0]^t.seed[0], w[1]^mix1) ^ mum(w[2]^t.seed[1], w[3]^mix2)
-	x = mum(x^mix1, (uint64(ports)|uint64(proto)<<32)^t.seed[1])
-	return mum(x^mix2, mix1)
+	x := mum(w[0]^h.seed0, w[1]^h.seed1) ^ mum(w[2]^h.seed1^mix1, w[3]^h.seed0^mix2)
+	return mum(x^mix1, (uint64(ports)|uint64(proto)<<32)^h.seed0^mix2)
 }
 
 // HomeOf turns a hash into a place: the upper half chooses the bucket, the low byte is the tag.
-func (t *Table) HomeOf(hash uint64) Home {
-	bucket := (hash >> 32) * uint64(t.nbuckets) >> 32
+func (h Hasher) HomeOf(hash uint64) Home {
+	bucket := (hash >> 32) * uint64(h.nbuckets) >> 32
 	tag := hash & 0xff
 	tag |= (tag - 1) >> 63 // 0 becomes 1
 	return Home(bucket<<8 | tag)

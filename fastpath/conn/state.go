@@ -136,8 +136,11 @@ func init() {
 	}
 }
 
-// Timeouts are the idle times in milliseconds after which a connection in each state ends.
-type Timeouts [numStates]uint32
+// Timeouts are the idle times in milliseconds after which a connection in each state ends. There is room for more
+// states than there are: a mask bounds the index where a remainder would take a multiplication.
+type Timeouts [16]uint32
+
+var _ [16 - numStates]struct{}
 
 // NewTimeouts takes the three that LVS lets its users set (ipvsadm --set), in milliseconds; the other
 // states have LVS's fixed ones.
@@ -178,4 +181,4 @@ func (e *Entry) AdvanceTCP(flags uint8, reply bool) {
 }
 
 // Touch puts the connection's end off by its state's timeout.
-func (e *Entry) Touch(now Tick, t *Timeouts) { e.Expires = now + Tick(t[e.State%numStates]) }
+func (e *Entry) Touch(now Tick, t *Timeouts) { e.Expires = now + Tick(t[e.State&15]) }

@@ -16,12 +16,11 @@ const loadPercent = 85
 
 // Table is one worker's connections. See the package comment for who may use it.
 type Table struct {
-	buckets  []bucket
-	entries  []Entry // entry 0 is never used
-	nbuckets uint32
-	seed     Seed
-	spread   [256]uint32 // see other
-	peers    []Peer
+	buckets []bucket
+	entries []Entry // entry 0 is never used
+	Hasher
+	spread [256]uint32 // see other
+	peers  []Peer
 
 	free  uint32 // head of the list of freed entries, 0 if none
 	fresh uint32 // the first entry never used: nothing at or after it is live
@@ -31,7 +30,8 @@ type Table struct {
 	last  Tick   // of the sweep
 	swept bool   // last is set
 
-	entryMem, indexMem *offheap.Region
+	entryMem, indexMem   *offheap.Region
+	entryBase, indexBase unsafe.Pointer // of entries and buckets, for Probe
 }
 
 // New makes a table for capacity connections (1 to MaxCapacity), in huge pages if huge and there are
@@ -41,7 +41,7 @@ func New(capacity int, huge bool, seed Seed) (*Table, error) {
 		return nil, fmt.Errorf("a connection table holds 1 to %d connections, not %d", MaxCapacity, capacity)
 	}
 	n := max(2*capacity*100/(loadPercent*slotsPerBucket)+1, 2)
-	t := &Table{nbuckets: uint32(n), seed: seed, fresh: 1, hand: 1}
+	t := &Table{Hasher: Hasher{seed0: seed[0], seed1: seed[1], nbuckets: uint32(n)}, fresh: 1, hand: 1}
 	var err error
 	if t.entryMem, err = offheap.Alloc((capacity+1)*EntrySize, huge); err != nil {
 		return nil, fmt.Errorf("connection table for %d connections: %w", capacity, err)
@@ -52,6 +52,7 @@ func New(capacity int, huge bool, seed Seed) (*Table, error) {
 	}
 	t.entries = offheap.Slice[Entry](t.entryMem, capacity+1)
 	t.buckets = offheap.Slice[bucket](t.indexMem, n)
+	t.entryBase, t.indexBase = t.entryMem.Pointer(), t.indexMem.Pointer()
 	for tag := range t.spread {
 		h := mum(mum(uint64(tag)^seed[0]^mix1, mix2)^seed[1], mix1)
 		t.spread[tag] = uint32((h >> 32) * uint64(n) >> 32)
@@ -87,19 +88,12 @@ type Ref struct {
 	Reply bool
 }
 
-// Line is the index line of a home, to prefetch.
-func (t *Table) Line(h Home) unsafe.Pointer { return unsafe.Pointer(&t.buckets[h.bucket()]) }
-
-// Guess is the first entry whose tag matches in the home bucket, to prefetch and then to Check; nil if
-// there is none.
-func (t *Table) Guess(h Home) Ref {
-	b := &t.buckets[h.bucket()]
-	i, ok := first(b.match(h.tag()))
-	if !ok {
+// Ref is the entry and direction that a slot names.
+func (t *Table) Ref(s Slot) Ref {
+	if s == 0 {
 		return Ref{}
 	}
-	s := b.slots[i]
-	return Ref{&t.entries[s.entry()], s.reply()}
+	return Ref{t.Entry(s), s.Reply()}
 }
 
 // Check reports whether a guess is the packet's connection. It is right also if the entry has been freed
@@ -158,8 +152,8 @@ func (t *Table) findIn(b *bucket, k *Key, tag uint8) Ref {
 			return Ref{}
 		}
 		s := b.slots[i]
-		r := Ref{&t.entries[s.entry()], s.reply()}
-		if s != 0 && t.Check(r, k) {
+		r := t.Ref(s)
+		if t.Check(r, k) {
 			return r
 		}
 		if lo != 0 {
@@ -191,14 +185,14 @@ func (t *Table) Insert(k, reply *Key) *Entry {
 	} else {
 		e.Addrs[0] = *(*uint64)(k.Addrs)
 	}
-	if !t.put(e.fwd, slot(i<<1)) {
+	if !t.put(e.fwd, Slot(i<<1)) {
 		t.release(i, e)
 		return nil
 	}
 	if reply != nil {
 		e.rev = t.homeOf(reply)
-		if !t.put(e.rev, slot(i<<1|1)) {
-			t.take(e.fwd, slot(i<<1))
+		if !t.put(e.rev, Slot(i<<1|1)) {
+			t.take(e.fwd, Slot(i<<1))
 			t.release(i, e)
 			return nil
 		}
@@ -216,9 +210,9 @@ func (t *Table) release(i uint32, e *Entry) {
 // Delete removes a live connection; the entry may be used anew at once.
 func (t *Table) Delete(e *Entry) {
 	i := t.indexOf(e)
-	t.take(e.fwd, slot(i<<1))
+	t.take(e.fwd, Slot(i<<1))
 	if e.Flags&Reverse != 0 {
-		t.take(e.rev, slot(i<<1|1))
+		t.take(e.rev, Slot(i<<1|1))
 	}
 	t.release(i, e)
 	t.live--

@@ -27,6 +27,7 @@ type buffer struct {
 type Pool struct {
 	mu   sync.Mutex
 	free []*buffer
+	all  []*buffer // keeps those in use alive, see port.Frame
 	used int
 	// Limit is the most buffers in use at one time; 0: no limit.
 	Limit int
@@ -53,7 +54,9 @@ func (p *Pool) get() *buffer {
 		b.used = true
 		return b
 	}
-	return &buffer{pool: p, used: true}
+	b := &buffer{pool: p, used: true}
+	p.all = append(p.all, b)
+	return b
 }
 
 func (p *Pool) put(ref unsafe.Pointer) {

@@ -90,6 +90,18 @@ func (t *Table) Touch(id ID) {
 	}
 }
 
+// Use is Load and Touch in one.
+func (t *Table) Use(id ID) Hop {
+	if uint(id) >= uint(len(t.recs)) {
+		return 0
+	}
+	r := &t.recs[id]
+	if r.used.Load() == 0 {
+		r.used.Store(1)
+	}
+	return Hop(r.hop.Load())
+}
+
 // TakeUsed returns and clears the mark that Touch sets.
 func (t *Table) TakeUsed(id ID) bool { return t.recs[id].used.Swap(0) != 0 }
 

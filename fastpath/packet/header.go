@@ -43,8 +43,8 @@ const (
 // Flags of the IPv4 fragment field as loaded by Load16.
 const (
 	IP4DontFragment uint16 = 0x0040
-	// ip4FragMask selects "more fragments" and the offset: zero in a whole packet.
-	ip4FragMask uint16 = 0xff3f
+	// IP4FragMask selects "more fragments" and the offset: zero in a whole packet.
+	IP4FragMask uint16 = 0xff3f
 )
 
 // IPv6 (RFC 8200 section 3).

@@ -33,6 +33,18 @@ type Info struct {
 	Group    bool          // the destination MAC is multicast or broadcast
 }
 
+// Known sets all fields but Fault and Group, which become zero, from one word: Kind, Proto and TCPFlags from bit 0 on,
+// L4 and End from bit 32 on.
+func (inf *Info) Known(word uint64) {
+	*(*uint64)(unsafe.Pointer(inf)) = word
+	inf.Group = false
+}
+
+var _ = [1]struct{}{}[unsafe.Offsetof(Info{}.Proto)-1]
+var _ = [1]struct{}{}[unsafe.Offsetof(Info{}.TCPFlags)-2]
+var _ = [1]struct{}{}[unsafe.Offsetof(Info{}.L4)-4]
+var _ = [1]struct{}{}[unsafe.Offsetof(Info{}.End)-6]
+
 // maxFrame is the largest frame whose offsets fit Info.
 const maxFrame = 1<<16 - 1
 
@@ -104,7 +116,7 @@ func parse4(data unsafe.Pointer, n uint32, inf *Info) {
 	inf.Proto = Load8(ip, IP4Proto)
 	inf.L4 = uint16(EthLen + hl)
 	inf.End = uint16(EthLen + total)
-	if Load16(ip, IP4Frag)&ip4FragMask != 0 {
+	if Load16(ip, IP4Frag)&IP4FragMask != 0 {
 		inf.Kind, inf.Fault = Other4, reason.Fragment
 		return
 	}

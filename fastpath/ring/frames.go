@@ -42,7 +42,7 @@ func (r *Frames) Push(f *port.Frame) bool {
 			return false
 		}
 	}
-	r.slots[r.next&r.mask] = *f
+	f.MoveTo(&r.slots[r.next&r.mask])
 	r.next++
 	return true
 }
@@ -60,8 +60,7 @@ func (r *Frames) Pop(dst []port.Frame) int {
 	n := min(int(t-h), len(dst))
 	for i := range n {
 		s := &r.slots[(h+uint32(i))&r.mask]
-		dst[i] = *s
-		*s = port.Frame{}
+		s.MoveTo(&dst[i])
 	}
 	if n > 0 {
 		r.head.Store(h + uint32(n))

@@ -60,18 +60,6 @@ func TestAFullQueueOfFramesRefusesAndTakesAgain(t *testing.T) {
 	}
 }
 
-func TestAQueueOfFramesForgetsWhatItGaveAway(t *testing.T) {
-	r := NewFrames(2)
-	r.Push(frame(7))
-	r.Publish()
-	r.Pop(make([]port.Frame, 1))
-	for i := range r.slots {
-		if r.slots[i] != (port.Frame{}) {
-			t.Errorf("slot %d still names a buffer", i)
-		}
-	}
-}
-
 func TestFramesCounterWraps(t *testing.T) {
 	r := NewFrames(4)
 	start := ^uint32(0) - 1

@@ -29,7 +29,7 @@ var rules = map[string][]string{
 	"fastpath/offheap":  {},
 	"fastpath/prefetch": {},
 	"fastpath/packet":   {"fastpath/reason"},
-	"fastpath/conn":     {"fastpath/offheap"},
+	"fastpath/conn":     {"fastpath/offheap", "fastpath/prefetch"},
 	"fastpath/memport":  {"fastpath/port"},
 	"fastpath/ring":     {"fastpath/nexthop", "fastpath/port", "fastpath/reason"},
 	"dpdk":              {"dpdk", "fastpath/port"},

@@ -1,0 +1,56 @@
+package conn
+
+import "unsafe"
+
+// Slot names an entry and the direction under which it stands in the index: index << 1 | reply. Zero is none.
+type Slot uint32
+
+// Reply reports whether the slot stands for the backend's packets.
+func (s Slot) Reply() bool { return s&1 != 0 }
+
+func (s Slot) entry() uint32 { return uint32(s) >> 1 }
+
+// Entry is the entry that a slot of this table names; the zero slot names one that is no connection.
+func (t *Table) Entry(s Slot) *Entry {
+	return (*Entry)(unsafe.Add(t.entryBase, uintptr(s>>1)*EntrySize))
+}
+
+// Probe is one lookup of a burst. Probes stand within the caller's own structures, a fixed number of bytes apart.
+type Probe struct {
+	Home Home
+	// Guess is the first slot of the home bucket whose tag matches, to be checked, or none. A tuple that stands
+	// elsewhere gets another one's slot.
+	Guess Slot
+}
+
+// PrefetchIndex starts loading the index lines of n homes, the first one's probe being p.
+func (t *Table) PrefetchIndex(p *Probe, n int, stride uintptr) {
+	prefetchIndex(p, n, stride, t.indexBase)
+}
+
+// Probe fills in n guesses and starts loading the entries that they name.
+func (t *Table) Probe(p *Probe, n int, stride uintptr) {
+	probe(p, n, stride, t.indexBase, t.entryBase)
+}
+
+// Entries is where entry 0 lies, see Entry.
+func (t *Table) Entries() unsafe.Pointer { return t.entryBase }
+
+// guess is Probe for one home.
+func (b *bucket) guess(tag uint8) Slot {
+	i, ok := first(b.match(tag))
+	if !ok {
+		return 0
+	}
+	return b.slots[i]
+}
+
+// probeInGo is what probe does but for the prefetch, for processors without one of their own and for the test that
+// both agree.
+func probeInGo(p *Probe, n int, stride uintptr, buckets unsafe.Pointer) {
+	for i := range uintptr(n) {
+		q := (*Probe)(unsafe.Add(unsafe.Pointer(p), i*stride))
+		b := (*bucket)(unsafe.Add(buckets, uintptr(q.Home.bucket())*bucketSize))
+		q.Guess = b.guess(q.Home.tag())
+	}
+}

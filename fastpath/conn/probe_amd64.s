@@ -1,0 +1,67 @@
+#include "textflag.h"
+
+// func prefetchIndex(p *Probe, n int, stride uintptr, buckets unsafe.Pointer)
+TEXT ·prefetchIndex(SB), NOSPLIT, $0-32
+	MOVQ p+0(FP), SI
+	MOVQ n+8(FP), R10
+	MOVQ stride+16(FP), R12
+	MOVQ buckets+24(FP), DX
+	JMP  check
+
+loop:
+	MOVL        (SI), AX
+	SHRL        $8, AX
+	SHLQ        $6, AX
+	PREFETCHT0 (DX)(AX*1)
+	ADDQ        R12, SI
+	DECQ        R10
+
+check:
+	TESTQ R10, R10
+	JG    loop
+	RET
+
+// func probe(p *Probe, n int, stride uintptr, buckets, entries unsafe.Pointer)
+TEXT ·probe(SB), NOSPLIT, $0-40
+	MOVQ p+0(FP), SI
+	MOVQ n+8(FP), R10
+	MOVQ stride+16(FP), R12
+	MOVQ buckets+24(FP), DX
+	MOVQ entries+32(FP), R8
+	XORL R11, R11
+	JMP  check
+
+loop:
+	// The tag in all bytes of X0, the bucket's line in AX.
+	MOVL    (SI), AX
+	MOVBLZX AL, BX
+	IMUL3L  $0x01010101, BX, BX
+	MOVD    BX, X0
+	PSHUFD  $0, X0, X0
+	SHRL    $8, AX
+	SHLQ    $6, AX
+
+	// A bit of BX for each of the 12 tags that are equal; the lowest one's number in CX.
+	PCMPEQB  (DX)(AX*1), X0
+	PMOVMSKB X0, BX
+	XORL     CX, CX
+	ADDQ     DX, AX
+	ANDL     $0xfff, BX
+	BSFL     BX, CX
+
+	// Its slot, or none. BSF leaves its target alone, and says so, when it finds no bit.
+	MOVL    16(AX)(CX*4), R9
+	CMOVLEQ R11, R9
+	MOVL    R9, 4(SI)
+
+	// Its entry.
+	SHRL        $1, R9
+	SHLQ        $6, R9
+	PREFETCHT0 (R8)(R9*1)
+	ADDQ        R12, SI
+	DECQ        R10
+
+check:
+	TESTQ R10, R10
+	JG    loop
+	RET

@@ -1,0 +1,59 @@
+package conn
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+)
+
+// TestProbeFindsWhatTheSearchInGoFinds fills a table so that buckets overflow and tags collide, and probes for
+// connections, strangers and the home of packets that are no flow.
+func TestProbeFindsWhatTheSearchInGoFinds(t *testing.T) {
+	const capacity = 3000
+	tab := newTable(t, capacity)
+	r := rand.New(rand.NewPCG(21, 22))
+	var homes []Home
+	for range capacity {
+		p := randomTuple(r)
+		back := p.reply(uint32(r.IntN(len(testPeers))))
+		if tab.Insert(p.key(), back.key()) == nil {
+			t.Fatal("no room")
+		}
+		stranger := randomTuple(r)
+		homes = append(homes, tab.homeOf(p.key()), tab.homeOf(back.key()), tab.homeOf(stranger.key()), 0)
+	}
+	r.Shuffle(len(homes), func(i, j int) { homes[i], homes[j] = homes[j], homes[i] })
+	type place struct {
+		before uint64
+		Probe
+		after uint64
+	}
+	const stride = unsafe.Sizeof(place{})
+	found := 0
+	for len(homes) > 0 {
+		n := min(r.IntN(70), len(homes))
+		got := make([]place, n+1)
+		for i, h := range homes[:n] {
+			got[i].Home = h
+		}
+		const untouched = 0xdead
+		got[n].Guess = untouched
+		want := slices.Clone(got)
+		tab.PrefetchIndex(&got[0].Probe, n, stride)
+		tab.Probe(&got[0].Probe, n, stride)
+		probeInGo(&want[0].Probe, n, stride, tab.indexBase)
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v, in Go %v", got, want)
+		}
+		for _, p := range got[:n] {
+			if p.Guess != 0 {
+				found++
+			}
+		}
+		homes = homes[n:]
+	}
+	if found < 3*capacity/2 { // the others stand in their second bucket
+		t.Errorf("only %d slots found for %d tuples", found, 2*capacity)
+	}
+}

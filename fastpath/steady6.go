@@ -1,0 +1,86 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+)
+
+// steady6 is steady for IPv6. Replies are those to clients behind a gateway; a client on a link of ours is looked up
+// by its address.
+func (w *Worker) steady6(frames []port.Frame, items []item) int {
+	items = items[:len(frames)]
+	for i := range frames {
+		f, it := &frames[i], &items[i]
+		d, e := f.Data, w.entry(it.Guess)
+		if it.steady == 0 || it.Kind != packet.Flow6 || e.Backend >= w.realCount {
+			return i
+		}
+		b := w.real(e.Backend)
+		if b.Gen != e.Gen || !w.now.Before(e.Expires) {
+			return i
+		}
+		head, ports := e.Head(), packet.Load32(d, plain6L4)
+		a := (*[4]uint64)(unsafe.Add(d, packet.EthLen+packet.IP6Src))
+		limit := packet.Load8(d, packet.EthLen+packet.IP6HopLimit)
+		var h nexthop.Hop
+		var x *exit
+		if !it.Guess.Reply() {
+			if head&steadyHead != uint64(it.steady)<<32|uint64(ports) ||
+				(e.Addrs[0]^a[0])|(e.Addrs[1]^a[1])|(e.Addrs[2]^a[2])|(e.Addrs[3]^a[3]) != 0 || it.End > b.maxEnd {
+				return i
+			}
+			h = w.hops.Use(b.Hop)
+			x = &w.exits[h.Port()]
+			if !h.Usable() || !x.room() || limit <= b.minTTL {
+				return i
+			}
+			switch b.Mode {
+			case NAT:
+				packet.Store8(d, packet.EthLen+packet.IP6HopLimit, limit-1)
+				a[2], a[3] = b.peer.Addr[0], b.peer.Addr[1]
+				packet.Store16(d, plain6L4+packet.PortsOff+2, b.peer.Port)
+				if it.Proto == packet.ProtoTCP {
+					updateTCP(d, plain6L4, b.ToL4)
+				} else {
+					updateUDP(d, plain6L4, b.ToL4)
+				}
+			case TUN:
+				if !w.encapsulate(f, it, b) {
+					return i
+				}
+			}
+			c := w.total(e.Backend)
+			c.PacketsIn++
+			c.BytesIn += uint64(it.End) - packet.EthLen
+		} else {
+			if uint32(head>>32)&steadyReplyMask != it.steady&^(uint32(conn.Several)<<8)|steadyReply ||
+				uint32(head)<<16|uint32(b.peer.Port) != ports ||
+				(b.peer.Addr[0]^a[0])|(b.peer.Addr[1]^a[1])|(e.Addrs[0]^a[2])|(e.Addrs[1]^a[3]) != 0 {
+				return i
+			}
+			h = w.hops.Use(w.snap.Routes.gateway6(e.Addrs[0], e.Addrs[1], it.hash))
+			x = &w.exits[h.Port()]
+			if !h.Usable() || !x.room() || uint32(it.End) > x.maxEnd || limit <= 1 {
+				return i
+			}
+			packet.Store8(d, packet.EthLen+packet.IP6HopLimit, limit-1)
+			a[0], a[1] = e.Addrs[2], e.Addrs[3]
+			packet.Store16(d, plain6L4+packet.PortsOff, uint16(head>>16))
+			if it.Proto == packet.ProtoTCP {
+				updateTCP(d, plain6L4, b.fromL4)
+			} else {
+				updateUDP(d, plain6L4, b.fromL4)
+			}
+			c := w.total(e.Backend)
+			c.PacketsOut++
+			c.BytesOut += uint64(it.End) - packet.EthLen
+		}
+		e.Touch(w.now, &w.snap.Timeouts)
+		x.put(f, h)
+	}
+	return len(frames)
+}
