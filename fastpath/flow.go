@@ -145,6 +145,11 @@ func (w *Worker) insert(k *conn.Key, index uint32, b *Backend) *conn.Entry {
 	if b.Mode == NAT {
 		rk = w.replyKey(k, index, &addrs)
 		reply = &rk
+		// Another service may lead to the same backend, and the client may use one port for both VIPs. The backend
+		// cannot tell the two connections apart, so its replies belong to the one begun last.
+		if r := w.table.Find(reply); r.Reply {
+			w.forget(r.Entry)
+		}
 	}
 	e := w.table.Insert(k, reply)
 	if e == nil {

@@ -107,6 +107,33 @@ func TestASYNAfterTheEndIsScheduledAnewAtOnce(t *testing.T) {
 	}
 }
 
+// TestServicesWithACommonBackend: a client uses the same port towards two VIPs, one after the other. What the
+// backend sends is about the later connection, whatever is still remembered of the one before.
+func TestServicesWithACommonBackend(t *testing.T) {
+	for _, f := range families {
+		for _, udp := range []bool{false, true} {
+			for port := range uint16(20) { // at other places of the index
+				vips := []string{f.vip, netip.AddrPortFrom(netipAddr(f.vip).Next(), 80).String()}
+				r := newRig(t, []rigService{
+					{vip: vips[0], proto: proto(udp), mode: NAT, peers: []string{f.rs1}},
+					{vip: vips[1], proto: proto(udp), mode: NAT, peers: []string{f.rs1}},
+				})
+				client := netip.AddrPortFrom(netipAddr(f.client), 40000+port).String()
+				for _, vip := range append(vips, vips...) {
+					one(t, r.send(wan, pk{from: client, to: vip, udp: udp, flags: "S"}.frame(t)), lan)
+					answer := pk{from: f.rs1, to: client, udp: udp, flags: "SA", srcMAC: rs1MAC, dstMAC: lanMAC}.frame(t)
+					if s := one(t, r.send(lan, answer), wan); s.src.String() != vip {
+						t.Fatalf("%s: the answer to %s came from %s", client, vip, s.src)
+					}
+				}
+				if n := r.loads[0].Active.Load() + r.loads[0].Inactive.Load() + r.loads[1].Active.Load() + r.loads[1].Inactive.Load(); n != 1 {
+					t.Fatalf("%d connections are counted", n)
+				}
+			}
+		}
+	}
+}
+
 func TestASYNToABackendThatTakesNoneIsScheduledAnew(t *testing.T) {
 	r := newRig(t, tcp4())
 	syn := pk{from: client4, to: vip4, flags: "S"}
