@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/api"
@@ -77,6 +80,57 @@ func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
 	}
 	if got, err := r.reload(); err != nil || len(got) != 0 {
 		t.Errorf("a second reload: %v, %q", err, got)
+	}
+}
+
+// TestTheLaterReloadCounts: the file is replaced while a reload is still reading it, and applied again. What the
+// slow reader has read is older, and must not be what stays in force.
+func TestTheLaterReloadCounts(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	text, err := os.ReadFile(r.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older := strings.Replace(string(text), "weight: 3", "weight: 0", 1)
+	newer := filepath.Join(filepath.Dir(r.file), "newer.yaml")
+	load(t, newer, somePorts+strings.Replace(oneService, "10.0.0.11", "10.0.0.13", 1))
+	if err := errors.Join(os.Remove(r.file), unix.Mkfifo(r.file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	reload := func() {
+		_, err := r.reload()
+		ended <- err
+	}
+	go reload()
+	slow, err := os.OpenFile(r.file, os.O_WRONLY, 0) // returns when the daemon has opened the other end
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(newer, r.file); err != nil {
+		t.Fatal(err)
+	}
+	go reload()
+	left := 2
+	select {
+	case err := <-ended: // it has overtaken the first
+		left--
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, err := slow.WriteString(older); err != nil {
+		t.Fatal(err)
+	}
+	_ = slow.Close()
+	for range left {
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := r.backends(), []string{"web 10.0.0.13:8080 up", "web 10.0.0.12:8080 up"}; !slices.Equal(got, want) {
+		t.Errorf("backends %q, want %q", got, want)
 	}
 }
 

@@ -16,6 +16,8 @@ type controller struct{ d *Daemon }
 // Reload reads the configuration file again and applies it, all or nothing. Weights set at run time give way
 // to the file's.
 func (c *controller) Reload() (changes []string, err error) {
+	c.d.reloads.Lock()
+	defer c.d.reloads.Unlock()
 	cfg, err := conf.Load(c.d.configFile())
 	if err != nil {
 		return nil, err

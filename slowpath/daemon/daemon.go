@@ -60,6 +60,10 @@ type Daemon struct {
 	health  *health.Manager
 	bell    *bell
 
+	// reloads lets one reload end before the next reads the file: of two, the one that read it later must not be
+	// overtaken.
+	reloads sync.Mutex
+
 	// The loop's own.
 	weights map[backendName]int // set at run time, until the next reload
 
