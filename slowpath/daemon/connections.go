@@ -10,8 +10,12 @@ import (
 )
 
 // Connections implements view.Source. It reads the workers' tables while they work: a connection that
-// changes at that moment may be missing.
+// changes at that moment may be missing. The list ends early when the daemon does.
 func (s *source) Connections(service string, limit int) []view.Connection {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
 	_, all := s.placed()
 	byIndex := map[uint32]*placed{}
 	for i := range all {
@@ -21,6 +25,9 @@ func (s *source) Connections(service string, limit int) []view.Connection {
 	for id, w := range s.d.node.Workers() {
 		now := conn.Tick(w.Counters().NowNs / 1e6)
 		w.Dump(func(e *conn.Entry) bool {
+			if s.d.stop.Load() {
+				return false
+			}
 			p := byIndex[e.Backend]
 			if p == nil || p.place.Gen != e.Gen || !now.Before(e.Expires) || service != "" && p.service.Name != service {
 				return true

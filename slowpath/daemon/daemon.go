@@ -60,6 +60,7 @@ type Daemon struct {
 	health  *health.Manager
 	bell    *bell
 
+	gate gate
 	// reloads lets one reload end before the next reads the file: of two, the one that read it later must not be
 	// overtaken.
 	reloads sync.Mutex
@@ -172,6 +173,7 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 	}, time.Now(), d.status)
 	return func() error {
 		defer d.bell.close() // after the workers have gone
+		d.gate.close()
 		if d.node == nil {
 			return nil
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/weirlb/weir/conf"
@@ -15,6 +16,33 @@ import (
 // source tells the API and the metrics what the daemon is doing. What only the loop may touch is read in
 // the loop; a method returns nothing once the daemon goes down.
 type source struct{ d *Daemon }
+
+// gate keeps what the workers count and the devices' figures in memory while somebody reads them: the API and the
+// metrics cut off clients that take too long when the daemon ends, but not what runs on their behalf.
+type gate struct {
+	mu     sync.RWMutex
+	closed bool
+}
+
+// enter reports whether there is still something to read; then leave must follow. Whoever is inside must not enter
+// again.
+func (g *gate) enter() bool {
+	g.mu.RLock()
+	if g.closed {
+		g.mu.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (g *gate) leave() { g.mu.RUnlock() }
+
+// close lets nobody in any more and waits for those inside.
+func (g *gate) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+}
 
 // place is a backend with its place in the data plane, read in one go.
 type placed struct {
@@ -51,6 +79,10 @@ func (s *source) placed() (cfg *conf.Config, out []placed) {
 
 // Services implements view.Source.
 func (s *source) Services() []view.Service {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
 	cfg, all := s.placed()
 	if cfg == nil {
 		return nil
@@ -84,6 +116,10 @@ func (s *source) Services() []view.Service {
 
 // Backends implements view.Source.
 func (s *source) Backends() []view.Backend {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
 	_, all := s.placed()
 	out := make([]view.Backend, 0, len(all))
 	for _, p := range all {
@@ -118,6 +154,10 @@ func since(t time.Time) int64 {
 
 // Workers implements view.Source.
 func (s *source) Workers() []view.Worker {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
 	d := s.d
 	var shares []float64
 	var cores []int
@@ -156,6 +196,10 @@ func (s *source) Workers() []view.Worker {
 
 // Ports implements view.Source.
 func (s *source) Ports() []view.Port {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
 	var cfg *conf.Config
 	s.d.do(func() { cfg = s.d.node.Config() })
 	if cfg == nil {
@@ -188,6 +232,10 @@ func (s *source) Neighbors() (out []view.Neighbor) {
 
 // Drops implements view.Source: every reason on every worker, and the slow path's as worker -1.
 func (s *source) Drops() []view.Drop {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
 	var out []view.Drop
 	add := func(worker int, counts [reason.Count]uint64) {
 		for i, n := range counts {
