@@ -352,6 +352,9 @@ func (w *Worker) sendTo(f *port.Frame, id nexthop.ID) verdict {
 		return drop(reason.NoRoute)
 	}
 	if !h.Usable() {
+		if h.Failed() {
+			return drop(reason.NeighborUnresolved)
+		}
 		k := w.hops.Key(id)
 		w.setSource(f, out)
 		w.puntNeighbor(f, &k)

@@ -275,6 +275,17 @@ func TestAPacketWithoutItsNeighboursMACIsPuntedReadyToSend(t *testing.T) {
 	}
 }
 
+func TestPacketsToAHopThatDoesNotAnswerAreDroppedAtOnce(t *testing.T) {
+	r := newRig(t, tcp4())
+	r.hops.Set(r.hop(lan, "10.0.0.11", [6]byte{}), [6]byte{}, nexthop.Failed)
+	if got := r.backendOf(pk{from: client4, to: vip4, flags: "S"}); got != "" {
+		t.Fatalf("it went to %s", got)
+	}
+	if got := r.reasons(); len(got) != 1 || got["neighbor_unresolved"] != 1 {
+		t.Errorf("reasons %v", got)
+	}
+}
+
 func TestRepliesToAClientOnTheLinkGoStraightToIt(t *testing.T) {
 	r := newRig(t, tcp4())
 	client := "203.0.113.77:5000"

@@ -33,10 +33,12 @@ type Key struct {
 // State of a record, as the packet path sees it.
 type State uint8
 
-// The states. Zero means no usable MAC: frames for it are punted for the slow path to queue.
+// The states. Zero means no usable MAC yet: frames for it are punted for the slow path to queue. Frames for a Failed one
+// are dropped where they are: traffic for a dead backend must not crowd out what the slow path has to hear of.
 const (
 	Unresolved State = iota
 	Reachable
+	Failed
 )
 
 // Hop is a record's changing part, packed in a word: bits 0-47 the MAC as the 6 bytes lie in memory
@@ -45,6 +47,9 @@ type Hop uint64
 
 // Usable reports whether the MAC may be written into a frame.
 func (h Hop) Usable() bool { return State(h>>56) == Reachable }
+
+// Failed reports whether the neighbour is known not to answer.
+func (h Hop) Failed() bool { return State(h>>56) == Failed }
 
 // Port is the port the neighbour is on.
 func (h Hop) Port() uint8 { return uint8(h >> 48) }

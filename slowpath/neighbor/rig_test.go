@@ -218,6 +218,8 @@ func checkInvariants(t testing.TB, table *Table) {
 		switch {
 		case e.key != k || table.hops.Lookup(&k) != e.id || h.Port() != k.Port:
 			t.Fatalf("%s: the workers know it as another", e.addr)
+		case h.Failed() != (e.state == failed):
+			t.Fatalf("%s is %s, for the workers failed: %v", e.addr, e.state, h.Failed())
 		case h.Usable() != e.usable():
 			t.Fatalf("%s is %s, for the workers usable: %v", e.addr, e.state, h.Usable())
 		case e.usable() && (h.MAC() != e.mac || !unicast(e.mac)):

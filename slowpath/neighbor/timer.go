@@ -155,7 +155,7 @@ func (t *Table) ask(e *entry, to [6]byte) {
 // fail gives a neighbour up that does not answer.
 func (t *Table) fail(e *entry) {
 	e.state, e.since, e.mac, e.tries = failed, t.now, [6]byte{}, 0
-	t.hops.Set(e.id, e.mac, nexthop.Unresolved)
+	t.hops.Set(e.id, e.mac, nexthop.Failed)
 	t.dropQueue(e, reason.NeighborUnresolved)
 	t.timers.set(e, t.now.Add(FailedTime))
 }

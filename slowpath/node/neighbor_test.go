@@ -77,7 +77,15 @@ func TestPacketsForADeadNeighborAreCounted(t *testing.T) {
 	r.pass(neighbor.MaxTries * neighbor.RetryInterval)
 	r.expectDrops(reason.NeighborUnresolved, 1)
 	r.send(wan, vipSyn(40001)...)
-	r.expectDrops(reason.NeighborUnresolved, 2)
+	// The slow path has nothing to do with this one any more.
+	r.expectDrops(reason.NeighborUnresolved, 1)
+	c := r.node.Workers()[0].Counters()
+	if c.Reasons[reason.NeighborUnresolved] != 1 || c.Reasons[reason.PuntNeighbor] != 1 {
+		t.Errorf("the worker dropped %d and punted %d", c.Reasons[reason.NeighborUnresolved], c.Reasons[reason.PuntNeighbor])
+	}
+	r.pass(neighbor.FailedTime)
+	r.send(lan, isAt(server, serverMAC, lanOwn, lanMAC)...)
+	r.expect("sent", r.send(wan, vipSyn(40001)...), "lan: 00:01:0b tcp 203.0.113.9:40001 > 10.0.0.11:8080")
 }
 
 // Within the second that the gratuitous ARP arrives.
