@@ -55,6 +55,10 @@ race: ## the same under the race detector
 dpdk: ## tests of the cgo packages on virtual devices (root)
 	$(GO) test ./dpdk/... ./cmd/...
 
+.PHONY: profiles
+profiles: ## tests of the profiles for TRex and pktgen (Python, Lua)
+	@scripts/profiles
+
 .PHONY: e2e
 e2e: setup build ## tests that run bin/weir (root)
 	$(GO) test -count=1 ./internal/e2e/...

@@ -4,6 +4,8 @@ local traffic = require "traffic"
 
 local device = {}
 
+local first_port = 1024 -- of the clients'
+
 -- What can be set, here or in the environment: WEIR_TARGET=203.0.113.10 sets target.
 device.defaults = {
     tx = 0, rx = 1,                      -- pktgen's ports at Weir's port to the clients and at that to the backends
@@ -11,7 +13,7 @@ device.defaults = {
     target = "198.18.0.10", port = 80,   -- the virtual service
     protocol = "udp",                    -- udp or tcp
     clients = "198.18.16.1",             -- the first client
-    flows = 1000,                        -- see README.md: how many there are in truth depends on pktgen's buffers
+    flows = 10000,                       -- rounded up a little; no more than pktgen has frames for
     gbps = 0,                            -- speed of the links; 0: what pktgen says
     duration = 60, search_duration = 10, -- seconds of the trials that count, and of those that lead there
     tolerance = 0, resolution = 0.5, retries = 0,
@@ -23,6 +25,9 @@ device.defaults = {
     loads = "10,50,90,100",              -- percent: of the no-drop rate for latency, of line rate for a SYN flood
     label = "", out = "result.json",
 }
+
+-- pktgen prepares a queue's frames before it starts, 24576 of them in version 23.03, and sends these again and again.
+local prepared = 24000
 
 -- settings is the defaults with what getenv knows.
 function device.settings(getenv)
@@ -36,6 +41,9 @@ function device.settings(getenv)
     end
     if not out.mac:match("^%x%x:%x%x:%x%x:%x%x:%x%x:%x%x$") then
         error("WEIR_MAC must be the MAC of Weir's port to the clients, such as 02:00:00:00:00:01: weir show ports has it", 0)
+    end
+    if out.flows > prepared then
+        error("WEIR_FLOWS must be at most " .. prepared .. ": pktgen has no frames for more. TRex has", 0)
     end
     return out
 end
@@ -61,7 +69,15 @@ function device.open(pg, settings)
     pg.set(d.tx, "count", 0)
     pg.set_mac(d.tx, "dst", settings.mac)
     pg.set_proto(d.tx, settings.protocol)
-    d:ranges()
+    -- Packets with a time stamp are made after the single packet; they are UDP whatever its protocol is.
+    pg.set_ipaddr(d.tx, "dst", settings.target)
+    pg.set_ipaddr(d.tx, "src", settings.clients .. "/32")
+    pg.set(d.tx, "sport", first_port)
+    pg.set(d.tx, "dport", settings.port)
+    local addresses, ports = traffic.spread(settings.flows)
+    d.flows = addresses * ports
+    d:ranges(settings.clients, addresses, ports)
+    d:flags("ack")
     return d
 end
 
@@ -77,23 +93,21 @@ function Device:link_gbps()
     return slowest / 1000
 end
 
--- ranges lets the clients' addresses and ports go through all flows.
-function Device:ranges()
+-- ranges lets so many clients' addresses, from first on, and ports come up in turn.
+function Device:ranges(first, addresses, ports)
     local r, s, tx = self.pg.range, self.s, self.tx
-    local addresses, ports = traffic.spread(s.flows)
-    self.flows = addresses * ports
-    local function range(set, first, last, step, zero)
-        set(tx, "start", first)
-        set(tx, "min", first)
-        set(tx, "max", last)
-        set(tx, "inc", first == last and zero or step)
+    local function range(set, from, to, step, zero)
+        set(tx, "start", from)
+        set(tx, "min", from)
+        set(tx, "max", to)
+        set(tx, "inc", from == to and zero or step)
     end
     r.dst_mac(tx, "start", s.mac)
     r.ip_proto(tx, s.protocol)
     range(r.dst_ip, s.target, s.target, "0.0.0.0", "0.0.0.0")
     range(r.dst_port, s.port, s.port, 0, 0)
-    range(r.src_ip, s.clients, traffic.ipv4(s.clients, addresses - 1), "0.0.0.1", "0.0.0.0")
-    range(r.src_port, 1024, 1024 + ports - 1, 1, 0)
+    range(r.src_ip, first, traffic.ipv4(first, addresses - 1), "0.0.0.1", "0.0.0.0")
+    range(r.src_port, first_port, first_port + ports - 1, 1, 0)
     self.pg.set_range(tx, "on")
 end
 
@@ -132,19 +146,20 @@ function Device:send(percent, seconds)
     return self:counters(self.tx).opackets, self:counters(self.rx).ipackets
 end
 
--- flags sets TCP flags; the name and form of the command have changed with pktgen's versions.
+-- flags sets the TCP flags of what is sent to syn or ack. Lua has no function for it, so a command file does it; the
+-- command has changed with pktgen's versions.
 function Device:flags(name)
     if self.s.protocol ~= "tcp" then return end
-    if self.pg.set_tcp_flags then
-        self.pg.set_tcp_flags(self.tx, name)
+    local file = os.tmpname()
+    local f = assert(io.open(file, "w"))
+    if self.pg.set_tcp_flags then -- has come with the new command
+        f:write("range ", self.tx, " tcp flags ", name, "\n")
     else
-        local file = os.tmpname()
-        local f = assert(io.open(file, "w"))
-        f:write("set ", self.tx, " tcp flag clr all\nset ", self.tx, " tcp flag set ", name, "\n")
-        f:close()
-        self.pg.run("cmd", file, "")
-        os.remove(file)
+        f:write("range ", self.tx, " tcp flag clr all\nrange ", self.tx, " tcp flag set ", name, "\n")
     end
+    f:close()
+    self.pg.run("cmd", file, "")
+    os.remove(file)
 end
 
 -- trial makes one of search.lua's. Each flow is made known before: of TCP, Weir forwards nothing before a SYN.
@@ -161,22 +176,12 @@ function Device:trial(percent, seconds)
     return {percent = percent, seconds = seconds, asked = asked, sent = sent, received = received}
 end
 
--- flood turns to SYNs from random sources, 16.0.0.0 to 31.255.255.255 and any port. The NIC has to compute checksums.
+-- flood turns to SYNs, each from another address from 16.0.0.0 on and another port, as many as frames are prepared; the
+-- next trial goes on with others. pktgen's random bits would need a NIC that corrects the checksums, and have no effect in
+-- version 23.03.
 function Device:flood()
-    local pg = self.pg
-    pg.set_range(self.tx, "off")
-    pg.set_ipaddr(self.tx, "dst", self.s.target)
-    pg.set_ipaddr(self.tx, "src", self.s.clients .. "/16")
-    pg.set(self.tx, "dport", self.s.port)
+    self:ranges("16.0.0.0", 2 ^ 28, 60000)
     self:flags("syn")
-    pg.rnd(self.tx, 0, 26, "0001" .. ("X"):rep(28))
-    pg.rnd(self.tx, 1, 34, ("X"):rep(16) .. ("."):rep(16))
-end
-
--- calm takes the random sources back.
-function Device:calm()
-    self.pg.rnd(self.tx, 0, 26, "off")
-    self.pg.rnd(self.tx, 1, 34, "off")
 end
 
 return device

@@ -49,11 +49,11 @@ function measure.loss(d, sizes)
     end)
 end
 
--- synflood is shares of line rate in SYNs from random sources.
+-- synflood is shares of line rate in SYNs, each from another source.
 function measure.synflood(d, sizes, loads)
     d.s.learn_seconds = 0
     d:flood()
-    local out = each(sizes, function(size)
+    return each(sizes, function(size)
         d:size(size)
         return {size = size, line_pps = d:line_pps(), points = each(loads, function(percent)
             local trial = d:trial(percent, d.s.duration)
@@ -62,8 +62,6 @@ function measure.synflood(d, sizes, loads)
             return point
         end)}
     end)
-    d:calm()
-    return out
 end
 
 -- latency is at percentages of the no-drop rate; pktgen knows the least, the mean and the greatest.
@@ -82,7 +80,9 @@ function measure.latency(d, sizes, loads)
             local point = described(trial)
             point.share = load / 100
             if lat.num_pkts > 0 then
-                point.us = {samples = lat.num_pkts, min = lat.min_us, mean = lat.avg_us, max = lat.max_us}
+                -- Version 23.03 computes the mean only while its latency page is on the screen.
+                local mean = lat.avg_us > 0 and lat.avg_us or nil
+                point.us = {samples = lat.num_pkts, min = lat.min_us, mean = mean, max = lat.max_us}
             end
             return point
         end)
