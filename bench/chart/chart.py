@@ -156,7 +156,8 @@ def draw_curves(docs, title, x_label, y_label, points_of):
         curves += [(name + suffix, points) for suffix, points in points_of(result) if points]
     if not curves:
         raise ResultError("there is nothing to draw: no point was measured")
-    svg = Svg(title, x_label, y_label, max(x for _, ps in curves for x, _ in ps), max(y for _, ps in curves for _, y in ps))
+    svg = Svg(title, x_label, y_label, max(x for _, ps in curves for x, _ in ps),
+              1.2 * max(y for _, ps in curves for _, y in ps))
     for tick in ticks(svg.x_top):
         if tick <= svg.x_top:
             svg.text(svg.x(tick), HEIGHT - BOTTOM + 18, "%g" % round(tick, 9), "middle")

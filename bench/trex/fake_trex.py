@@ -116,7 +116,9 @@ class FakeClient:
 
     def set_l3_mode(self, port, src_ipv4, dst_ipv4, vlan=None):
         if port not in self.service:
-            raise STLError("port %d is not in service mode" % port)
+            raise AssertionError("port %d is not in service mode" % port)
+        if self.arp == "unresolved":
+            raise STLError("ARP resolution failed")
 
     def remove_all_streams(self, ports=None):
         for p in ports:

@@ -85,6 +85,8 @@ class Generator:
         try:
             self.client.set_l3_mode(port=port, src_ipv4=own, dst_ipv4=other)
             mac = self.client.get_port_info(ports=[port])[0]["arp"]
+        except self.api.STLError:
+            mac = "unresolved"
         finally:
             self.client.set_service_mode(ports=[port], enabled=False)
         if mac in ("-", "unresolved"):
