@@ -71,6 +71,21 @@ fuzz: ## every fuzzer for FUZZTIME (1m)
 bench-go: ## Go's benchmarks of the pure packages
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem $$(scripts/pure)
 
+.PHONY: bench-tools
+bench-tools: ## what make bench runs: bin/weir, bin/weirbench and a source of traffic
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory build
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o bin/weirbench ./bench/weirbench
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod bin
+
+.PHONY: bench
+bench: bench-tools ## Weir against testpmd in every mode, about 10 minutes on 2 idle cores (root)
+	bin/weirbench
+
+.PHONY: bench-quick
+bench-quick: bench-tools ## the heart of it in a minute (root)
+	bin/weirbench -quick
+
 .PHONY: lint
 lint: ## gofmt, vet, and golangci-lint and shellcheck where they are installed
 	@scripts/lint

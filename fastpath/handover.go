@@ -39,6 +39,16 @@ func (h *Handover) publish(from int) {
 	}
 }
 
+// Waiting is how many frames are on their way between workers, none of which may run.
+func (h *Handover) Waiting() (n int) {
+	for _, r := range h.rings {
+		if r != nil {
+			n += r.Len()
+		}
+	}
+	return n
+}
+
 // drain empties the queues to a worker. All workers have stopped, each at the end of a round.
 func (h *Handover) drain(to int) []port.Frame {
 	var all []port.Frame

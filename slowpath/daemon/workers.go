@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/fastpath/reason"
 )
 
 // startWorkers runs every worker on a thread of its own. It returns once all of them poll, or with the
@@ -25,6 +26,7 @@ func (d *Daemon) startWorkers(cfg *conf.Config) (func() error, error) {
 	down := func() error {
 		d.stop.Store(true)
 		d.workers.Wait()
+		d.logTotals()
 		return nil
 	}
 	for range workers {
@@ -33,6 +35,25 @@ func (d *Daemon) startWorkers(cfg *conf.Config) (func() error, error) {
 		}
 	}
 	return down, nil
+}
+
+// logTotals tells what became of all packets, once no worker runs: the figures of weir show workers and weir show drops
+// are exact only then. Waiting are those on their way from worker to worker.
+func (d *Daemon) logTotals() {
+	var in, out, own, dropped, punted uint64
+	for _, w := range d.node.Workers() {
+		c := w.Counters()
+		in, out, own = in+c.In, out+c.Out, own+c.Own
+		for r, n := range c.Reasons {
+			if reason.Reason(r).Punt() {
+				punted += n
+			} else {
+				dropped += n
+			}
+		}
+	}
+	d.log.Info("workers stopped", "packets_in", in, "packets_out", out, "packets_own", own,
+		"packets_dropped", dropped, "packets_punted", punted, "packets_waiting", d.node.Waiting())
 }
 
 func (d *Daemon) runWorker(w *fastpath.Worker, id, core int, idle fastpath.Idle, started chan<- error) {

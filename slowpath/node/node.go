@@ -77,6 +77,7 @@ type Node struct {
 	compiler  *compile.Compiler
 	snapshot  atomic.Pointer[fastpath.Snapshot]
 	workers   []*fastpath.Worker
+	handover  *fastpath.Handover
 	punts     []*ring.Packets
 	inject    []*injector
 	drops     [reason.Count]atomic.Uint64
@@ -127,10 +128,10 @@ func (n *Node) addWorkers(o Options) error {
 		infos[i].Own4 = errorSource(c, netip.IPv4Unspecified())
 		infos[i].Own6 = errorSource(c, netip.IPv6Unspecified())
 	}
-	handover := fastpath.NewHandover(len(o.Queues))
+	n.handover = fastpath.NewHandover(len(o.Queues))
 	for id, queues := range o.Queues {
 		w, err := fastpath.NewWorker(fastpath.Options{
-			ID: id, Ports: infos, Queues: queues, Neighbors: n.hops, Snapshot: &n.snapshot, Handover: handover,
+			ID: id, Ports: infos, Queues: queues, Neighbors: n.hops, Snapshot: &n.snapshot, Handover: n.handover,
 			Punts: n.punts[id], Inject: n.inject[id].ring, MaxConnections: o.Config.Dataplane.MaxConnections,
 			Hugepages: o.Hugepages, Seed: o.Seed, Unhurried: o.Unhurried,
 		})
@@ -164,6 +165,9 @@ func (n *Node) Close() error {
 
 // Workers are the node's workers, by number.
 func (n *Node) Workers() []*fastpath.Worker { return n.workers }
+
+// Waiting is how many frames are on their way between workers, none of which may run.
+func (n *Node) Waiting() int { return n.handover.Waiting() }
 
 // Config is the configuration in force.
 func (n *Node) Config() *conf.Config { return n.cfg }

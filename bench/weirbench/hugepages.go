@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const (
+	pagesFile = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+	freeFile  = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
+	pageMB    = 2
+)
+
+// pages are the huge pages that the benchmark has added to those there were.
+type pages struct {
+	mu    sync.Mutex
+	added int
+}
+
+func readNumber(name string) (int, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}
+
+// want sees to mb megabytes in free huge pages. With 0 it takes back what it added.
+func (p *pages) want(mb int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	total, err := readNumber(pagesFile)
+	if err != nil {
+		return fmt.Errorf("the benchmark needs huge pages of 2 MB, which this kernel does not have: %w", err)
+	}
+	free, err := readNumber(freeFile)
+	if err != nil {
+		return err
+	}
+	need := (mb + pageMB - 1) / pageMB
+	change := max(need-free, -p.added)
+	if change == 0 {
+		return nil
+	}
+	if err := os.WriteFile(pagesFile, []byte(strconv.Itoa(total+change)), 0); err != nil {
+		return fmt.Errorf("%d MB in huge pages are needed, of which %d are free: run as root, or let root run: echo %d > %s", mb, free*pageMB, total+change, pagesFile)
+	}
+	now, err := readNumber(pagesFile)
+	if err != nil {
+		return err
+	}
+	p.added += now - total
+	if now < total+change {
+		return fmt.Errorf("%d MB in huge pages are needed, but the kernel gives only %d MB: free some memory, or measure fewer flows with -flows", mb, (free+now-total)*pageMB)
+	}
+	return nil
+}
