@@ -23,6 +23,8 @@ type options struct {
 	window, settle     time.Duration
 	modes, fams, flows string
 
+	verbose bool
+
 	tmp        string // for captures and configurations, removed at the end
 	pages      pages
 	files      map[string]int // captures written so far, and how many packets are in them
@@ -45,6 +47,7 @@ func main() {
 	flag.StringVar(&o.modes, "modes", "nat,tun,dr", "the modes to measure")
 	flag.StringVar(&o.fams, "families", "v4,v6", "the families")
 	flag.StringVar(&o.flows, "flows", "256,64K,1M,8M", "the numbers of connections")
+	flag.BoolVar(&o.verbose, "v", false, "tell how long everything takes")
 	quick := flag.Bool("quick", false, "the heart of it in a minute: changes the defaults of what to measure and for how long")
 	flag.Parse()
 	if *quick {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"time"
 )
 
 // figures are the rounds of one trial, in Mpps.
@@ -57,26 +59,39 @@ func (f figures) result(t *trial) result {
 
 // run measures a trial: Weir and testpmd, started once each, in turn on the same core.
 func (o *options) run(t *trial) (res result, err error) {
+	t0 := time.Now()
+	lap := func(what string) {
+		if o.verbose {
+			fmt.Fprintf(os.Stderr, "  %s %.1fs\n", what, time.Since(t0).Seconds())
+		}
+		t0 = time.Now()
+	}
 	if err := o.provide(t); err != nil {
 		return res, err
 	}
+	lap("captures")
 	if err := o.pages.want(t.testpmdMB()); err != nil {
 		return res, err
 	}
+	lap("pages")
 	m, err := startTestpmd(o, t)
 	if err != nil {
 		return res, err
 	}
+	lap("testpmd started")
 	if err := o.pages.want(t.weirMB()); err != nil { // of what testpmd has left
 		return res, err
 	}
+	lap("pages")
 	w, err := startWeir(o, t)
 	if err != nil {
 		return res, err
 	}
+	lap("weir started")
 	if err := w.fill(t.flows); err != nil {
 		return res, err
 	}
+	lap("connections made")
 	if err := w.p.pause(); err != nil {
 		return res, err
 	}
@@ -101,13 +116,16 @@ func (o *options) run(t *trial) (res result, err error) {
 			}
 		}
 	}
+	lap("measured")
 	if err := m.end(); err != nil {
 		return res, err
 	}
+	lap("testpmd ended")
 	all, err := w.end()
 	if err != nil {
 		return res, err
 	}
+	lap("weir ended")
 	res = f.result(t)
 	res.Dropped = lost
 	if err := all.balance(); err != nil {
