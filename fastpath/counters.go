@@ -28,6 +28,8 @@ type Counters struct {
 	Expired    uint64
 	Evicted    uint64
 	Reasons    [reason.Count]uint64
+	Gaps       [GapBuckets]uint64 // rounds, by the time since the one before: see GapBound
+	GapNs      uint64             // the sum of those times
 }
 
 // BackendCounters are one backend's totals on one worker. Packets and bytes count IP packets as received;

@@ -47,6 +47,7 @@ func (w *Worker) Poll() int {
 	w.sweep(total == 0)
 	w.punts.Ring()
 	w.counters.Polls++
+	w.countGap()
 	w.busy = total > 0
 	return total
 }

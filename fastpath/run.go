@@ -45,6 +45,7 @@ func (w *Worker) Run(stop *atomic.Bool, idle Idle) {
 		case Sleep:
 			if w.nowNs-quiet > uint64(linger) && w.flushed() {
 				takeNap()
+				w.polledNs = 0
 			}
 		}
 	}

@@ -75,7 +75,8 @@ type Worker struct {
 	states    []sched.State
 	now       conn.Tick
 	nowNs     uint64
-	busy      bool // the round before had packets
+	polledNs  uint64 // nowNs of the round before; 0 if the worker has napped since
+	busy      bool   // the round before had packets
 	icmp      limiter
 	ids       uint16 // of outer IPv4 headers
 	unhurried bool

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/health"
@@ -171,7 +172,7 @@ func (s *source) Workers() []view.Worker {
 		v := view.Worker{
 			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver,
 			Connections: int(c.Live), MaxConnections: w.MaxConnections(), Evicted: c.Evicted,
-			Steering: "software",
+			Steering: "software", PollGaps: pollGaps(&c),
 		}
 		if len(d.node.Workers()) == 1 {
 			v.Steering = "none needed"
@@ -192,6 +193,17 @@ func (s *source) Workers() []view.Worker {
 		out = append(out, v)
 	}
 	return out
+}
+
+func pollGaps(c *fastpath.Counters) view.Gaps {
+	g := view.Gaps{SumNs: c.GapNs, Buckets: []view.Gap{}}
+	for i, n := range c.Gaps {
+		if n > 0 {
+			g.Count += n
+			g.Buckets = append(g.Buckets, view.Gap{LeNs: fastpath.GapBound(i), Count: n})
+		}
+	}
+	return g
 }
 
 // Ports implements view.Source.

@@ -98,6 +98,7 @@ func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
 	workerMaxConnections.send(ch, float64(w.MaxConnections), id)
 	workerEvicted.send(ch, float64(w.Evicted), id)
 	workerBusy.send(ch, w.BusyShare, id)
+	workerPollGap.sendGaps(ch, w.PollGaps, id)
 }
 
 func collectPort(ch chan<- prometheus.Metric, p view.Port) {

@@ -73,6 +73,7 @@ var (
 	workerMaxConnections = gauge("worker_max_connections", "Most entries that a worker's connection table takes.", "worker")
 	workerEvicted        = counter("worker_connections_evicted_total", "Connections that gave their place in a full table to a new one.", "worker")
 	workerBusy           = gauge("worker_busy_ratio", "Share of the last second that a worker spent on packets.", "worker")
+	workerPollGap        = newFamily(histogram, "worker_poll_gap_seconds", "Time from one of a worker's looks at its queues to the next, without its naps when idle.", []string{"worker"})
 )
 
 var (

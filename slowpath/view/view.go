@@ -82,6 +82,21 @@ type Worker struct {
 	MaxConnections int     `json:"max_connections"`
 	Evicted        uint64  `json:"connections_evicted"`
 	BusyShare      float64 `json:"busy_share"` // of the last second, 0 to 1: time in bursts that had packets
+	PollGaps       Gaps    `json:"poll_gaps"`
+}
+
+// Gaps tells how long a worker has been away from its queues between one round and the next, since the start. Naps
+// of a worker without packets are left out.
+type Gaps struct {
+	Count   uint64 `json:"count"`
+	SumNs   uint64 `json:"sum_ns"`
+	Buckets []Gap  `json:"buckets"` // those that are not empty, in order
+}
+
+// Gap is how many gaps were longer than those of the bucket before and at most LeNs nanoseconds long.
+type Gap struct {
+	LeNs  uint64 `json:"le_ns"`
+	Count uint64 `json:"count"`
 }
 
 // Port is one network port.

@@ -123,11 +123,14 @@ func Sample() *Source {
 				ID: 0, Core: 1, PacketsIn: 20_010_331, PacketsOut: 20_008_112, Own: 212, Dropped: 2_007,
 				Punted: 424, HandedOver: 10_002_004, Steering: "software",
 				Connections: 2_410, MaxConnections: 1_000_000, BusyShare: 0.314,
+				PollGaps: view.Gaps{Count: 1_000_003, SumNs: 900_100_000, Buckets: []view.Gap{
+					{LeNs: 895, Count: 1_000_000}, {LeNs: 1023, Count: 2}, {LeNs: 57_343, Count: 1},
+				}},
 			},
 			{
 				ID: 1, Core: -1, PacketsIn: 14_344_009, PacketsOut: 14_343_998, Own: 96, Dropped: 11,
 				Punted: 96, HandedOver: 7_120_000, Steering: "software",
-				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, BusyShare: 1,
+				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, BusyShare: 1, PollGaps: view.Gaps{Buckets: []view.Gap{}},
 			},
 		},
 		PortList: []view.Port{{
