@@ -76,6 +76,8 @@ bench-tools: ## what make bench runs: bin/weir, bin/weirbench and a source of tr
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory build
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o bin/weirbench ./bench/weirbench
+	gcc -std=gnu11 -Wall -Wextra -O3 -fPIC -shared $$(pkg-config --cflags libdpdk) -o bin/weirsource.so bench/source/source.c \
+		-Wl,--as-needed $$(pkg-config --libs libdpdk) -ldl
 	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod bin
 
 .PHONY: bench

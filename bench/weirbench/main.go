@@ -5,9 +5,10 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -17,84 +18,76 @@ import (
 
 // options are the command's flags and what belongs to the whole run.
 type options struct {
-	weir, out          string
-	core, mainCore     int
-	rounds             int
-	window, settle     time.Duration
-	modes, fams, flows string
+	weir, source, out, docs      string
+	core, mainCore               int
+	rounds                       int
+	window, settle, liveFor      time.Duration
+	what, modes, families, flows string
+	table                        int // connections of the tests with new ones
+	verbose                      bool
 
-	verbose bool
-
+	stdout     io.Writer
+	isolated   bool   // in a network namespace of its own
 	tmp        string // for captures and configurations, removed at the end
 	pages      pages
 	files      map[string]int // captures written so far, and how many packets are in them
 	unbalanced []string       // runs whose counters do not add up
 }
 
-// quickly are the flags of a quick run.
-var quickly = map[string]string{"rounds": "3", "window": "300ms", "settle": "150ms", "families": "v4", "flows": "256,64K,1M"}
+// quickly are the flags of a quick run that differ from a whole one's.
+var quickly = map[string]string{
+	"what": "grid", "families": "v4", "flows": "256,64K,1M", "rounds": "3", "window": "250ms", "settle": "100ms", "docs": "",
+}
 
 func main() {
-	o := &options{files: map[string]int{}}
-	last := runtime.NumCPU() - 1
-	flag.StringVar(&o.weir, "weir", "bin/weir", "the `program` to measure")
-	flag.StringVar(&o.out, "out", "bench/out", "the `directory` for latest.json")
-	flag.IntVar(&o.core, "core", last, "the core to measure on")
-	flag.IntVar(&o.mainCore, "main-core", max(last-1, 0), "the core for everything else, and for a second worker")
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the figures are their medians")
-	flag.DurationVar(&o.window, "window", 500*time.Millisecond, "what is measured of each program in each round")
-	flag.DurationVar(&o.settle, "settle", 200*time.Millisecond, "how long a program runs before that")
-	flag.StringVar(&o.modes, "modes", "nat,tun,dr", "the modes to measure")
-	flag.StringVar(&o.fams, "families", "v4,v6", "the families")
-	flag.StringVar(&o.flows, "flows", "256,64K,1M,8M", "the numbers of connections")
-	flag.BoolVar(&o.verbose, "v", false, "tell how long everything takes")
-	quick := flag.Bool("quick", false, "the heart of it in a minute: changes the defaults of what to measure and for how long")
-	flag.Parse()
-	if *quick {
-		given := map[string]bool{}
-		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range quickly {
-			if !given[name] {
-				_ = flag.Set(name, value)
-			}
+	if len(os.Args) > 1 && os.Args[1] == "bare" {
+		if err := bare(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "weirbench bare:", err)
+			os.Exit(1)
 		}
+		return
 	}
+	o := &options{files: map[string]int{}, stdout: os.Stdout}
+	o.parse()
+	o.isolated = isolate()
 	os.Exit(o.main())
 }
 
-func (o *options) main() int {
+func (o *options) parse() {
+	last := runtime.NumCPU() - 1
+	flag.StringVar(&o.weir, "weir", "bin/weir", "the `program` to measure")
+	flag.StringVar(&o.source, "source", "bin/weirsource.so", "the compiled bench/source/source.c")
+	flag.StringVar(&o.out, "out", "bench/out", "the `directory` for latest.json")
+	flag.StringVar(&o.docs, "docs", "docs", "the `directory` of performance.md and charts/, to write tables and charts into; empty: none")
+	flag.IntVar(&o.core, "core", last, "the `core` to measure on")
+	flag.IntVar(&o.mainCore, "main-core", max(last-1, 0), "the `core` for everything else, and for a second worker")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the figures are their medians")
+	flag.DurationVar(&o.window, "window", 400*time.Millisecond, "what is measured of each program in each round")
+	flag.DurationVar(&o.settle, "settle", 150*time.Millisecond, "how long a program runs before that")
+	flag.DurationVar(&o.liveFor, "live-for", 10*time.Second, "how long reloads and changes of health go on")
+	flag.StringVar(&o.what, "what", strings.Join(parts, ","), "what to measure")
+	flag.StringVar(&o.modes, "modes", "nat,tun,dr", "the modes to measure")
+	flag.StringVar(&o.families, "families", "v4,v6", "the families")
+	flag.StringVar(&o.flows, "flows", "256,64K,1M,8M", "the numbers of connections of the grid, each a power of two")
+	table := flag.String("table", "8M", "the number of connections that the table is for where all are new, a power of two")
+	flag.BoolVar(&o.verbose, "v", false, "tell how long everything takes")
+	quick := flag.Bool("quick", false, "the heart of it in a minute: other defaults for what to measure, and for how long")
+	flag.Parse()
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, value := range quickly {
+		if *quick && !given[name] {
+			_ = flag.Set(name, value)
+		}
+	}
 	var err error
-	if o.tmp, err = os.MkdirTemp("", "weirbench"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if o.table, err = parseFlows(*table); err != nil {
+		fmt.Fprintln(os.Stderr, "weirbench: -table:", err)
+		os.Exit(2)
 	}
-	clean := func() {
-		killAll()
-		_ = o.pages.want(0)
-		_ = os.RemoveAll(o.tmp)
-	}
-	defer clean()
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		<-interrupted
-		clean()
-		os.Exit(130)
-	}()
-	if err := o.measure(); err != nil {
-		fmt.Fprintln(os.Stderr, "weirbench:", err)
-		return 1
-	}
-	for _, u := range o.unbalanced {
-		fmt.Fprintln(os.Stderr, "weirbench:", u)
-	}
-	if len(o.unbalanced) > 0 {
-		return 1
-	}
-	return 0
 }
 
-// parseFlows takes a number with K or M for powers of two.
+// parseFlows takes a power of two, with K or M for 1024 or 1048576 times as many.
 func parseFlows(s string) (int, error) {
 	digits := strings.TrimRight(s, "KM")
 	n, err := strconv.Atoi(digits)
@@ -104,50 +97,67 @@ func parseFlows(s string) (int, error) {
 	case "M":
 		n <<= 20
 	}
-	if err != nil || n < services || n > 1<<clientBits || len(s)-len(digits) > 1 {
-		return 0, fmt.Errorf("-flows: %q is not a number from %d to 16M, with K or M for 1024 or 1048576 times as many", s, services)
+	if err != nil || n < services || n > 1<<clientBits || n&(n-1) != 0 || len(s)-len(digits) > 1 {
+		return 0, fmt.Errorf("%q is not a power of two from %d to 16M, with K or M for 1024 or 1048576 times as many", s, services)
 	}
 	return n, nil
 }
 
-func (o *options) measure() error {
-	var results []result
-	for _, mode := range strings.Split(o.modes, ",") {
-		for _, f := range families {
-			if !strings.Contains(o.fams, f.name) {
-				continue
-			}
-			for _, text := range strings.Split(o.flows, ",") {
-				n, err := parseFlows(text)
-				if err != nil {
-					return err
-				}
-				t := &trial{mode: mode, family: f, flows: n, workers: 1, traffic: established}
-				r, err := o.run(t)
-				if err != nil {
-					return fmt.Errorf("%v: %w", t, err)
-				}
-				results = append(results, r)
-				fmt.Printf("%-4s %s %5s  weir %7.2f  io %7.2f  csum %7.2f  ratio_io %.2f  ratio_csum %.2f  own_ns %6.1f  spread %.0f%%  dropped %d\n",
-					r.Mode, r.Family, flowsName(r.Flows), r.Mpps, r.IO, r.Csum, r.RatioIO, r.RatioCsum, r.OwnNs, 100*r.Spread, r.Dropped)
-			}
-		}
+// main does what was asked for, and cleans up also if it is interrupted.
+func (o *options) main() int {
+	var err error
+	if o.tmp, err = os.MkdirTemp("", "weirbench"); err != nil {
+		fmt.Fprintln(os.Stderr, "weirbench:", err)
+		return 1
 	}
-	_ = filepath.Join
-	return nil
+	clean := func() {
+		killAll()
+		if err := o.pages.want(0); err != nil {
+			fmt.Fprintln(os.Stderr, "weirbench:", err)
+		}
+		_ = os.RemoveAll(o.tmp)
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-interrupted
+		clean()
+		os.Exit(130)
+	}()
+	defer clean()
+	if err := o.bench(); err != nil {
+		fmt.Fprintln(os.Stderr, "weirbench:", err)
+		return 1
+	}
+	if len(o.unbalanced) > 0 {
+		return 1
+	}
+	return 0
 }
 
-// provide writes the captures of a trial's traffic, unless there are such already.
-func (o *options) provide(t *trial) error {
-	both := t.mode == "nat"
-	name := filepath.Join(o.tmp, fmt.Sprintf("%s-%s-%t-%d.pcap", t.traffic, t.family.name, both, t.flows))
-	if _, there := o.files[name]; !there {
-		p := sequence(t.flows, both, t.traffic == mix, nil)
-		if err := writePcap(name, t.family, p); err != nil {
-			return err
-		}
-		o.files[name] = len(p)
+func (o *options) bench() error {
+	rep := &report{Machine: thisMachine(o.core), Version: o.version(), Rounds: o.rounds, WindowMs: o.window.Milliseconds(), Results: []result{}}
+	if err := o.all(rep); err != nil {
+		return err
 	}
-	t.files, t.packets = []string{name}, o.files[name]
-	return nil
+	rep.Unbalanced = o.unbalanced
+	rep.Goals = rep.judge()
+	rep.printRest(o.stdout)
+	if err := rep.save(o.out); err != nil {
+		return err
+	}
+	if o.docs == "" {
+		return nil
+	}
+	return rep.document(o.docs)
+}
+
+// version is what weir says of itself.
+func (o *options) version() string {
+	out, err := exec.Command(o.weir, "version").Output()
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first
 }

@@ -18,14 +18,20 @@ const prompt = "testpmd> "
 
 // startTestpmd starts it on a device with the burst, descriptors and buffers that Weir uses.
 func startTestpmd(o *options, t *trial) (*testpmd, error) {
-	args := []string{"-oL", "dpdk-testpmd", "-l", fmt.Sprintf("%d,%d", o.mainCore, o.core),
-		"--main-lcore", strconv.Itoa(o.mainCore), "--in-memory", "--no-pci", "--iova-mode", "va", "--no-telemetry",
-		"--vdev", t.device(), "--",
-		"-i", "--nb-cores=1", "--burst=64", "--rxd=1024", "--txd=1024", "--mbcache=512", "--port-topology=loop",
-		fmt.Sprintf("--rxq=%d", t.queues()), fmt.Sprintf("--txq=%d", t.queues()),
-		fmt.Sprintf("--total-num-mbufs=%d", t.preloaded()+spareBuffers)}
+	lcores := fmt.Sprintf("0@%d", o.mainCore)
+	for i, core := range o.cores(t) {
+		lcores += fmt.Sprintf(",%d@%d", i+1, core)
+	}
+	args := []string{
+		"-oL", "dpdk-testpmd", "--lcores", lcores, "--main-lcore", "0",
+		"--in-memory", "--no-pci", "--iova-mode", "va", "--no-telemetry", "--vdev", t.device(), "--",
+		"-i", fmt.Sprintf("--nb-cores=%d", t.workers), fmt.Sprintf("--burst=%d", burst),
+		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors), "--mbcache=512", "--port-topology=loop",
+		fmt.Sprintf("--rxq=%d", t.workers), fmt.Sprintf("--txq=%d", t.workers),
+		fmt.Sprintf("--total-num-mbufs=%d", t.buffers()),
+	}
 	// Without stdbuf it would keep what it has to say in a buffer.
-	p, err := launch(t.env(), "stdbuf", args...)
+	p, err := launch(t.env(o), "stdbuf", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -2,38 +2,63 @@ package main
 
 import (
 	"fmt"
-	"net"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
-// trial is one row of the table: what Weir does, with what traffic.
+// trial is one row of the table: what is measured, with what traffic.
 type trial struct {
 	mode    string // nat, tun or dr
 	family  *family
 	flows   int // connections
 	workers int
-	traffic string // see the constants
-	// files are the captures that the device's queues play for ever, packets how many there are in all of them.
+	traffic traffic
+	// capacity is a worker's max_connections; 0: its default, or more where the traffic needs it.
+	capacity int
+	madeUp   bool // the traffic is by source.c however few connections there are
+	oneWay   bool // there are no replies
+	rate     int  // packets per second, if it is; 0: as fast as they are taken
+
+	// Of a trial with captures, set by provide: those that the device's queues play for ever, and how many packets are
+	// in all of them.
 	files   []string
 	packets int
 }
 
-// The kinds of traffic.
+// traffic is a kind of traffic.
+type traffic string
+
 const (
-	established = "64B"        // of connections that exist
-	mix         = "IMIX"       // as well, of three sizes
-	passed      = "64B passed" // each packet arrives at the worker that does not own its connection
+	established traffic = "64B"       // frames of 64 bytes, of connections that exist
+	sizes       traffic = "IMIX"      // as well, of three sizes
+	passed      traffic = "64B-moved" // each arrives at the worker that does not own its connection
+	fresh       traffic = "new"       // each begins a connection
+	mixed       traffic = "90/10"     // one in ten begins a connection
 )
 
-// spareBuffers are those besides the packets that net_pcap holds: the descriptors', bursts', and caches'.
-const spareBuffers = 16384
+// mostCaptured is the number of connections up to which the traffic is a capture that net_pcap plays. Every packet of
+// one takes a buffer of 2 kB; for more connections the traffic is made up as it goes, by source.c.
+const mostCaptured = 1 << 20
 
-// bufferBytes is what a packet buffer takes, with DPDK's headers.
-const bufferBytes = 2432
+func (t *trial) captured() bool {
+	return t.flows <= mostCaptured && !t.passing() && !t.madeUp
+}
+
+// both tells whether half of the packets are replies.
+func (t *trial) both() bool { return t.mode == "nat" && t.traffic != fresh && !t.oneWay }
+
+const (
+	// spareBuffers are those besides the packets that net_pcap holds: the descriptors', bursts' and caches'.
+	spareBuffers = 16384
+	// bufferBytes is what a packet buffer takes, with DPDK's headers.
+	bufferBytes = 2432
+	burst       = 64
+	descriptors = 1024
+)
 
 func (t *trial) String() string {
-	return fmt.Sprintf("%s %s %s flows, %s, %d worker(s)", t.mode, t.family.name, flowsName(t.flows), t.traffic, t.workers)
+	return fmt.Sprintf("%s %s, %s flows, %s, workers: %d", t.mode, t.family.name, flowsName(t.flows), t.traffic, t.workers)
 }
 
 // flowsName is a power of two as people write it.
@@ -47,56 +72,110 @@ func flowsName(n int) string {
 	return fmt.Sprint(n)
 }
 
-// device is DPDK's device for Weir and testpmd alike.
+// device is DPDK's device for Weir and testpmd alike. Without a transmit side net_pcap drops what is sent, as does
+// net_null.
 func (t *trial) device() string {
-	return "net_pcap0,rx_pcap=" + strings.Join(t.files, ",rx_pcap=") + ",infinite_rx=1"
+	if t.captured() {
+		return "net_pcap0,rx_pcap=" + strings.Join(t.files, ",rx_pcap=") + ",infinite_rx=1"
+	}
+	return fmt.Sprintf("net_null0,size=%d", frameLen)
 }
 
-func (t *trial) queues() int { return t.workers }
+// env is what source.c is told.
+func (t *trial) env(o *options) []string {
+	if t.captured() {
+		return nil
+	}
+	library, err := filepath.Abs(o.source)
+	if err != nil {
+		library = o.source
+	}
+	env := []string{"LD_PRELOAD=" + library, fmt.Sprintf("WEIR_SOURCE_FLOWS=%d", t.flows), "WEIR_SOURCE_FAMILY=" + t.family.name[1:]}
+	if t.both() {
+		env = append(env, "WEIR_SOURCE_REPLIES=1")
+	}
+	switch t.traffic {
+	case fresh:
+		env = append(env, "WEIR_SOURCE_NEW=1024")
+	case mixed:
+		env = append(env, "WEIR_SOURCE_NEW=102")
+	}
+	return append(env, fmt.Sprintf("WEIR_SOURCE_RATE=%d", t.rate))
+}
 
-// preloaded is how many packets the driver keeps in buffers.
-func (t *trial) preloaded() int { return t.packets }
+// buffers is how many packet buffers each program gets.
+func (t *trial) buffers() int { return t.packets + spareBuffers*t.workers }
 
-func (t *trial) env() []string { return nil }
-
-// memoryMB is what one program needs for its buffers.
-func (t *trial) memoryMB() int { return (t.preloaded()+spareBuffers)*bufferBytes>>20 + 64 }
-
-// capacity is the size of a worker's table: the default of max_connections, or more where the traffic needs it.
-func (t *trial) capacity() int { return max(1_000_000, t.flows+t.flows/16) }
+// bufferMB is the memory for them.
+func (t *trial) bufferMB() int { return t.buffers()*bufferBytes>>20 + 64 }
 
 // testpmdMB is what testpmd takes in huge pages, which DPDK reserves in pieces and not without waste.
-func (t *trial) testpmdMB() int { return t.memoryMB()*9/8 + 128 }
+func (t *trial) testpmdMB() int { return t.bufferMB()*9/8 + 128 }
 
 // weirMB is what Weir takes, with its connection tables.
 func (t *trial) weirMB() int {
 	const perConnection = 96
-	return t.memoryMB() + t.workers*(t.capacity()*perConnection>>20) + 64
+	return t.bufferMB() + t.workers*(t.maxConnections()*perConnection>>20) + 64
 }
 
-// timeouts keep connections for the whole run, although Weir is paused most of the time.
-func (t *trial) timeouts() time.Duration { return time.Hour }
+func (t *trial) maxConnections() int {
+	const byDefault = 1_000_000
+	if t.capacity != 0 {
+		return t.capacity
+	}
+	if t.traffic == mixed {
+		return 8 << 20
+	}
+	return max(byDefault, t.flows+t.flows/16)
+}
 
-// config is Weir's configuration file.
-func (t *trial) config(o *options, socket string) string {
-	f := t.family
-	var b strings.Builder
-	cores := []int{o.core, o.mainCore}[:t.workers]
-	fmt.Fprintf(&b, "dataplane:\n  cores: %s\n  hugepages: require\n  memory_mb: %d\n  idle: spin\n  max_connections: %d\n",
-		strings.ReplaceAll(fmt.Sprint(cores), " ", ", "), t.memoryMB(), t.capacity())
-	fmt.Fprintf(&b, "  timeouts: {udp: %s}\n", t.timeouts())
-	fmt.Fprintf(&b, "ports:\n  - name: p0\n    device: \"%s\"\n    mac: %v\n    addresses: [\"%v/%d\"]\n    gateways: [\"%v\"]\n",
-		t.device(), net.HardwareAddr(weirMAC[:]), f.own, f.network, f.router)
-	b.WriteString("services:\n")
-	for k := range services {
-		fmt.Fprintf(&b, "  - {name: s%d, address: \"%s\", protocol: udp, mode: %s, backends: [{address: \"%v\"}]}\n",
-			k, net.JoinHostPort(f.vip.String(), fmt.Sprint(vipPort+k)), t.mode, f.backend(k, t.mode == "nat"))
+// passing tells whether connections come and go while the trial lasts.
+func (t *trial) passing() bool { return t.traffic == fresh || t.traffic == mixed }
+
+// timeout is that of the connections. Those that are to stay must bear that Weir is paused most of the time.
+func (t *trial) timeout() time.Duration {
+	if t.passing() {
+		return time.Second
 	}
-	fmt.Fprintf(&b, "neighbors:\n  - {port: p0, address: \"%v\", mac: %v}\n", f.router, net.HardwareAddr(routerMAC[:]))
-	for k := range services {
-		mac := backendMAC(k)
-		fmt.Fprintf(&b, "  - {port: p0, address: \"%v\", mac: %v}\n", f.backend(k, true).Addr(), net.HardwareAddr(mac[:]))
+	return time.Hour
+}
+
+// settle is how long a Weir that was paused goes on before it is measured: until as many connections end as begin,
+// which takes their timeout and a round of the sweep.
+func (t *trial) settle(o *options) time.Duration {
+	if t.passing() {
+		return t.timeout() + 1500*time.Millisecond
 	}
-	fmt.Fprintf(&b, "api: {socket: %s}\nmetrics: {listen: \"\"}\n", socket)
-	return b.String()
+	return o.settle
+}
+
+// provide writes the captures of a trial's traffic, unless they were written before.
+func (o *options) provide(t *trial) error {
+	if !t.captured() {
+		return nil
+	}
+	t.files, t.packets = nil, 0
+	for q := range t.workers {
+		name := fmt.Sprintf("%s-%s-%t-%d", t.traffic, t.family.name, t.both(), t.flows)
+		var keep func(uint64) bool
+		if t.workers > 1 {
+			owner := q
+			if t.traffic == passed {
+				owner = (q + 1) % t.workers
+			}
+			name = fmt.Sprintf("%s-%s-%t-%d-of-%d-%d", established, t.family.name, t.both(), owner, t.workers, t.flows)
+			keep = t.family.ownedBy(owner, t.workers)
+		}
+		name = filepath.Join(o.tmp, name+".pcap")
+		if _, there := o.files[name]; !there {
+			p := sequence(t.flows/t.workers, t.both(), t.traffic == sizes, keep)
+			if err := writePcap(name, t.family, p); err != nil {
+				return err
+			}
+			o.files[name] = len(p)
+		}
+		t.files = append(t.files, name)
+		t.packets += o.files[name]
+	}
+	return nil
 }

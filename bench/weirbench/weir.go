@@ -15,8 +15,11 @@ import (
 
 // weir is a running weir run.
 type weir struct {
-	p    *process
-	http http.Client
+	p       *process
+	http    http.Client
+	file    string        // its configuration
+	socket  string        // of its API
+	startup time.Duration // until packets flow
 }
 
 // workerView is what the API tells of a worker.
@@ -31,27 +34,27 @@ type workerView struct {
 	Gaps        gaps   `json:"poll_gaps"`
 }
 
-func startWeir(o *options, t *trial) (*weir, error) {
-	dir := filepath.Join(o.tmp, "weir")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+// startWeir starts it, with s and a socket for the API.
+func startWeir(o *options, t *trial, s setup, env ...string) (*weir, error) {
+	s.socket = filepath.Join(o.tmp, "api.sock")
+	file := filepath.Join(o.tmp, "weir.yaml")
+	if err := os.WriteFile(file, []byte(t.config(o, s)), 0o644); err != nil {
 		return nil, err
 	}
-	file, socket := filepath.Join(dir, "weir.yaml"), filepath.Join(dir, "api.sock")
-	if err := os.WriteFile(file, []byte(t.config(o, socket)), 0o644); err != nil {
-		return nil, err
-	}
-	p, err := launch(t.env(), o.weir, "run", "-c", file)
+	began := time.Now()
+	p, err := launch(append(t.env(o), env...), o.weir, "run", "-c", file)
 	if err != nil {
 		return nil, err
 	}
-	w := &weir{p: p}
+	w := &weir{p: p, file: file, socket: s.socket}
 	w.http.Timeout = 10 * time.Second
 	w.http.Transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
+			return new(net.Dialer).DialContext(ctx, "unix", s.socket)
 		},
 	}
 	_, err = p.await(0, time.Minute, func(s string) bool { return strings.Contains(s, "weir runs") })
+	w.startup = time.Since(began)
 	return w, err
 }
 

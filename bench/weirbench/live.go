@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// live is what a Weir at half its load does while its configuration and its backends' health change.
+type live struct {
+	LoadMpps float64 `json:"load_mpps"`
+	Seconds  float64 `json:"seconds"` // of the changes
+	Reloads  int     `json:"reloads"`
+	Flaps    int     `json:"health_changes"`
+	Scrapes  int     `json:"metrics_scrapes"`
+	GCs      int     `json:"garbage_collections"`
+	// Packets lost by the device or dropped, in Seconds with changes and as long without.
+	Lost      uint64 `json:"packets_lost"`
+	LostQuiet uint64 `json:"packets_lost_without_changes"`
+}
+
+// quantiles of gaps, in microseconds.
+type quantiles struct {
+	P50   float64 `json:"p50_us"`
+	P99   float64 `json:"p99_us"`
+	P9999 float64 `json:"p9999_us"`
+	Max   float64 `json:"max_us"`
+}
+
+func (g gaps) quantiles() quantiles {
+	return quantiles{g.quantile(0.5), g.quantile(0.99), g.quantile(0.9999), g.quantile(1)}
+}
+
+const (
+	checkPort  = 18080
+	metricsAt  = "127.0.0.1:9480"
+	checkEvery = `{type: http, port: 18080, interval: 500ms, timeout: 250ms, rise: 1, fall: 1}`
+)
+
+// flapping answers health checks: those of the second backend of service 0 with success and failure in turn.
+type flapping struct {
+	fails  atomic.Bool
+	server http.Server
+}
+
+func (f *family) flapping() (*flapping, error) {
+	if err := f.answerFor(); err != nil {
+		return nil, err
+	}
+	s := &flapping{}
+	second := f.backend(services, true).Addr().String()
+	s.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+		if host == second && s.fails.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", checkPort))
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = s.server.Serve(l) }()
+	return s, nil
+}
+
+// live measures it, with the gaps between polls of Weir and of a bare loop.
+func (o *options) live() (res live, of, bare gaps, err error) {
+	t := &trial{mode: "nat", family: families[0], flows: 1 << 16, workers: 1, traffic: established, madeUp: true, oneWay: true}
+	if err := o.pages.want(t.weirMB()); err != nil {
+		return res, of, bare, err
+	}
+	full, err := o.fullSpeed(t)
+	if err != nil {
+		return res, of, bare, err
+	}
+	res.LoadMpps, res.Seconds = full/2, o.liveFor.Seconds()
+	t.rate = int(full / 2 * 1e6)
+	checks, err := t.family.flapping()
+	if err != nil {
+		return res, of, bare, err
+	}
+	defer checks.server.Close()
+	s := setup{metrics: metricsAt, health: checkEvery}
+	w, err := startWeir(o, t, s, "GOGC=5", "GODEBUG=gctrace=1")
+	if err != nil {
+		return res, of, bare, err
+	}
+	if err := w.fill(t.flows); err != nil {
+		return res, of, bare, err
+	}
+	time.Sleep(o.settle)
+	quiet, err := w.during(func() error { time.Sleep(o.liveFor); return nil })
+	if err != nil {
+		return res, of, bare, err
+	}
+	n := w.p.out.len()
+	busy, err := w.during(func() error { return o.change(t, w, s, checks, &res) })
+	if err != nil {
+		return res, of, bare, err
+	}
+	log := w.p.out.from(n)
+	res.GCs, res.Flaps = strings.Count(log, "\ngc "), strings.Count(log, `msg="backend `)
+	res.Lost, res.LostQuiet = busy.lost, quiet.lost
+	if err := w.p.pause(); err != nil {
+		return res, of, bare, err
+	}
+	period := o.liveFor / time.Duration(max(busy.gaps.total(), 1))
+	if bare, err = o.bareGaps(o.liveFor, period); err != nil {
+		return res, of, bare, err
+	}
+	return res, busy.gaps, bare, o.finish(t, w)
+}
+
+// fullSpeed is how many Mpps Weir alone forwards.
+func (o *options) fullSpeed(t *trial) (float64, error) {
+	w, err := startWeir(o, t, setup{})
+	if err != nil {
+		return 0, err
+	}
+	if err := w.fill(t.flows); err != nil {
+		return 0, err
+	}
+	s, err := w.measure(o.settle, o.window)
+	if err != nil {
+		return 0, err
+	}
+	return s.mpps, o.finish(t, w)
+}
+
+// during is what Weir does while f lasts. What the device lost counts as lost, too.
+func (w *weir) during(f func() error) (s stretch, err error) {
+	missed, err := w.missed()
+	if err != nil {
+		return s, err
+	}
+	a, err := w.sample()
+	if err != nil {
+		return s, err
+	}
+	if err := f(); err != nil {
+		return s, err
+	}
+	b, err := w.sample()
+	if err != nil {
+		return s, err
+	}
+	after, err := w.missed()
+	s = between(a, b)
+	s.lost += after - missed
+	return s, err
+}
+
+func (w *weir) missed() (n uint64, err error) {
+	var ports []struct {
+		Missed uint64 `json:"packets_missed"`
+	}
+	err = w.get("ports", &ports)
+	for _, p := range ports {
+		n += p.Missed
+	}
+	return n, err
+}
+
+// change reloads another configuration and turns a backend's health every second, and reads the metrics all the time.
+func (o *options) change(t *trial, w *weir, s setup, checks *flapping, res *live) error {
+	s.socket = w.socket
+	end := time.Now().Add(o.liveFor)
+	for next := time.Now(); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		resp, err := http.Get("http://" + metricsAt + "/metrics")
+		if err != nil {
+			return w.p.failed("does not give its metrics: " + err.Error())
+		}
+		resp.Body.Close()
+		res.Scrapes++
+		if time.Now().Before(next) {
+			continue
+		}
+		next = next.Add(time.Second)
+		checks.fails.Store(!checks.fails.Load())
+		s.more = !s.more
+		if err := os.WriteFile(w.file, []byte(t.config(o, s)), 0o644); err != nil {
+			return err
+		}
+		resp, err = w.http.Post("http://weir/v1/reload", "", nil)
+		if err != nil {
+			return w.p.failed("does not reload: " + err.Error())
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return w.p.failed("refuses to reload: " + resp.Status)
+		}
+		res.Reloads++
+	}
+	return nil
+}
