@@ -48,7 +48,7 @@ func (m *testpmd) do(command, mark string) (string, error) {
 	if _, err := fmt.Fprintln(m.p.in, command); err != nil {
 		return "", m.p.failed("takes no commands")
 	}
-	return m.p.await(n, 20*time.Second, func(s string) bool { return strings.Contains(s, mark) })
+	return m.p.await(n, time.Minute, func(s string) bool { return strings.Contains(s, mark) })
 }
 
 // start begins forwarding in a mode.
