@@ -7,7 +7,7 @@ FUZZTIME ?= 1m
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "demo, test, e2e, dpdk and the lab need root: sudo make demo. The first use installs what is missing (apt)."
 
 .PHONY: setup
@@ -83,10 +83,12 @@ bench-tools: ## what make bench runs: bin/weir, bin/weirbench and a source of tr
 .PHONY: bench
 bench: bench-tools ## Weir against testpmd in every mode, about 10 minutes on 2 idle cores (root)
 	bin/weirbench
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod bench docs
 
 .PHONY: bench-quick
 bench-quick: bench-tools ## the heart of it in a minute (root)
 	bin/weirbench -quick
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod bench
 
 .PHONY: lint
 lint: ## gofmt, vet, and golangci-lint and shellcheck where they are installed

@@ -83,7 +83,7 @@ func (o *options) live() (res live, of, bare gaps, err error) {
 	if err != nil {
 		return res, of, bare, err
 	}
-	defer checks.server.Close()
+	defer func() { _ = checks.server.Close() }()
 	s := setup{metrics: metricsAt, health: checkEvery}
 	w, err := startWeir(o, t, s, "GOGC=5", "GODEBUG=gctrace=1")
 	if err != nil {

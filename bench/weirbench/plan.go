@@ -67,28 +67,34 @@ func (o *options) all(rep *report) error {
 	for _, t := range trials {
 		r, err := o.run(t)
 		if err != nil {
-			return fmt.Errorf("%v: %w", t, err)
+			o.fail(rep, t.String(), err)
+			continue
 		}
 		r.print(o.stdout)
 		rep.Results = append(rep.Results, r)
 	}
 	if o.has("memory") {
-		m, err := o.memory()
-		if err != nil {
-			return fmt.Errorf("measuring memory: %w", err)
+		if m, err := o.memory(); err != nil {
+			o.fail(rep, "memory", err)
+		} else {
+			rep.Memory = &m
 		}
-		rep.Memory = &m
 	}
-	if o.has("live") {
-		if !o.isolated {
-			fmt.Fprintln(o.stdout, "NOT RUN: reloads and changes of health, which need root for a network namespace.")
-			return nil
+	if o.has("live") && !o.isolated {
+		fmt.Fprintln(o.stdout, "NOT RUN: reloads and changes of health, which need root for a network namespace.")
+	} else if o.has("live") {
+		if l, of, bare, err := o.live(); err != nil {
+			o.fail(rep, "reloads and changes of health", err)
+		} else {
+			rep.Live, rep.Gaps, rep.BareGaps = &l, of.quantiles(), bare.quantiles()
 		}
-		l, of, bare, err := o.live()
-		if err != nil {
-			return fmt.Errorf("changing a running Weir: %w", err)
-		}
-		rep.Live, rep.Gaps, rep.BareGaps = &l, of.quantiles(), bare.quantiles()
 	}
 	return nil
+}
+
+// fail tells of a run that came to nothing and ends its programs; the others go on.
+func (o *options) fail(rep *report, what string, err error) {
+	killAll()
+	rep.Failed = append(rep.Failed, what)
+	fmt.Fprintf(o.stdout, "FAILED: %s: %v\n", what, err)
 }

@@ -23,6 +23,7 @@ type report struct {
 	BareGaps   quantiles `json:"bare_gaps"` // of a loop that only looks at the clock, as often
 	Live       *live     `json:"live,omitempty"`
 	Goals      []goal    `json:"goals"`
+	Failed     []string  `json:"failed,omitempty"`     // runs that came to nothing
 	Unbalanced []string  `json:"unbalanced,omitempty"` // runs whose counters do not add up
 }
 
@@ -94,6 +95,9 @@ func (rep *report) printRest(w io.Writer) {
 	}
 	for _, u := range rep.Unbalanced {
 		fmt.Fprintln(w, "\n"+u)
+	}
+	for _, f := range rep.Failed {
+		fmt.Fprintln(w, "\nFAILED, see above: "+f)
 	}
 }
 
