@@ -70,13 +70,11 @@ func (w *Worker) receive(frames []port.Frame, in uint8, steer bool) {
 // frames, moved to the front with their items, are this worker's.
 func (w *Worker) begin(frames []port.Frame, items []item, in uint8, steer bool) int {
 	mac := w.ports[in].mac
-	for i := range frames {
-		frames[i].Port = in
-	}
 	for i := 0; i < len(frames); i++ {
-		if i += w.plain(frames[i:], items[i:], mac); i == len(frames) {
+		if i += w.plain(frames[i:], items[i:], in, mac); i == len(frames) {
 			break
 		}
+		frames[i].Port = in
 		w.parse(&frames[i], &items[i], mac)
 	}
 	n := len(frames)

@@ -30,12 +30,13 @@ const (
 // IPv4 options, IPv6 extension headers or anything to object to, and no SYN, FIN or RST. It fills in their items, from
 // the first frame to the first that is none such, and returns how many there were. What it stops at is
 // packet.Parse's, which takes three times as long over a frame.
-func (w *Worker) plain(frames []port.Frame, items []item, mac uint64) int {
+func (w *Worker) plain(frames []port.Frame, items []item, in uint8, mac uint64) int {
 	const version4, version6 = 0x45<<16 | uint64(packet.EtherIPv4), 0x60<<16 | uint64(packet.EtherIPv6)
 	const most = packet.EthLen + packet.IP4Len + packet.UDPLen // bytes that are read before it is known what it is
 	items = items[:len(frames)]
 	for i := range frames {
 		f, it := &frames[i], &items[i]
+		f.Port = in
 		d, n := f.Data, f.Len
 		// The destination is ours and the source no group.
 		if n < most || f.Flags&deviceFaults != 0 || (packet.Load64(d, packet.EthDst)^mac)&(1<<49-1) != 0 {

@@ -73,9 +73,10 @@ type Backend struct {
 	// MSS4 and MSS6 are the largest TCP segments that fit MTU.
 	MSS4, MSS6 uint16
 	Hdr        uint16 // TUN: length of Outer, 20 or 40
-	Accepts    bool   // takes new connections: up and with a weight
-	DF         DFPolicy
-	Clamp      bool // TUN: lower the MSS of SYNs to MSS
+	// TUN: what of an IPv4 packet's fragment field is in the outer one, and what is always.
+	copyDF, setDF uint16
+	Accepts       bool // takes new connections: up and with a weight
+	Clamp         bool // TUN: lower the MSS of SYNs to MSS
 	// Outer is TUN's outer header with addresses, version and TTL filled in, zeros elsewhere; for IPv4,
 	// OuterSum is the sum of its words, the changing ones being 0.
 	Outer    [40]byte

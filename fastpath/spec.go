@@ -125,7 +125,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 	}
 	out := &snap.Backends[i]
 	*out = Backend{
-		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, DF: b.DF, Clamp: b.Clamp,
+		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, Clamp: b.Clamp,
 		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
 	}
 	mtu := s.Ports[b.Port].MTU
@@ -152,6 +152,12 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 const outerTTL = 64
 
 func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
+	switch b.DF {
+	case DFCopy:
+		out.copyDF = packet.IP4DontFragment
+	case DFSet:
+		out.setDF = packet.IP4DontFragment
+	}
 	src := AddrOf(b.Source)
 	h := out.Outer[:]
 	if out.V6 {

@@ -73,7 +73,7 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 					updateUDP(d, plain4L4, b.ToL4)
 				}
 			case TUN:
-				if !w.encapsulate(f, it, b) {
+				if b.V6 && !w.encapsulate(f, it, b) || !b.V6 && !w.wrap4(f, it, b) {
 					return i
 				}
 			}

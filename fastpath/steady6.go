@@ -49,7 +49,7 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 					updateUDP(d, plain6L4, b.ToL4)
 				}
 			case TUN:
-				if !w.encapsulate(f, it, b) {
+				if b.V6 && !w.wrap6(f, it, b) || !b.V6 && !w.encapsulate(f, it, b) {
 					return i
 				}
 			}

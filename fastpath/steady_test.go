@@ -197,7 +197,7 @@ func TestPlainSeesWhatParseSees(t *testing.T) {
 		frame := []port.Frame{{Data: unsafe.Pointer(unsafe.SliceData(f)), Len: uint32(len(f))}}
 		var got, want [1]item
 		w.parse(&frame[0], &want[0], w.ports[wan].mac)
-		if w.plain(frame, got[:], w.ports[wan].mac) == 0 {
+		if w.plain(frame, got[:], wan, w.ports[wan].mac) == 0 {
 			continue
 		}
 		taken++

@@ -21,10 +21,7 @@ func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
 		clampMSS(f, it, b)
 	}
 	size := it.End - packet.EthLen
-	f.Tail += uint16(f.Len - uint32(it.End))
-	f.Len = uint32(it.End) + hdr
-	f.Room -= uint16(hdr)
-	f.Data = unsafe.Add(f.Data, -int(hdr))
+	f.Wrap(uint32(it.End), hdr)
 	outer := unsafe.Add(f.Data, packet.EthLen)
 	if b.V6 {
 		packet.Store16(f.Data, packet.EthTypeOff, packet.EtherIPv6)
@@ -56,11 +53,12 @@ func innerProto(v6 bool) uint8 {
 // for its own stores.
 func (w *Worker) outer4(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend) {
 	tos := uint64(trafficClass(inner, v6))
-	df := b.DF == DFSet || b.DF == DFCopy && (v6 || packet.Load16(inner, packet.IP4Frag)&packet.IP4DontFragment != 0)
-	var id, frag uint64
-	if df {
-		frag = uint64(packet.IP4DontFragment) // the ID is free then (RFC 6864 section 4.1)
-	} else {
+	frag := uint64(b.copyDF | b.setDF) // an IPv6 packet is never fragmented on the way
+	if !v6 {
+		frag = uint64(packet.Load16(inner, packet.IP4Frag)&b.copyDF | b.setDF)
+	}
+	var id uint64
+	if frag == 0 { // with DF the ID is free (RFC 6864 section 4.1)
 		w.ids++
 		id = uint64(w.ids)
 	}

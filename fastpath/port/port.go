@@ -57,6 +57,15 @@ func (f *Frame) MoveTo(dst *Frame) {
 	*(*frameWords)(unsafe.Pointer(dst)) = *(*frameWords)(unsafe.Pointer(f))
 }
 
+// Wrap makes the frame begin hdr bytes earlier, for which there is Room, and cuts off what lies behind its first end
+// bytes.
+func (f *Frame) Wrap(end, hdr uint32) {
+	*(*uintptr)(unsafe.Pointer(&f.Data)) -= uintptr(hdr) // see MoveTo
+	f.Room -= uint16(hdr)
+	f.Tail += uint16(f.Len - end)
+	f.Len = end + hdr
+}
+
 // frameWords is a Frame to the compiler's eyes when it copies one: not an array, for which it calls memmove.
 type frameWords struct{ a, b, c, d uint64 }
 
