@@ -1,38 +1,50 @@
 package fastpath
 
 import (
+	"math/bits"
+	"net/netip"
+	"unsafe"
+
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
-	"unsafe"
 )
 
-// endpoint is an address with, for services, a port (as loaded) and protocol; both 0 for an address alone.
-type endpoint struct {
-	addr  nexthop.Addr
-	port  uint16
-	proto uint8
-	v6    bool
-}
+// endpoint is an address as loaded, IPv4 in the low half of the first word, with the rest of what is looked up in the
+// third: for services, the port as loaded and the protocol. 0 there is an IPv4 address alone.
+type endpoint [3]uint64
+
+const endpointV6 = 1 << 32
 
 // endpointAt reads the address at p in a packet.
-func endpointAt(p unsafe.Pointer, v6 bool, port uint16, proto uint8) (e endpoint) {
+func endpointAt(p unsafe.Pointer, v6 bool, port uint16, proto uint8) endpoint {
+	rest := uint64(port) | uint64(proto)<<16
 	if v6 {
-		e.addr = *(*nexthop.Addr)(p)
-	} else {
-		packet.Store32(unsafe.Pointer(&e.addr), 0, packet.Load32(p, 0))
+		return endpoint{packet.Load64(p, 0), packet.Load64(p, 8), rest | endpointV6}
 	}
-	e.port, e.proto, e.v6 = port, proto, v6
-	return e
+	return endpoint{uint64(packet.Load32(p, 0)), 0, rest}
+}
+
+// addrAt is the address at p in a packet.
+func addrAt(p unsafe.Pointer, v6 bool) (a nexthop.Addr) {
+	if v6 {
+		return *(*nexthop.Addr)(p)
+	}
+	packet.Store32(unsafe.Pointer(&a), 0, packet.Load32(p, 0))
+	return a
+}
+
+// endpointOf is the endpoint of an address and port.
+func endpointOf(a netip.Addr, port uint16, proto uint8) endpoint {
+	addr := AddrOf(a)
+	return endpointAt(unsafe.Pointer(&addr), a.Is6(), packet.Swap16(port), proto)
 }
 
 func (e *endpoint) hash() uint32 {
-	p := unsafe.Pointer(e)
-	h := packet.Load64(p, 0)*0x9e3779b97f4a7c15 ^ packet.Load64(p, 8)*0xff51afd7ed558ccd ^ uint64(packet.Load32(p, 16))*0xc4ceb9fe1a85ec53
-	h ^= h >> 29
-	return uint32((h * 0xbf58476d1ce4e5b9) >> 32)
+	h := (e[0] ^ bits.RotateLeft64(e[1], 29) ^ e[2]*0xff51afd7ed558ccd) * 0x9e3779b97f4a7c15
+	return uint32(h >> 32)
 }
 
-// endpointTable maps endpoints to small numbers: open addressing, at most half full, immutable once the
+// endpointTable maps endpoints to small numbers: open addressing, at most a quarter full, immutable once the
 // snapshot it is part of is published.
 type endpointTable struct {
 	slots []endpointSlot
@@ -47,7 +59,7 @@ type endpointSlot struct {
 
 func newEndpointTable(n int) *endpointTable {
 	size := 16
-	for size < 2*n {
+	for size < 4*n {
 		size *= 2
 	}
 	return &endpointTable{slots: make([]endpointSlot, size), mask: uint32(size - 1)}
@@ -66,7 +78,7 @@ func (t *endpointTable) get(e *endpoint) uint32 {
 // ref returns where the value of an endpoint is kept, added with value 0 if it was not there; the caller
 // must set it.
 func (t *endpointTable) ref(e *endpoint) *uint32 {
-	if 2*(t.used+1) > len(t.slots) {
+	if 4*(t.used+1) > len(t.slots) {
 		t.grow()
 	}
 	for i := e.hash(); ; i++ {
@@ -84,7 +96,7 @@ func (t *endpointTable) ref(e *endpoint) *uint32 {
 
 func (t *endpointTable) grow() {
 	old := t.slots
-	*t = *newEndpointTable(len(old))
+	*t = *newEndpointTable(len(old) / 2)
 	for i := range old {
 		if old[i].value != 0 {
 			*t.ref(&old[i].endpoint) = old[i].value

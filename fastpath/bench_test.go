@@ -24,10 +24,11 @@ type treadmill struct {
 	next     int
 	v6       bool
 	now      uint64
+	step     uint64 // nanoseconds from one burst to the next
 }
 
 func newTreadmill(v6 bool, flows int, vip netip.Addr) *treadmill {
-	tm := &treadmill{v6: v6, flows: make([]uint64, flows)}
+	tm := &treadmill{v6: v6, step: 1000, flows: make([]uint64, flows)}
 	hl := packet.IP4Len
 	if v6 {
 		hl = packet.IP6Len
@@ -65,7 +66,7 @@ func (q *treadmill) HasTX() bool        { return true }
 
 func (q *treadmill) Exchange(limit int) {
 	q.b.NTX, q.b.NFree = 0, 0
-	q.now += 1000
+	q.now += q.step
 	q.b.Now = q.now
 	addr, l4 := 26+2, 34
 	if q.v6 {
@@ -148,6 +149,42 @@ func BenchmarkWorker(b *testing.B) {
 					benchWorker(b, mode.mode, v6, flows)
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkNewConnections lets every packet begin a connection, 5 million a second by the worker's clock. They end
+// after less than half a second unless the sweep is late, so as many end as begin.
+func BenchmarkNewConnections(b *testing.B) {
+	for _, mode := range []struct {
+		name string
+		mode Mode
+	}{{"nat", NAT}, {"dr", DR}} {
+		for _, v6 := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/v6=%t", mode.name, v6), func(b *testing.B) {
+				vip := "203.0.113.10:80"
+				if v6 {
+					vip = "[2001:db8::10]:80"
+				}
+				const flows = 1 << 23
+				r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode.mode}})
+				r.spec.Timeouts = conn.NewTimeouts(400, 400, 400)
+				r.publish()
+				tm := newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
+				tm.step = 1e9 * port.BurstSize / 5e6
+				w := newTreadmillWorker(b, r, tm, flows)
+				for range 2 * flows / port.BurstSize {
+					w.Poll()
+				}
+				b.ResetTimer()
+				for i := 0; i < b.N; i += port.BurstSize {
+					w.Poll()
+				}
+				b.StopTimer()
+				if c := w.Counters(); c.In != c.Out || c.NewConns != c.In || c.Evicted != 0 || c.Expired < c.NewConns/2 {
+					b.Fatalf("in %d, out %d, %d new, %d expired, %d evicted", c.In, c.Out, c.NewConns, c.Expired, c.Evicted)
+				}
+			})
 		}
 	}
 }

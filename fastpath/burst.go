@@ -190,6 +190,7 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 
 // finish is the last stage: what becomes of every frame of a group.
 func (w *Worker) finish(frames []port.Frame, items []item) {
+	s, fresh := w.scratch, 0
 	for i := 0; i < len(frames); i++ {
 		if i += w.steady(frames[i:], items[i:]); i == len(frames) {
 			break
@@ -200,12 +201,19 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		var v verdict
 		if it.flow() && !it.Group {
-			v = w.flow(f, it)
+			if v = w.flow(f, it); v == newcomer {
+				s.openings[fresh] = opening{at: uint8(i)}
+				fresh++
+				continue
+			}
 		} else {
 			v = w.odd(f, it)
 		}
 		if v != sent {
 			w.settle(f, v)
 		}
+	}
+	if fresh > 0 {
+		w.openAll(frames, items, s.openings[:fresh])
 	}
 }

@@ -10,21 +10,26 @@ import (
 	"github.com/weirlb/weir/fastpath/reason"
 )
 
-// flow handles a TCP or UDP packet: its connection's, or the first of a new one.
-func (w *Worker) flow(f *port.Frame, it *item) verdict {
-	k := conn.Key{
+// key is a flow's tuple.
+func (it *item) key(f *port.Frame) conn.Key {
+	return conn.Key{
 		Addrs: unsafe.Add(f.Data, addrsOff(it.v6())),
 		Ports: packet.Load32(f.Data, uintptr(it.L4)),
 		Proto: it.Proto,
 		V6:    it.Kind == packet.Flow6,
 	}
+}
+
+// flow handles a TCP or UDP packet of a known connection; of no other, which is a newcomer.
+func (w *Worker) flow(f *port.Frame, it *item) verdict {
+	k := it.key(f)
 	r := w.table.Ref(it.Guess)
 	if !w.table.Check(r, &k) {
 		r = w.table.FindHome(&k, it.Home)
 	}
 	e := r.Entry
 	if e == nil {
-		return w.first(f, it, &k)
+		return newcomer
 	}
 	b := w.backendOf(e)
 	switch {
@@ -33,10 +38,10 @@ func (w *Worker) flow(f *port.Frame, it *item) verdict {
 		if r.Reply || it.Proto == packet.ProtoTCP && it.TCPFlags&packet.SYN == 0 {
 			return drop(reason.BackendGone)
 		}
-		return w.first(f, it, &k)
+		return newcomer
 	case !w.now.Before(e.Expires), !r.Reply && w.startsAnew(e, b, it.TCPFlags):
 		w.forget(e)
-		return w.first(f, it, &k)
+		return newcomer
 	case r.Reply:
 		return w.reply(f, it, e, b)
 	}
@@ -69,127 +74,6 @@ func (w *Worker) startsAnew(e *conn.Entry, b *Backend, flags uint8) bool {
 		return false
 	}
 	return !b.Accepts
-}
-
-// first handles a packet of no known connection.
-func (w *Worker) first(f *port.Frame, it *item, k *conn.Key) verdict {
-	dst := destination(k.Addrs, k.V6)
-	local := w.local(f, dst, k.V6)
-	if local == 0 {
-		return drop(reason.Foreign)
-	}
-	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
-		return drop(r)
-	}
-	if local&localVIP != 0 {
-		ep := endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)
-		if i := w.snap.services.get(&ep); i != 0 {
-			return w.open(f, it, k, i-1)
-		}
-	}
-	if local&localOwn != 0 {
-		return w.toKernel(f, local)
-	}
-	return drop(reason.NoService)
-}
-
-// open makes a connection to a service and forwards its first packet.
-func (w *Worker) open(f *port.Frame, it *item, k *conn.Key, service uint32) verdict {
-	if it.Proto == packet.ProtoTCP && it.TCPFlags&(packet.SYN|packet.ACK) != packet.SYN {
-		return drop(reason.NoConnection)
-	}
-	svc := &w.snap.Services[service]
-	if svc.Mode != DR {
-		if k.V6 && linkLocal(k.Addrs) {
-			return drop(reason.MartianSource)
-		}
-		if ttlOut(f, k.V6) {
-			return w.timeExceeded(f, it)
-		}
-	}
-	w.schedulerKey(k)
-	n := svc.Sched.Pick(&w.key, &w.states[service])
-	if n < 0 || n >= len(svc.Backends) {
-		return drop(reason.NoBackend)
-	}
-	index := svc.Backends[n]
-	b := &w.snap.Backends[index]
-	if !fits(f, it, b) {
-		return w.tooBig(f, it, int(b.MTU))
-	}
-	e := w.insert(k, index, b)
-	if e == nil {
-		return drop(reason.TableFull)
-	}
-	return w.carry(f, it, e, b)
-}
-
-func (w *Worker) schedulerKey(k *conn.Key) {
-	d := &w.key
-	d.V6 = k.V6
-	d.SrcPort, d.DstPort = packet.Swap16(uint16(k.Ports)), packet.Swap16(uint16(k.Ports>>16))
-	if k.V6 {
-		d.Src, d.Dst = *(*[16]byte)(k.Addrs), *(*[16]byte)(unsafe.Add(k.Addrs, 16))
-		return
-	}
-	d.Src, d.Dst = [16]byte{}, [16]byte{}
-	packet.Store32(unsafe.Pointer(&d.Src), 0, packet.Load32(k.Addrs, 0))
-	packet.Store32(unsafe.Pointer(&d.Dst), 0, packet.Load32(k.Addrs, 4))
-}
-
-// insert adds a connection to the table, in place of a less worthy one if it is full.
-func (w *Worker) insert(k *conn.Key, index uint32, b *Backend) *conn.Entry {
-	var reply *conn.Key
-	var addrs [32]byte
-	var rk conn.Key
-	if b.Mode == NAT {
-		rk = w.replyKey(k, index, &addrs)
-		reply = &rk
-		// Another service may lead to the same backend, and the client may use one port for both VIPs. The backend
-		// cannot tell the two connections apart, so its replies belong to the one begun last.
-		if r := w.table.Find(reply); r.Reply {
-			w.forget(r.Entry)
-		}
-	}
-	e := w.table.Insert(k, reply)
-	if e == nil {
-		victim := w.table.Victim(w.now)
-		if victim == nil {
-			return nil
-		}
-		w.forget(victim)
-		w.counters.Evicted++
-		if e = w.table.Insert(k, reply); e == nil {
-			return nil
-		}
-	}
-	e.Backend, e.Gen = index, b.Gen
-	if b.Mode != NAT {
-		e.Flags |= conn.OneWay
-	}
-	if k.Proto == packet.ProtoUDP {
-		e.State = conn.UDPFlow
-	}
-	b.Load.Inactive.Add(1)
-	w.backends[index].NewConns++
-	w.counters.NewConns++
-	return e
-}
-
-// replyKey is the tuple of the backend's packets to the client; addrs is its memory.
-func (w *Worker) replyKey(k *conn.Key, index uint32, addrs *[32]byte) conn.Key {
-	p := &w.snap.Peers[index]
-	at := unsafe.Pointer(addrs)
-	if k.V6 {
-		packet.Store64(at, 0, p.Addr[0])
-		packet.Store64(at, 8, p.Addr[1])
-		packet.Store64(at, 16, packet.Load64(k.Addrs, 0))
-		packet.Store64(at, 24, packet.Load64(k.Addrs, 8))
-	} else {
-		packet.Store32(at, 0, uint32(p.Addr[0]))
-		packet.Store32(at, 4, packet.Load32(k.Addrs, 0))
-	}
-	return conn.Key{Addrs: at, Ports: uint32(p.Port) | k.Ports<<16, Proto: k.Proto, V6: k.V6}
 }
 
 // forget removes a connection from the table and from its backend's load.

@@ -80,7 +80,7 @@ func (w *Worker) answer(f *port.Frame, it *item, kind, code uint8, rest uint32, 
 	quoted := min(uint32(it.End)-packet.EthLen, most)
 	old := unsafe.Add(f.Data, addrsOff(v6))
 	if own == (nexthop.Addr{}) {
-		own = endpointAt(destination(old, v6), v6, 0, 0).addr
+		own = addrAt(destination(old, v6), v6)
 	}
 	f.Data = unsafe.Add(f.Data, -int(grow))
 	f.Room -= uint16(grow)

@@ -79,7 +79,7 @@ func (w *Worker) tellClient(f *port.Frame, it *item, q *quote, mtu int) verdict 
 		hl, most, own, ether = packet.IP6Len, quote6, w.ports[out.port].own6, packet.EtherIPv6
 	}
 	if own == (nexthop.Addr{}) {
-		own = endpointAt(destination(q.addrs, q.v6), q.v6, 0, 0).addr
+		own = addrAt(destination(q.addrs, q.v6), q.v6)
 	}
 	at := uint32(uintptr(q.ip) - uintptr(f.Data))
 	quoted := min(uint32(it.End)-at, most)

@@ -86,7 +86,7 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 	snap.Routes.build(s)
 	for i, p := range s.Ports {
 		for _, a := range p.Addresses {
-			e := endpoint{addr: AddrOf(a.Addr()), v6: a.Addr().Is6()}
+			e := endpointOf(a.Addr(), 0, 0)
 			*snap.locals.ref(&e) |= localOwn | uint32(i+1)
 		}
 	}
@@ -109,9 +109,9 @@ func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
 		return
 	}
 	snap.Services[i] = Service{Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
-	e := endpoint{addr: AddrOf(v.Address.Addr()), v6: v.Address.Addr().Is6()}
+	e := endpointOf(v.Address.Addr(), 0, 0)
 	*snap.locals.ref(&e) |= localVIP
-	e.port, e.proto = packet.Swap16(v.Address.Port()), v.Proto
+	e = endpointOf(v.Address.Addr(), v.Address.Port(), v.Proto)
 	*snap.services.ref(&e) = i + 1
 }
 

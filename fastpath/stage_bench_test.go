@@ -56,7 +56,11 @@ func benchRewrite(b *testing.B, mode Mode, v6 bool, rewrite func(*Worker, *port.
 	k := conn.Key{
 		Addrs: unsafe.Add(frame.Data, addrsOff(v6)), Ports: packet.Load32(frame.Data, uintptr(it.L4)), Proto: it.Proto, V6: v6,
 	}
-	e := w.insert(&k, 0, &w.snap.Backends[0])
+	o := opening{}
+	if mode == NAT {
+		o.Home = 1<<8 | 1 // anywhere
+	}
+	e := w.insert(&k, w.hasher.KeyHome(&k), &w.snap.Backends[0], &o)
 	if e == nil {
 		b.Fatal("no connection was made")
 	}

@@ -18,9 +18,13 @@ const (
 	dropped fate = iota
 	punted
 	gone // transmitted, handed over or otherwise out of this function's hands
+	fresh
 )
 
-var sent = verdict{fate: gone}
+var (
+	sent     = verdict{fate: gone}
+	newcomer = verdict{fate: fresh} // of no known connection: nothing has become of it yet
+)
 
 func drop(r reason.Reason) verdict { return verdict{dropped, r} }
 func punt(r reason.Reason) verdict { return verdict{punted, r} }

@@ -92,10 +92,11 @@ type Worker struct {
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	items  [port.BurstSize]item
-	inbox  [port.BurstSize]port.Frame
-	pieces [maxPieces]piece
-	bytes  [1 << 14]byte // an injected packet
+	items    [port.BurstSize]item
+	openings [groupSize]opening
+	inbox    [port.BurstSize]port.Frame
+	pieces   [maxPieces]piece
+	bytes    [1 << 14]byte // an injected packet
 }
 
 // NewWorker makes a worker with an empty connection table.

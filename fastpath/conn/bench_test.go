@@ -33,7 +33,7 @@ func add(b *testing.B, tab *Table, p *tuple) *Entry {
 		peer = 1
 	}
 	back := p.reply(peer)
-	e := tab.Insert(p.key(), back.key())
+	e := insert(tab, p.key(), back.key())
 	if e == nil {
 		b.Fatal("the table is full")
 	}

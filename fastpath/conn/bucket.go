@@ -49,12 +49,18 @@ func first(lo, hi uint64) (int, bool) {
 	return 0, false
 }
 
+// rest is a match without its lowest slot.
+func rest(lo, hi uint64) (uint64, uint64) {
+	if lo != 0 {
+		return lo & (lo - 1), hi
+	}
+	return lo, hi & (hi - 1)
+}
+
 // room returns a free slot, -1 if there is none.
 func (b *bucket) room() int {
-	for i, t := range b.tags {
-		if t == 0 {
-			return i
-		}
+	if i, ok := first(b.match(0)); ok {
+		return i
 	}
 	return -1
 }
@@ -140,20 +146,25 @@ func (t *Table) home(s Slot) Home {
 // take removes a slot from the index.
 func (t *Table) take(h Home, s Slot) {
 	b := h.bucket()
-	if t.buckets[b].clear(s) {
+	if t.buckets[b].clear(h.tag(), s) {
 		return
 	}
-	if t.buckets[t.other(b, h.tag())].clear(s) {
+	if t.buckets[t.other(b, h.tag())].clear(h.tag(), s) {
 		t.buckets[b].returned()
 	}
 }
 
-func (b *bucket) clear(s Slot) bool {
-	for i := range b.slots {
-		if b.slots[i] == s && b.tags[i] != 0 {
+func (b *bucket) clear(tag uint8, s Slot) bool {
+	lo, hi := b.match(tag)
+	for {
+		i, ok := first(lo, hi)
+		if !ok {
+			return false
+		}
+		if b.slots[i] == s && b.tags[i] == tag {
 			b.tags[i], b.slots[i] = 0, 0
 			return true
 		}
+		lo, hi = rest(lo, hi)
 	}
-	return false
 }

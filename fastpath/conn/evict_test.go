@@ -12,7 +12,7 @@ func fill(t *testing.T, capacity int, f func(i int, e *Entry)) *Table {
 	r := rand.New(rand.NewPCG(1, 9))
 	for i := range capacity {
 		p := randomTuple(r)
-		e := tab.Insert(p.key(), nil)
+		e := insert(tab, p.key(), nil)
 		if e == nil {
 			t.Fatal("no room")
 		}

@@ -46,7 +46,7 @@ func (h Hasher) Hash6(addrs unsafe.Pointer, ports uint32, proto uint8) uint64 {
 	return mum(x^mix1, (uint64(ports)|uint64(proto)<<32)^h.seed0^mix2)
 }
 
-// HomeOf turns a hash into a place: the upper half chooses the bucket, the low byte is the tag.
+// HomeOf turns a hash into a place, which is never 0: the upper half chooses the bucket, the low byte is the tag.
 func (h Hasher) HomeOf(hash uint64) Home {
 	bucket := (hash >> 32) * uint64(h.nbuckets) >> 32
 	tag := hash & 0xff
@@ -54,9 +54,10 @@ func (h Hasher) HomeOf(hash uint64) Home {
 	return Home(bucket<<8 | tag)
 }
 
-func (t *Table) homeOf(k *Key) Home {
+// KeyHome is the home of a tuple.
+func (h Hasher) KeyHome(k *Key) Home {
 	if k.V6 {
-		return t.HomeOf(t.Hash6(k.Addrs, k.Ports, k.Proto))
+		return h.HomeOf(h.Hash6(k.Addrs, k.Ports, k.Proto))
 	}
-	return t.HomeOf(t.Hash4(*(*uint64)(k.Addrs), k.Ports, k.Proto))
+	return h.HomeOf(h.Hash4(*(*uint64)(k.Addrs), k.Ports, k.Proto))
 }

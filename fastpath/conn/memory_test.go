@@ -49,7 +49,7 @@ func TestDumpBesideAWorkerGivesConnections(t *testing.T) {
 			}
 			if len(live) < tab.Cap() && r.IntN(2) == 0 {
 				p := randomTuple(r)
-				live = append(live, tab.Insert(p.key(), nil))
+				live = append(live, insert(tab, p.key(), nil))
 			} else if len(live) > 0 {
 				tab.Delete(live[0])
 				live = live[1:]

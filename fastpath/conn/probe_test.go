@@ -17,11 +17,11 @@ func TestProbeFindsWhatTheSearchInGoFinds(t *testing.T) {
 	for range capacity {
 		p := randomTuple(r)
 		back := p.reply(uint32(r.IntN(len(testPeers))))
-		if tab.Insert(p.key(), back.key()) == nil {
+		if insert(tab, p.key(), back.key()) == nil {
 			t.Fatal("no room")
 		}
 		stranger := randomTuple(r)
-		homes = append(homes, tab.homeOf(p.key()), tab.homeOf(back.key()), tab.homeOf(stranger.key()), 0)
+		homes = append(homes, tab.KeyHome(p.key()), tab.KeyHome(back.key()), tab.KeyHome(stranger.key()), 0)
 	}
 	r.Shuffle(len(homes), func(i, j int) { homes[i], homes[j] = homes[j], homes[i] })
 	type place struct {

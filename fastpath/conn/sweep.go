@@ -1,5 +1,7 @@
 package conn
 
+import "unsafe"
+
 // SweepPeriod is the time in milliseconds in which the sweep passes the whole table: the most that an
 // expired connection's memory is kept longer than it must be. What has expired is never found again,
 // whether swept or not.
@@ -39,7 +41,19 @@ func (t *Table) Sweep(now Tick, budget int, dead *Dead) int {
 		}
 	}
 	t.owed -= i * SweepPeriod
+	t.prefetchHomes(dead[:found])
 	return found
+}
+
+// prefetchHomes starts loading the index lines that deleting these entries will write.
+func (t *Table) prefetchHomes(dead []*Entry) {
+	var homes [2 * len(Dead{})]Probe
+	n := 0
+	for _, e := range dead {
+		homes[n].Home, homes[n+1].Home = e.fwd, e.rev
+		n += 2
+	}
+	t.PrefetchIndex(&homes[0], n, unsafe.Sizeof(homes[0]))
 }
 
 // Behind is how many entries the sweep still has to look at to be up to date.

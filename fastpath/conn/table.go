@@ -132,8 +132,15 @@ func (t *Table) isReply(e *Entry, k *Key) bool {
 	return a[0] == p.Addr[0] && a[1] == p.Addr[1] && a[2] == e.Addrs[0] && a[3] == e.Addrs[1]
 }
 
-// Find looks a tuple up, without a guess.
-func (t *Table) Find(k *Key) Ref { return t.FindHome(k, t.homeOf(k)) }
+// Find looks a tuple up.
+func (t *Table) Find(k *Key) Ref { return t.FindHome(k, t.KeyHome(k)) }
+
+// Vacant reports whether no tuple of this home is in the table, for certain, after a look at nothing but its bucket.
+func (t *Table) Vacant(h Home) bool {
+	b := &t.buckets[h.bucket()]
+	lo, hi := b.match(h.tag())
+	return lo|hi == 0 && b.overflow == 0
+}
 
 // FindHome is Find where the tuple's home is known.
 func (t *Table) FindHome(k *Key, h Home) Ref {
@@ -156,18 +163,14 @@ func (t *Table) findIn(b *bucket, k *Key, tag uint8) Ref {
 		if t.Check(r, k) {
 			return r
 		}
-		if lo != 0 {
-			lo &= lo - 1
-		} else {
-			hi &= hi - 1
-		}
+		lo, hi = rest(lo, hi)
 	}
 }
 
-// Insert adds a connection under the client's tuple k, and with reply not nil also under the reply's.
-// The caller has made sure that k is not there, and fills in the rest of the entry. Nil means that the
-// table is full: see Victim.
-func (t *Table) Insert(k, reply *Key) *Entry {
+// Insert adds a connection under the client's tuple k, whose home is at, and with back not zero also under the
+// reply's tuple, whose home that is. The caller has made sure that k is not there, and fills in the rest of the entry.
+// Nil means that the table is full: see Victim.
+func (t *Table) Insert(k *Key, at, back Home) *Entry {
 	i := t.free
 	if i != 0 {
 		t.free = uint32(t.entries[i].Addrs[0])
@@ -178,21 +181,20 @@ func (t *Table) Insert(k, reply *Key) *Entry {
 		return nil
 	}
 	e := &t.entries[i]
-	*e = Entry{Ports: k.Ports, Proto: k.Proto, fwd: t.homeOf(k)}
+	*e = Entry{Ports: k.Ports, Proto: k.Proto, fwd: at, rev: back}
 	if k.V6 {
 		e.Flags |= V6
 		e.Addrs = *(*[4]uint64)(k.Addrs)
 	} else {
 		e.Addrs[0] = *(*uint64)(k.Addrs)
 	}
-	if !t.put(e.fwd, Slot(i<<1)) {
+	if !t.put(at, Slot(i<<1)) {
 		t.release(i, e)
 		return nil
 	}
-	if reply != nil {
-		e.rev = t.homeOf(reply)
-		if !t.put(e.rev, Slot(i<<1|1)) {
-			t.take(e.fwd, Slot(i<<1))
+	if back != 0 {
+		if !t.put(back, Slot(i<<1|1)) {
+			t.take(at, Slot(i<<1))
 			t.release(i, e)
 			return nil
 		}

@@ -47,6 +47,15 @@ func (p *tuple) reply(peer uint32) tuple {
 	return back
 }
 
+// insert adds a connection under k and, if that is not nil, reply.
+func insert(tab *Table, k, reply *Key) *Entry {
+	var back Home
+	if reply != nil {
+		back = tab.KeyHome(reply)
+	}
+	return tab.Insert(k, tab.KeyHome(k), back)
+}
+
 func newTable(t testing.TB, capacity int) *Table {
 	t.Helper()
 	tab, err := New(capacity, false, Seed{1, 2})
@@ -94,7 +103,7 @@ func (o *oracle) insert() {
 	if c.twoWay {
 		reply = c.rev.key()
 	}
-	e := o.tab.Insert(c.fwd.key(), reply)
+	e := insert(o.tab, c.fwd.key(), reply)
 	if e == nil {
 		o.t.Fatalf("no room with %d of %d", o.tab.Len(), o.tab.Cap())
 	}
@@ -125,7 +134,7 @@ func (o *oracle) delete(i int) {
 
 // guessOf is what a burst of one packet would guess.
 func guessOf(tab *Table, k *Key) Ref {
-	p := Probe{Home: tab.homeOf(k)}
+	p := Probe{Home: tab.KeyHome(k)}
 	tab.PrefetchIndex(&p, 1, 0)
 	tab.Probe(&p, 1, 0)
 	return tab.Ref(p.Guess)
@@ -243,7 +252,7 @@ func TestAFullTableOfNATConnectionsStaysWhole(t *testing.T) {
 			if c.fwd.v6 {
 				c.rev = c.fwd.reply(1)
 			}
-			e := o.tab.Insert(c.fwd.key(), c.rev.key())
+			e := insert(o.tab, c.fwd.key(), c.rev.key())
 			if e == nil {
 				t.Fatalf("no room with %d of %d", o.tab.Len(), capacity)
 			}
@@ -267,7 +276,7 @@ func TestAFullTableOfNATConnectionsStaysWhole(t *testing.T) {
 		fill()
 	}
 	o.checkAll()
-	if o.tab.Insert(func() *Key { p := randomTuple(o.r); return p.key() }(), nil) != nil {
+	if insert(o.tab, func() *Key { p := randomTuple(o.r); return p.key() }(), nil) != nil {
 		t.Error("there was room for one more than the capacity")
 	}
 }
@@ -281,7 +290,7 @@ func TestRepliesAreOnlyThoseOfTheConnectionsBackend(t *testing.T) {
 		}
 		peer := map[bool]uint32{false: 0, true: 1}[v6]
 		back := k.reply(peer)
-		e := tab.Insert(k.key(), back.key())
+		e := insert(tab, k.key(), back.key())
 		e.Backend, e.Gen = peer, testPeers[peer].Gen
 		if got := tab.Find(back.key()); got.Entry != e || !got.Reply {
 			t.Fatalf("IPv6 %t: the reply is not found", v6)
@@ -321,13 +330,13 @@ func TestRepliesAreOnlyThoseOfTheConnectionsBackend(t *testing.T) {
 func TestTheFamiliesAreKeptApart(t *testing.T) {
 	tab := newTable(t, 2)
 	p := tuple{addrs: [4]uint64{0x0100007f_0a0a0a0a}, ports: 5, proto: 17}
-	e := tab.Insert(p.key(), nil)
+	e := insert(tab, p.key(), nil)
 	p.v6 = true // an IPv6 packet of the same bytes, and zeros
 	if tab.Check(Ref{e, false}, p.key()) {
 		t.Error("an IPv6 packet was taken for an IPv4 connection's")
 	}
 	tab.Delete(e)
-	e = tab.Insert(p.key(), nil)
+	e = insert(tab, p.key(), nil)
 	p.v6 = false
 	if tab.Check(Ref{e, false}, p.key()) {
 		t.Error("an IPv4 packet was taken for an IPv6 connection's")
@@ -338,7 +347,7 @@ func TestAGuessIsCheckedAlsoWhenTheEntryIsGone(t *testing.T) {
 	tab := newTable(t, 1)
 	r := rand.New(rand.NewPCG(5, 6))
 	old, next := randomTuple(r), randomTuple(r)
-	e := tab.Insert(old.key(), nil)
+	e := insert(tab, old.key(), nil)
 	guess := guessOf(tab, old.key())
 	if !tab.Check(guess, old.key()) {
 		t.Fatal("the guess is wrong")
@@ -347,7 +356,7 @@ func TestAGuessIsCheckedAlsoWhenTheEntryIsGone(t *testing.T) {
 	if tab.Check(guess, old.key()) {
 		t.Error("a deleted connection was found")
 	}
-	if tab.Insert(next.key(), nil) != e {
+	if insert(tab, next.key(), nil) != e {
 		t.Fatal("the entry was not used again")
 	}
 	if tab.Check(guess, old.key()) {

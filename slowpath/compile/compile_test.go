@@ -128,10 +128,10 @@ func TestSourceFor(t *testing.T) {
 func TestTunnelHasItsOuterHeader(t *testing.T) {
 	r := newRig(t)
 	s := web("10.0.1.11:80", "[fd00::9]:80")
-	s.Mode, s.Tunnel = conf.TUN, conf.Tunnel{DF: conf.DFClear, MSSClamp: true}
+	s.Mode, s.Tunnel = conf.TUN, conf.Tunnel{MSSClamp: true}
 	r.compile(s)
 	b := r.snap.Backends[r.place(s, "10.0.1.11:80").Index]
-	if b.Mode != fastpath.TUN || b.DF != fastpath.DFClear || !b.Clamp || [4]byte(b.Outer[12:]) != [4]byte{10, 0, 1, 1} {
+	if b.Mode != fastpath.TUN || !b.Clamp || [4]byte(b.Outer[12:]) != [4]byte{10, 0, 1, 1} {
 		t.Errorf("the backend is %+v", b)
 	}
 	if b := r.snap.Backends[r.place(s, "[fd00::9]:80").Index]; netip.AddrFrom16([16]byte(b.Outer[8:])).String() != "fd00::1" {

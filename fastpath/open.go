@@ -1,0 +1,222 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// The first packets of connections wait until the rest of their group has gone. Then it is decided about all of them
+// (admit), and the connections are made (open): meanwhile the index lines under which the backends' replies will be
+// looked up are on their way into the cache.
+
+// opening is a packet of no known connection.
+type opening struct {
+	conn.Probe        // the reply's home, 0 if replies do not pass here
+	backend    uint32 // index
+	at         uint8  // in the group
+	state      openState
+}
+
+type openState uint8
+
+const (
+	settled openState = iota
+	admitted
+	repeated // another packet of the connection is before it
+)
+
+// openAll handles what a group has of packets of no known connection.
+func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
+	for i := range all {
+		o := &all[i]
+		f, it := &frames[o.at], &items[o.at]
+		if follows(it, items, all[:i]) {
+			o.state = repeated
+		} else if v := w.admit(f, it, o); v == newcomer {
+			o.state = admitted
+		} else if v != sent {
+			w.settle(f, v)
+		}
+	}
+	w.table.PrefetchIndex(&all[0].Probe, len(all), unsafe.Sizeof(all[0]))
+	for i := range all {
+		o := &all[i]
+		f, it := &frames[o.at], &items[o.at]
+		var v verdict
+		switch o.state {
+		case admitted:
+			v = w.open(f, it, o)
+		case repeated:
+			if v = w.flow(f, it); v == newcomer { // the one before it was not admitted
+				if v = w.admit(f, it, o); v == newcomer {
+					v = w.open(f, it, o)
+				}
+			}
+		default:
+			continue
+		}
+		if v != sent {
+			w.settle(f, v)
+		}
+	}
+}
+
+// follows reports whether an earlier one may be of the same connection.
+func follows(it *item, items []item, earlier []opening) bool {
+	for i := range earlier {
+		if items[earlier[i].at].Home == it.Home {
+			return true
+		}
+	}
+	return false
+}
+
+// admit decides about the first packet of a connection. It stays a newcomer if it may begin one.
+func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
+	k := it.key(f)
+	dst := destination(k.Addrs, k.V6)
+	ep := endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)
+	service := w.snap.services.get(&ep)
+	if service == 0 {
+		return w.notForService(f, &k)
+	}
+	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
+		return drop(r)
+	}
+	return w.schedule(f, it, &k, service-1, o)
+}
+
+// notForService says what becomes of a TCP or UDP packet of no connection and no service.
+func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
+	local := w.local(f, destination(k.Addrs, k.V6), k.V6)
+	if local == 0 {
+		return drop(reason.Foreign)
+	}
+	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
+		return drop(r)
+	}
+	if local&localOwn != 0 {
+		return w.toKernel(f, local)
+	}
+	return drop(reason.NoService)
+}
+
+// schedule chooses a service's backend for a connection's first packet.
+func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, o *opening) verdict {
+	if it.Proto == packet.ProtoTCP && it.TCPFlags&(packet.SYN|packet.ACK) != packet.SYN {
+		return drop(reason.NoConnection)
+	}
+	svc := &w.snap.Services[service]
+	if svc.Mode != DR {
+		if k.V6 && linkLocal(k.Addrs) {
+			return drop(reason.MartianSource)
+		}
+		if ttlOut(f, k.V6) {
+			return w.timeExceeded(f, it)
+		}
+	}
+	w.schedulerKey(k)
+	n := svc.Sched.Pick(&w.key, &w.states[service])
+	if n < 0 || n >= len(svc.Backends) {
+		return drop(reason.NoBackend)
+	}
+	o.backend = svc.Backends[n]
+	b := w.real(o.backend)
+	if !fits(f, it, b) {
+		return w.tooBig(f, it, int(b.MTU))
+	}
+	o.Home = 0
+	if b.Mode == NAT {
+		var addrs [32]byte
+		rk := b.replyKey(k, &addrs)
+		o.Home = w.hasher.KeyHome(&rk)
+	}
+	return newcomer
+}
+
+func (w *Worker) schedulerKey(k *conn.Key) {
+	d := &w.key
+	d.V6 = k.V6
+	d.SrcPort, d.DstPort = packet.Swap16(uint16(k.Ports)), packet.Swap16(uint16(k.Ports>>16))
+	if k.V6 {
+		d.Src, d.Dst = *(*[16]byte)(k.Addrs), *(*[16]byte)(unsafe.Add(k.Addrs, 16))
+		return
+	}
+	d.Src, d.Dst = [16]byte{}, [16]byte{}
+	packet.Store32(unsafe.Pointer(&d.Src), 0, packet.Load32(k.Addrs, 0))
+	packet.Store32(unsafe.Pointer(&d.Dst), 0, packet.Load32(k.Addrs, 4))
+}
+
+// open makes an admitted connection and forwards its first packet.
+func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
+	k := it.key(f)
+	b := w.real(o.backend)
+	e := w.insert(&k, it.Home, b, o)
+	if e == nil {
+		return drop(reason.TableFull)
+	}
+	return w.carry(f, it, e, b)
+}
+
+// insert adds a connection to the table, in place of a less worthy one if it is full.
+func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *conn.Entry {
+	if o.Home != 0 {
+		w.endOther(k, b, o.Home)
+	}
+	e := w.table.Insert(k, home, o.Home)
+	if e == nil {
+		victim := w.table.Victim(w.now)
+		if victim == nil {
+			return nil
+		}
+		w.forget(victim)
+		w.counters.Evicted++
+		if e = w.table.Insert(k, home, o.Home); e == nil {
+			return nil
+		}
+	}
+	e.Backend, e.Gen = o.backend, b.Gen
+	if b.Mode != NAT {
+		e.Flags |= conn.OneWay
+	}
+	if k.Proto == packet.ProtoUDP {
+		e.State = conn.UDPFlow
+	}
+	b.Load.Inactive.Add(1)
+	w.backends[o.backend].NewConns++
+	w.counters.NewConns++
+	return e
+}
+
+// endOther ends the connection that has the replies of a new one. Another service may lead to the same backend, and
+// the client may use one port for both VIPs. The backend cannot tell the two connections apart, so its replies belong
+// to the one begun last.
+func (w *Worker) endOther(k *conn.Key, b *Backend, home conn.Home) {
+	if w.table.Vacant(home) {
+		return
+	}
+	var addrs [32]byte
+	rk := b.replyKey(k, &addrs)
+	if r := w.table.FindHome(&rk, home); r.Reply {
+		w.forget(r.Entry)
+	}
+}
+
+// replyKey is the tuple of the backend's packets to the client of a tuple; addrs is its memory.
+func (b *Backend) replyKey(k *conn.Key, addrs *[32]byte) conn.Key {
+	p, at := &b.peer, unsafe.Pointer(addrs)
+	if k.V6 {
+		packet.Store64(at, 0, p.Addr[0])
+		packet.Store64(at, 8, p.Addr[1])
+		packet.Store64(at, 16, packet.Load64(k.Addrs, 0))
+		packet.Store64(at, 24, packet.Load64(k.Addrs, 8))
+	} else {
+		packet.Store32(at, 0, uint32(p.Addr[0]))
+		packet.Store32(at, 4, packet.Load32(k.Addrs, 0))
+	}
+	return conn.Key{Addrs: at, Ports: uint32(p.Port) | k.Ports<<16, Proto: k.Proto, V6: k.V6}
+}
