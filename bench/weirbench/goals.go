@@ -105,7 +105,7 @@ func (rep *report) judgeEstablished(r result) (out []goal) {
 		}
 	}
 	if want, ok := mostGrowth[r.Flows]; ok {
-		if few, ok := rep.find(r.Mode, r.Family, fewestFlows, 1, established); ok {
+		if few, ok := rep.find(r.Mode, r.Family, fewestFlows, 1, established); ok && r.IO > 0 && few.IO > 0 {
 			out = append(out, most(fmt.Sprintf("%s: own_ns, times that of %d flows", name, fewestFlows), ratio(r.OwnNs, few.OwnNs), want))
 		}
 	}

@@ -28,7 +28,26 @@ func readNumber(name string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(b)))
 }
 
-// want sees to mb megabytes in free huge pages. With 0 it takes back what it added.
+// restore takes back what was added. Pages that others have taken meanwhile stay theirs until they give them back.
+func (p *pages) restore() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.added == 0 {
+		return nil
+	}
+	total, err := readNumber(pagesFile)
+	if err != nil {
+		return err
+	}
+	total = max(total-p.added, 0)
+	p.added = 0
+	if err := os.WriteFile(pagesFile, []byte(strconv.Itoa(total)), 0); err != nil {
+		return fmt.Errorf("giving huge pages back: %w; run: echo %d > %s", err, total, pagesFile)
+	}
+	return nil
+}
+
+// want sees to mb megabytes in free huge pages, and takes back what was added beyond them.
 func (p *pages) want(mb int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

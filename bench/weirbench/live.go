@@ -105,6 +105,10 @@ func (o *options) live() (res live, of, bare gaps, err error) {
 	log := w.p.out.from(n)
 	res.GCs, res.Flaps = strings.Count(log, "\ngc "), strings.Count(log, `msg="backend `)
 	res.Lost, res.LostQuiet = busy.lost, quiet.lost
+	if o.verbose {
+		missed, _ := w.missed()
+		fmt.Fprintf(os.Stderr, "    missed by the device since the start: %d; dropped by weir: %s\n", missed, w.drops())
+	}
 	if err := w.p.pause(); err != nil {
 		return res, of, bare, err
 	}

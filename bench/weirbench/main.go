@@ -112,7 +112,7 @@ func (o *options) main() int {
 	}
 	clean := func() {
 		killAll()
-		if err := o.pages.want(0); err != nil {
+		if err := o.pages.restore(); err != nil {
 			fmt.Fprintln(os.Stderr, "weirbench:", err)
 		}
 		_ = os.RemoveAll(o.tmp)

@@ -113,6 +113,9 @@ func (p *process) await(n int, limit time.Duration, ok func(string) bool) (strin
 		}
 		select {
 		case <-p.done:
+			if text = p.out.from(n); ok(text) { // its last words
+				return text, nil
+			}
 			return text, p.failed("ended")
 		case <-time.After(2 * time.Millisecond):
 		}

@@ -62,7 +62,7 @@ func TestAResultWithoutRoundsCanBeWritten(t *testing.T) {
 // everything is a report with a row of everything.
 func everything() *report {
 	row := func(mode, family string, flows, workers int, kind traffic, mpps, own float64) result {
-		return result{Mode: mode, Family: family, Flows: flows, Workers: workers, Traffic: kind, Mpps: mpps, OwnNs: own, NsPacket: 1000 / mpps, Csum: 20, RatioCsum: mpps / 20}
+		return result{Mode: mode, Family: family, Flows: flows, Workers: workers, Traffic: kind, Mpps: mpps, OwnNs: own, NsPacket: 1000 / mpps, IO: 60, Csum: 20, RatioCsum: mpps / 20}
 	}
 	rep := &report{Machine: machine{CPU: "a <fast> one", Cores: 2}, Results: []result{
 		row("nat", "v4", 256, 1, established, 16, 30), row("nat", "v4", 64<<10, 1, established, 15, 40),
