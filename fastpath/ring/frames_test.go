@@ -37,6 +37,27 @@ func TestFramesComeOutInOrderAcrossTheEnd(t *testing.T) {
 	}
 }
 
+func TestAQueueOfFramesKnowsHowManyWait(t *testing.T) {
+	r := NewFrames(4)
+	buf := make([]port.Frame, 3)
+	for round := range uint32(10) {
+		for range 3 {
+			r.Push(frame(round))
+		}
+		if r.Len() != 0 {
+			t.Errorf("%d wait before any was published", r.Len())
+		}
+		r.Publish()
+		if r.Len() != 3 {
+			t.Errorf("%d of 3 wait", r.Len())
+		}
+		r.Pop(buf)
+	}
+	if r.Len() != 0 {
+		t.Errorf("%d wait in an empty queue", r.Len())
+	}
+}
+
 func TestAFullQueueOfFramesRefusesAndTakesAgain(t *testing.T) {
 	r := NewFrames(4)
 	for i := range uint32(4) {

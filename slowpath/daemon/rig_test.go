@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -111,10 +113,29 @@ func (r *rig) end() {
 			if err != nil {
 				r.t.Errorf("the daemon ended with: %v\n%s", err, r.log)
 			}
+			r.balanced()
 		case <-time.After(patience):
 			r.t.Fatalf("the daemon does not end:\n%s", r.log)
 		}
 	})
+}
+
+var totals = regexp.MustCompile(`packets_in=(\d+) packets_out=(\d+) packets_own=(\d+) packets_dropped=(\d+) packets_punted=(\d+) packets_waiting=(\d+)`)
+
+// balanced looks at what the daemon said last of its packets.
+func (r *rig) balanced() {
+	m := totals.FindStringSubmatch(r.log.String())
+	if m == nil {
+		r.t.Errorf("the daemon did not say what became of its packets:\n%s", r.log)
+		return
+	}
+	var n [6]int
+	for i := range n {
+		n[i], _ = strconv.Atoi(m[i+1])
+	}
+	if in, out, own, dropped, punted, waiting := n[0], n[1], n[2], n[3], n[4], n[5]; in != out+dropped+punted+waiting-own {
+		r.t.Errorf("packets do not add up: %s", m[0])
+	}
 }
 
 func (r *rig) until(what string, cond func() bool) {
