@@ -25,7 +25,10 @@ func isolate() bool {
 		return false
 	}
 	// The new program takes the place of all threads, and has the namespace of the one that calls it.
-	err := syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), inNamespace+"=1"))
+	self, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(self, os.Args, append(os.Environ(), inNamespace+"=1"))
+	}
 	fmt.Fprintln(os.Stderr, "weirbench: starting anew in a network namespace:", err)
 	os.Exit(1)
 	return false
