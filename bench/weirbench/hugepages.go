@@ -49,6 +49,8 @@ func (p *pages) restore() error {
 
 // want sees to mb megabytes in free huge pages, and takes back what was added beyond them.
 func (p *pages) want(mb int) error {
+	gate.Lock()
+	defer gate.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	total, err := readNumber(pagesFile)

@@ -121,6 +121,7 @@ func (o *options) main() int {
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	go func() {
 		<-interrupted
+		gate.Lock()
 		clean()
 		os.Exit(130)
 	}()

@@ -48,6 +48,10 @@ func (o *output) len() int {
 	return o.text.Len()
 }
 
+// gate is held while something is made that has to be cleaned up. Whoever cleans up because of a signal takes it and
+// keeps it, so that nothing is made behind its back.
+var gate sync.Mutex
+
 // running are the processes to end if the benchmark is interrupted.
 var running struct {
 	sync.Mutex
@@ -56,6 +60,8 @@ var running struct {
 
 // launch starts a program with additions to the environment. It is killed when this one dies.
 func launch(env []string, name string, args ...string) (*process, error) {
+	gate.Lock()
+	defer gate.Unlock()
 	p := &process{cmd: exec.Command(name, args...), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out

@@ -169,7 +169,10 @@ func (o *options) provide(t *trial) error {
 		name = filepath.Join(o.tmp, name+".pcap")
 		if _, there := o.files[name]; !there {
 			p := sequence(t.flows/t.workers, t.both(), t.traffic == sizes, keep)
-			if err := writePcap(name, t.family, p); err != nil {
+			gate.Lock()
+			err := writePcap(name, t.family, p)
+			gate.Unlock()
+			if err != nil {
 				return err
 			}
 			o.files[name] = len(p)
