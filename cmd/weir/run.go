@@ -33,7 +33,7 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), cfg, log)
+			return run(cfg, log)
 		},
 	}
 	configFlag(cmd, &file)
@@ -51,7 +51,11 @@ func newLog(format string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log is text or json, not %q", format)
 }
 
-func run(ctx context.Context, cfg *conf.Config, log *slog.Logger) error {
+// run is where the signals that end the daemon are asked for: every other command ends at once by them, whatever it waits
+// for.
+func run(cfg *conf.Config, log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	// Every worker keeps a processor of the Go scheduler to itself; the slow path needs some besides.
 	runtime.GOMAXPROCS(max(runtime.NumCPU(), 2+len(cfg.Dataplane.Cores)))
 	reload := make(chan os.Signal, 1)
