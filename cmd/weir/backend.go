@@ -28,7 +28,7 @@ func setCommand(socket *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set SERVICE ADDRESS:PORT --weight N",
 		Short: "Set a backend's weight",
-		Args:  cobra.ExactArgs(2),
+		Args:  takes(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			backend, err := parseBackend(args[1])
 			if err != nil {
@@ -51,7 +51,7 @@ func drainCommand(socket *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drain SERVICE ADDRESS:PORT",
 		Short: "Give a backend no new connections; those it has go on",
-		Args:  cobra.ExactArgs(2),
+		Args:  takes(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			backend, err := parseBackend(args[1])
 			if err != nil {

@@ -33,9 +33,13 @@ func newCommand() *cobra.Command {
 		Short: "A layer-4 load balancer at the speed of the NIC",
 		Long: `Weir does what Linux Virtual Server does (VS/NAT, VS/TUN, VS/DR) in user space, with DPDK, on cores of
 its own. One YAML file configures it; see conf/examples.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Version:           version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		PersistentPreRunE: given,
 	}
+	root.SetVersionTemplate(versionLine())
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(runCommand(), checkCommand(), showCommand(), backendCommand(), reloadCommand(),
 		replayCommand(), versionCommand())
@@ -46,9 +50,11 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Args:  takes(0),
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "weir %s (%s)\n", version, dpdkVersion())
+			fmt.Fprint(cmd.OutOrStdout(), versionLine())
 		},
 	}
 }
+
+func versionLine() string { return fmt.Sprintf("weir %s (%s)\n", version, dpdkVersion()) }

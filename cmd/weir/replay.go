@@ -21,7 +21,7 @@ func replayCommand() *cobra.Command {
 capture and configuration give the same bytes. Packets enter at the port with the name of the capture's
 interface (pcapng) or at the first port; the output, if it ends in .pcapng, names the port each packet left by.
 Time is the capture's. Health checks are off. The summary goes to standard error.`,
-		Args: cobra.NoArgs,
+		Args: takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if summary != "text" && summary != "json" {
 				return fmt.Errorf("--summary is text or json, not %q", summary)

@@ -23,7 +23,7 @@ func runCommand() *cobra.Command {
 		Short: "Run the load balancer in the foreground",
 		Long: `Run the load balancer in the foreground until SIGTERM or SIGINT. SIGHUP applies the file again, as does
 "weir reload".`,
-		Args: cobra.NoArgs,
+		Args: takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := newLog(format)
 			if err != nil {
@@ -81,7 +81,7 @@ func reloadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Make the running daemon apply its file again, and print what changed",
-		Args:  cobra.NoArgs,
+		Args:  takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			changes, err := api.Dial(socket).Reload(cmd.Context())
 			if err != nil {

@@ -16,7 +16,7 @@ func showCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:       "show " + strings.Join(api.Lists, "|"),
 		Short:     "Show what the running daemon is doing",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      takes(1, api.Lists...),
 		ValidArgs: api.Lists,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			write := view.WriteTable

@@ -89,12 +89,35 @@ func TestAMisspeltCommandIsAnError(t *testing.T) {
 	}
 }
 
-func TestVersionAndHelp(t *testing.T) {
-	out, _, code := run(t, "version")
-	if code != 0 || !strings.Contains(out, "weir ") || !strings.Contains(out, "DPDK") {
-		t.Errorf("%d: %s", code, out)
+func TestACommandWrittenWrongIsToldHowItIsWritten(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"show"}, "an argument is missing: write weir show services|"},
+		{[]string{"show", "backend"}, `"backend" makes no sense here: write weir show services|backends|`},
+		{[]string{"check", "weir.yaml"}, `"weir.yaml" makes no sense here: write weir check -c FILE`},
+		{[]string{"run"}, "-c is missing: write weir run -c FILE"},
+		{[]string{"replay", "-c", "weir.yaml"}, "-i, -o are missing: write weir replay -c FILE -i IN -o OUT"},
+		{[]string{"backend", "drain", "web"}, "an argument is missing: write weir backend drain SERVICE ADDRESS:PORT"},
+		{[]string{"show", "connections", "--limit", "few"}, `--limit must be a number, is "few"`},
+		{[]string{"run", "--config-file", "x"}, "unknown flag: --config-file: see weir run --help"},
+	} {
+		out, errs, code := run(t, c.args...)
+		if code != 1 || out != "" || !strings.HasPrefix(errs, "weir: "+c.want) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%v: exit %d: %s%s", c.args, code, out, errs)
+		}
 	}
-	out, _, code = run(t, "--help")
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	for _, arg := range []string{"version", "--version"} {
+		out, _, code := run(t, arg)
+		if code != 0 || !strings.HasPrefix(out, "weir ") || !strings.Contains(out, "DPDK") {
+			t.Errorf("%s: %d: %s", arg, code, out)
+		}
+	}
+	out, _, code := run(t, "--help")
 	for _, cmd := range []string{"run", "check", "show", "backend", "reload", "replay", "version"} {
 		if code != 0 || !strings.Contains(out, "\n  "+cmd+" ") {
 			t.Errorf("%d: help does not list %s:\n%s", code, cmd, out)
