@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -22,7 +23,8 @@ func main() {
 		return
 	}
 	if !errors.Is(err, errReported) {
-		fmt.Fprintln(os.Stderr, "weir:", err)
+		// The errors of a file that a reload refuses are a line each.
+		fmt.Fprintln(os.Stderr, "weir:", strings.ReplaceAll(err.Error(), "\n", "\nweir: "))
 	}
 	os.Exit(1)
 }

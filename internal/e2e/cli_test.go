@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"net"
+	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -75,6 +78,24 @@ func TestClientsSayThatNoDaemonRuns(t *testing.T) {
 		if code != 1 || !strings.Contains(errs, "/nonexistent/weir.sock") || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%v: exit %d: %s", args, code, errs)
 		}
+	}
+}
+
+func TestEveryErrorOfARefusedReloadIsALineOfItsOwn(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "weir.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = w.Write([]byte(`{"error": "weir.yaml:3: one\nweir.yaml:7: two"}`))
+	})}
+	go func() { _ = daemon.Serve(l) }()
+	defer daemon.Close()
+	_, errs, code := run(t, "reload", "--socket", socket)
+	if want := "weir: weir.yaml:3: one\nweir: weir.yaml:7: two\n"; code != 1 || errs != want {
+		t.Errorf("exit %d: %q, want %q", code, errs, want)
 	}
 }
 
