@@ -83,6 +83,16 @@ func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
 	}
 }
 
+func TestReloadTellsOfTimeoutsByTheirKeys(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	r.rewrite(strings.Replace(somePorts, "dataplane: {", "dataplane: {timeouts: {tcp: 60s, udp: 10s}, ", 1) + oneService)
+	got, err := r.reload()
+	want := []string{"~ dataplane.timeouts.tcp: 1m0s, was 15m0s", "~ dataplane.timeouts.udp: 10s, was 5m0s"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, changes %q, want %q", err, got, want)
+	}
+}
+
 // TestTheLaterReloadCounts: the file is replaced while a reload is still reading it, and applied again. What the
 // slow reader has read is older, and must not be what stays in force.
 func TestTheLaterReloadCounts(t *testing.T) {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/weirlb/weir/conf"
 )
@@ -10,9 +11,14 @@ import (
 // diff tells in a line each what changes from one configuration to another: + added, - removed, ~ changed.
 func diff(old, cfg *conf.Config) []string {
 	var out []string
-	if old.Dataplane.Timeouts != cfg.Dataplane.Timeouts {
-		out = append(out, fmt.Sprintf("~ dataplane.timeouts: %+v, was %+v", cfg.Dataplane.Timeouts, old.Dataplane.Timeouts))
+	timeout := func(key string, a, b time.Duration) {
+		if a != b {
+			out = append(out, fmt.Sprintf("~ dataplane.timeouts.%s: %s, was %s", key, b, a))
+		}
 	}
+	timeout("tcp", old.Dataplane.Timeouts.TCP, cfg.Dataplane.Timeouts.TCP)
+	timeout("tcp_fin", old.Dataplane.Timeouts.TCPFin, cfg.Dataplane.Timeouts.TCPFin)
+	timeout("udp", old.Dataplane.Timeouts.UDP, cfg.Dataplane.Timeouts.UDP)
 	before := map[string]*conf.Service{}
 	for i := range old.Services {
 		before[old.Services[i].Name] = &old.Services[i]
