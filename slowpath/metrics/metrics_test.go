@@ -313,6 +313,14 @@ func TestOneBadNameDoesNotHideTheOtherMetrics(t *testing.T) {
 	}
 }
 
+func TestAnAddressOfAnotherMachineIsASentence(t *testing.T) {
+	const other = "192.0.2.77:9480" // for documentation (RFC 5737)
+	_, err := Serve(other, viewtest.Sample(), quiet())
+	if err == nil || !strings.HasPrefix(err.Error(), "metrics.listen "+other+": no interface of this machine has that address") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAddressInUseIsASentence(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -49,6 +49,9 @@ func Serve(listen string, src view.Source, log *slog.Logger) (*Server, error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("metrics.listen %s: another program listens there: choose another address or port", listen)
 	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return nil, fmt.Errorf("metrics.listen %s: no interface of this machine has that address: choose another, or give no address for all", listen)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen %s: %w", listen, err)
 	}
