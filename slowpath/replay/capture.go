@@ -52,8 +52,11 @@ func openSource(path string) (*source, error) {
 func newSource(r io.Reader) (*source, error) {
 	b := bufio.NewReaderSize(r, 1<<20)
 	head, err := b.Peek(4)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the file is too short to be a capture")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the capture: %w", err)
 	}
 	le, be := binary.LittleEndian.Uint32(head), binary.BigEndian.Uint32(head)
 	s := &source{last: time.Unix(0, 0)}

@@ -3,9 +3,11 @@ package replay
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -119,6 +121,13 @@ func TestWhatCapturesAreRead(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.err)
 			}
 		})
+	}
+}
+
+func TestAFolderIsNotCalledAShortCapture(t *testing.T) {
+	_, err := openSource(t.TempDir())
+	if !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("got %v", err)
 	}
 }
 
