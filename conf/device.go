@@ -12,6 +12,7 @@ var (
 	pciForm = regexp.MustCompile(`^(?:[0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$`)
 	// Names of DPDK's virtual network devices begin with their driver's.
 	vdevForm = regexp.MustCompile(`^(net_|eth_|virtio_user)[A-Za-z0-9_.-]+$`)
+	spaced   = regexp.MustCompile(` +([,=]) *|([,=]) +| +$`)
 )
 
 // parseDevice takes a PCI address or a virtual device, each with DPDK's arguments behind commas. Whether
@@ -31,6 +32,9 @@ func parseDevice(text string) (string, error) {
 		return "", fmt.Errorf("must be a PCI address such as 0000:03:00.0 or a DPDK virtual device such as net_af_packet0,iface=eth1, is %s%s", quote(text), hint)
 	case strings.HasSuffix(text, ",") || strings.HasPrefix(args, ",") || strings.Contains(args, ",,"):
 		return "", fmt.Errorf("has an empty argument: %s", quote(text))
+	case spaced.MatchString(text):
+		return "", fmt.Errorf("has a space beside a comma or an equals sign, which DPDK takes for a part of what is there: write %s",
+			quote(spaced.ReplaceAllString(text, "$1$2")))
 	}
 	return text, nil
 }

@@ -28,6 +28,8 @@ func TestMistakesInAPort(t *testing.T) {
 			"10: ports[0].device: must be text, is the number 3: put it in quotes")},
 		{"device with an empty argument", "device: net_af_packet0,iface=eth1", "device: net_af_packet0,iface=eth1,", says(
 			`10: ports[0].device: has an empty argument: "net_af_packet0,iface=eth1,"`)},
+		{"device with spaces between its arguments", "device: net_af_packet0,iface=eth1", `device: "net_af_packet0, iface = eth1"`, says(
+			`10: ports[0].device: has a space beside a comma or an equals sign, which DPDK takes for a part of what is there: write "net_af_packet0,iface=eth1"`)},
 		{"device with a control character", "device: net_af_packet0,iface=eth1", `device: "net_null0,a=\a"`, says(
 			`10: ports[0].device: must be at most 1024 printable characters, is "net_null0,a=\a"`)},
 		{"MAC too short", "mac: 02:00:00:00:00:02", "mac: 02:00:00:00:00", says(
