@@ -59,9 +59,25 @@ func checkEndpoint(a netip.Addr) error {
 // parseVIP takes a service's address and port.
 func parseVIP(text string) (netip.AddrPort, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.AddrPort{}, fmt.Errorf("has no port: write %s", netip.AddrPortFrom(a.WithZone(""), 80))
+		return netip.AddrPort{}, fmt.Errorf("has no port: write %s", portAdded(a.WithZone(""), 80))
 	}
 	return parseAddrPort(text, "this version does not support port 0 (all ports): write a port from 1 to 65535")
+}
+
+// portAdded is how to write an address with a port, for which there are two ways if the last part of an IPv6 address may have
+// been meant for the port.
+func portAdded(a netip.Addr, port uint16) string {
+	s, text := netip.AddrPortFrom(a, port).String(), a.String()
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 {
+		return s
+	}
+	host, err := netip.ParseAddr(text[:i])
+	n, portErr := parsePort(text[i+1:])
+	if err != nil || portErr != nil {
+		return s
+	}
+	return fmt.Sprintf("%s, or %s if %d is the port", s, netip.AddrPortFrom(host, n), n)
 }
 
 // parseBackend takes an address with a port or, leaving the port 0, without one.

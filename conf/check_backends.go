@@ -31,7 +31,7 @@ func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
 	port, vip := b.Address.Port(), s.Address.Port()
 	switch {
 	case s.Mode == NAT && port == 0:
-		at().errorf("has no port: write for example %s", netip.AddrPortFrom(b.Address.Addr(), vip))
+		at().errorf("has no port: write for example %s", portAdded(b.Address.Addr(), vip))
 	case s.Mode != NAT && port != 0 && port != vip:
 		at().errorf("has port %d, but mode %s leaves the service's port %d as it is: write %s without a port", port, s.Mode, vip, b.Address.Addr())
 	case s.Mode != NAT:

@@ -17,6 +17,8 @@ func TestMistakesInAService(t *testing.T) {
 			"26: services[0].address: has no port: write 203.0.113.10:80")},
 		{"IPv6 VIP without a port", `"[2001:db8::10]:53"`, `"2001:db8::10"`, says(
 			"47: services[1].address: has no port: write [2001:db8::10]:80")},
+		{"IPv6 VIP whose last part may be the port", `"[2001:db8::10]:53"`, `"2001:db8::10:53"`, says(
+			"47: services[1].address: has no port: write [2001:db8::10:53]:80, or [2001:db8::10]:53 if 53 is the port")},
 		{"IPv6 VIP without brackets", `"[2001:db8::10]:53"`, `"2001:db8::10:53:udp"`, says(
 			`47: services[1].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "2001:db8::10:53:udp"`)},
 		{"VIP that is a name", "address: 203.0.113.10:80", "address: www.example.com:80", says(
