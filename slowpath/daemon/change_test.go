@@ -184,6 +184,12 @@ func TestSighupReloads(t *testing.T) {
 	}
 }
 
+func TestSighupIsAnsweredInTheLogAlsoIfNothingChanged(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	r.hup <- syscall.SIGHUP
+	r.until("the log tells that nothing changed", func() bool { return strings.Contains(r.log.String(), "nothing changed") })
+}
+
 func TestAWeightSetAtRunTimeLastsUntilTheNextReload(t *testing.T) {
 	r := startIn(t, "", memory(), somePorts+oneService)
 	backend := netip.MustParseAddrPort("10.0.0.12:8080")

@@ -73,6 +73,7 @@ func (d *Daemon) reload(cfg *conf.Config) ([]string, error) {
 		changes = append(changes, fmt.Sprintf("~ backend %s %s: weight %d, set at run time, is the file's again", name.service, name.address, w))
 	}
 	if len(changes) == 0 {
+		d.log.Info("configuration reloaded: nothing changed", "config", cfg.File)
 		return nil, nil
 	}
 	if err := d.replace(old, cfg); err != nil {
