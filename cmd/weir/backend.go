@@ -42,7 +42,7 @@ func setCommand(socket *string) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().IntVar(&weight, "weight", 0, "the weight, 0 (no new connections) to 65535")
+	cmd.Flags().IntVar(&weight, "weight", 0, "the weight `N`, 0 (no new connections) to 65535")
 	_ = cmd.MarkFlagRequired("weight") // fails only for a flag that does not exist
 	return cmd
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func configFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "config", "c", "", "the configuration file")
+	cmd.Flags().StringVarP(file, "config", "c", "", "the configuration `FILE`")
 	_ = cmd.MarkFlagRequired("config") // fails only for a flag that does not exist
 }
 

@@ -38,9 +38,9 @@ Time is the capture's. Health checks are off. The summary goes to standard error
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().StringVarP(&in, "input", "i", "", "the capture to replay, pcap or pcapng")
-	cmd.Flags().StringVarP(&out, "output", "o", "", "the capture to write; pcapng if it ends in .pcapng")
-	cmd.Flags().StringVar(&summary, "summary", "text", "form of the summary: text or json")
+	cmd.Flags().StringVarP(&in, "input", "i", "", "read the capture `IN`: pcap or pcapng")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "write the capture `OUT`: pcapng if it ends in .pcapng")
+	cmd.Flags().StringVar(&summary, "summary", "text", "`form` of the summary: text or json")
 	_ = cmd.MarkFlagRequired("input") // fails only for a flag that does not exist
 	_ = cmd.MarkFlagRequired("output")
 	return cmd

@@ -37,7 +37,7 @@ func runCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().StringVar(&format, "log", "text", "log format: text or json")
+	cmd.Flags().StringVar(&format, "log", "text", "`form` of the log: text or json")
 	return cmd
 }
 
@@ -73,7 +73,7 @@ func socketFlag(cmd *cobra.Command, socket *string) {
 	if def == "" {
 		def = conf.DefaultSocket
 	}
-	cmd.PersistentFlags().StringVar(socket, "socket", def, "the running daemon's api.socket")
+	cmd.PersistentFlags().StringVar(socket, "socket", def, "`path` of the running daemon's api.socket")
 }
 
 func reloadCommand() *cobra.Command {

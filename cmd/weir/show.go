@@ -35,8 +35,8 @@ func showCommand() *cobra.Command {
 		},
 	}
 	socketFlag(cmd, &socket)
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
-	cmd.Flags().StringVar(&filter.Service, "service", "", "connections: only those of this service")
-	cmd.Flags().IntVar(&filter.Limit, "limit", 0, "connections: at most this many (0: all)")
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "`form`: table or json")
+	cmd.Flags().StringVar(&filter.Service, "service", "", "connections: only those of the service `NAME`")
+	cmd.Flags().IntVar(&filter.Limit, "limit", 0, "connections: at most `N` (0: all)")
 	return cmd
 }
