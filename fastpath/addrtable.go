@@ -9,9 +9,9 @@ import (
 	"github.com/weirlb/weir/fastpath/packet"
 )
 
-// endpoint is an address as loaded, IPv4 in the low half of the first word, with the rest of what is looked up in the
-// third: for services, the port as loaded and the protocol. 0 there is an IPv4 address alone.
-type endpoint [3]uint64
+// endpoint is an address as loaded, IPv4 in the low half of lo, with the rest of what is looked up: for services, the
+// port as loaded and the protocol. It is a struct of three words so that it travels in registers.
+type endpoint struct{ lo, hi, rest uint64 }
 
 const endpointV6 = 1 << 32
 
@@ -39,8 +39,8 @@ func endpointOf(a netip.Addr, port uint16, proto uint8) endpoint {
 	return endpointAt(unsafe.Pointer(&addr), a.Is6(), packet.Swap16(port), proto)
 }
 
-func (e *endpoint) hash() uint32 {
-	h := (e[0] ^ bits.RotateLeft64(e[1], 29) ^ e[2]*0xff51afd7ed558ccd) * 0x9e3779b97f4a7c15
+func (e endpoint) hash() uint32 {
+	h := (e.lo ^ bits.RotateLeft64(e.hi, 29) ^ e.rest*0xff51afd7ed558ccd) * 0x9e3779b97f4a7c15
 	return uint32(h >> 32)
 }
 
@@ -66,10 +66,10 @@ func newEndpointTable(n int) *endpointTable {
 }
 
 // get returns the value of an endpoint, 0 if it has none.
-func (t *endpointTable) get(e *endpoint) uint32 {
+func (t *endpointTable) get(e endpoint) uint32 {
 	for i := e.hash(); ; i++ {
 		s := &t.slots[i&t.mask]
-		if s.value == 0 || s.endpoint == *e {
+		if s.value == 0 || s.endpoint == e {
 			return s.value
 		}
 	}
@@ -77,18 +77,18 @@ func (t *endpointTable) get(e *endpoint) uint32 {
 
 // ref returns where the value of an endpoint is kept, added with value 0 if it was not there; the caller
 // must set it.
-func (t *endpointTable) ref(e *endpoint) *uint32 {
+func (t *endpointTable) ref(e endpoint) *uint32 {
 	if 4*(t.used+1) > len(t.slots) {
 		t.grow()
 	}
 	for i := e.hash(); ; i++ {
 		s := &t.slots[i&t.mask]
 		if s.value == 0 {
-			s.endpoint = *e
+			s.endpoint = e
 			t.used++
 			return &s.value
 		}
-		if s.endpoint == *e {
+		if s.endpoint == e {
 			return &s.value
 		}
 	}
@@ -99,7 +99,7 @@ func (t *endpointTable) grow() {
 	*t = *newEndpointTable(len(old) / 2)
 	for i := range old {
 		if old[i].value != 0 {
-			*t.ref(&old[i].endpoint) = old[i].value
+			*t.ref(old[i].endpoint) = old[i].value
 		}
 	}
 }

@@ -20,17 +20,19 @@ func (it *item) key(f *port.Frame) conn.Key {
 	}
 }
 
-// flow handles a TCP or UDP packet of a known connection; of no other, which is a newcomer.
+// flow handles a TCP or UDP packet whose connection is where the index led to; any other is a newcomer for now.
 func (w *Worker) flow(f *port.Frame, it *item) verdict {
 	k := it.key(f)
 	r := w.table.Ref(it.Guess)
 	if !w.table.Check(r, &k) {
-		r = w.table.FindHome(&k, it.Home)
-	}
-	e := r.Entry
-	if e == nil {
 		return newcomer
 	}
+	return w.known(f, it, r)
+}
+
+// known handles a TCP or UDP packet of a connection. It is a newcomer if the connection has ended.
+func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
+	e := r.Entry
 	b := w.backendOf(e)
 	switch {
 	case b == nil:

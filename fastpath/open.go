@@ -9,13 +9,14 @@ import (
 	"github.com/weirlb/weir/fastpath/reason"
 )
 
-// The first packets of connections wait until the rest of their group has gone. Then it is decided about all of them
-// (admit), and the connections are made (open): meanwhile the index lines under which the backends' replies will be
-// looked up are on their way into the cache.
+// Packets whose connection is not where it is expected wait until the rest of their group has gone: nearly all of them
+// are the first of new connections. Then everything is done for all of them at a time, so that the cache lines that
+// one step needs are on their way while the step before is done for the others: the second place in which the
+// connection may stand (seek), the decision about a new one (admit), the making (open).
 
-// opening is a packet of no known connection.
+// opening is a packet whose connection is not known.
 type opening struct {
-	conn.Probe        // the reply's home, 0 if replies do not pass here
+	conn.Probe        // the home to prefetch: the tuple's second one, then the reply's, 0 if replies do not pass here
 	backend    uint32 // index
 	at         uint8  // in the group
 	state      openState
@@ -29,20 +30,32 @@ const (
 	repeated // another packet of the connection is before it
 )
 
-// openAll handles what a group has of packets of no known connection.
+// openAll handles the packets of a group whose connections were not found.
 func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
+	for i := range all {
+		if h := items[all[i].at].Home; w.table.Overflowed(h) {
+			all[i].Home = w.table.Other(h)
+		}
+	}
+	w.prefetch(all)
 	for i := range all {
 		o := &all[i]
 		f, it := &frames[o.at], &items[o.at]
 		if follows(it, items, all[:i]) {
 			o.state = repeated
-		} else if v := w.admit(f, it, o); v == newcomer {
+			continue
+		}
+		v := w.seek(f, it)
+		if v == newcomer {
+			v = w.admit(f, it, o)
+		}
+		if v == newcomer {
 			o.state = admitted
 		} else if v != sent {
 			w.settle(f, v)
 		}
 	}
-	w.table.PrefetchIndex(&all[0].Probe, len(all), unsafe.Sizeof(all[0]))
+	w.prefetch(all)
 	for i := range all {
 		o := &all[i]
 		f, it := &frames[o.at], &items[o.at]
@@ -51,11 +64,7 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 		case admitted:
 			v = w.open(f, it, o)
 		case repeated:
-			if v = w.flow(f, it); v == newcomer { // the one before it was not admitted
-				if v = w.admit(f, it, o); v == newcomer {
-					v = w.open(f, it, o)
-				}
-			}
+			v = w.again(f, it, o)
 		default:
 			continue
 		}
@@ -63,6 +72,37 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 			w.settle(f, v)
 		}
 	}
+}
+
+func (w *Worker) prefetch(all []opening) {
+	w.table.PrefetchIndex(&all[0].Probe, len(all), unsafe.Sizeof(all[0]))
+}
+
+// seek looks for a packet's connection wherever it may stand.
+func (w *Worker) seek(f *port.Frame, it *item) verdict {
+	if w.table.Vacant(it.Home) {
+		return newcomer
+	}
+	k := it.key(f)
+	if r := w.table.FindHome(&k, it.Home); r.Entry != nil {
+		return w.known(f, it, r)
+	}
+	return newcomer
+}
+
+// again handles a packet of a connection that another one before it may have begun.
+func (w *Worker) again(f *port.Frame, it *item, o *opening) verdict {
+	k := it.key(f)
+	v := newcomer
+	if r := w.table.FindHome(&k, it.Home); r.Entry != nil {
+		v = w.known(f, it, r)
+	}
+	if v == newcomer {
+		if v = w.admit(f, it, o); v == newcomer {
+			v = w.open(f, it, o)
+		}
+	}
+	return v
 }
 
 // follows reports whether an earlier one may be of the same connection.
@@ -80,7 +120,7 @@ func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
 	dst := destination(k.Addrs, k.V6)
 	ep := endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)
-	service := w.snap.services.get(&ep)
+	service := w.snap.services.get(ep)
 	if service == 0 {
 		return w.notForService(f, &k)
 	}

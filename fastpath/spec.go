@@ -87,7 +87,7 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 	for i, p := range s.Ports {
 		for _, a := range p.Addresses {
 			e := endpointOf(a.Addr(), 0, 0)
-			*snap.locals.ref(&e) |= localOwn | uint32(i+1)
+			*snap.locals.ref(e) |= localOwn | uint32(i+1)
 		}
 	}
 	for i := range s.Services {
@@ -110,9 +110,9 @@ func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
 	}
 	snap.Services[i] = Service{Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
 	e := endpointOf(v.Address.Addr(), 0, 0)
-	*snap.locals.ref(&e) |= localVIP
+	*snap.locals.ref(e) |= localVIP
 	e = endpointOf(v.Address.Addr(), v.Address.Port(), v.Proto)
-	*snap.services.ref(&e) = i + 1
+	*snap.services.ref(e) = i + 1
 }
 
 func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
@@ -179,5 +179,5 @@ func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
 // local returns what the address at p is to us; 0: nothing.
 func (snap *Snapshot) local(p unsafe.Pointer, v6 bool) uint32 {
 	e := endpointAt(p, v6, 0, 0)
-	return snap.locals.get(&e)
+	return snap.locals.get(e)
 }

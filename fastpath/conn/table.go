@@ -135,11 +135,19 @@ func (t *Table) isReply(e *Entry, k *Key) bool {
 // Find looks a tuple up.
 func (t *Table) Find(k *Key) Ref { return t.FindHome(k, t.KeyHome(k)) }
 
-// Vacant reports whether no tuple of this home is in the table, for certain, after a look at nothing but its bucket.
+// Vacant reports whether no tuple of this home can be in the table, after a look at nothing but its bucket.
 func (t *Table) Vacant(h Home) bool {
 	b := &t.buckets[h.bucket()]
 	lo, hi := b.match(h.tag())
 	return lo|hi == 0 && b.overflow == 0
+}
+
+// Overflowed reports whether tuples whose home this is stand in the bucket that Other leads to.
+func (t *Table) Overflowed(h Home) bool { return t.buckets[h.bucket()].overflow != 0 }
+
+// Other is a home's second place, to prefetch its line.
+func (t *Table) Other(h Home) Home {
+	return Home(t.other(h.bucket(), h.tag())<<8) | Home(h.tag())
 }
 
 // FindHome is Find where the tuple's home is known.
