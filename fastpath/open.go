@@ -204,7 +204,7 @@ func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 
 // insert adds a connection to the table, in place of a less worthy one if it is full.
 func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *conn.Entry {
-	if o.Home != 0 {
+	if b.shared {
 		w.endOther(k, b, o.Home)
 	}
 	e := w.table.Insert(k, home, o.Home)
@@ -236,9 +236,6 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 // the client may use one port for both VIPs. The backend cannot tell the two connections apart, so its replies belong
 // to the one begun last.
 func (w *Worker) endOther(k *conn.Key, b *Backend, home conn.Home) {
-	if w.table.Vacant(home) {
-		return
-	}
 	var addrs [32]byte
 	rk := b.replyKey(k, &addrs)
 	if r := w.table.FindHome(&rk, home); r.Reply {

@@ -66,6 +66,7 @@ type Backend struct {
 	Mode                       Mode
 	V6                         bool  // of the backend's address
 	minTTL                     uint8 // a TTL that is not above this goes no further
+	shared                     bool  // NAT: another service has the same real server
 	peer                       conn.Peer
 	Load                       *sched.Load
 

@@ -101,7 +101,31 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 			snap.addBackend(uint32(i), b, s)
 		}
 	}
+	snap.markShared(s)
 	return snap, nil
+}
+
+// markShared finds the real servers that several services in NAT have.
+func (snap *Snapshot) markShared(s *Spec) {
+	type server struct {
+		addr  [2]uint64
+		port  uint16
+		proto uint8
+		v6    bool
+	}
+	first := make(map[server]*Backend)
+	for i := range snap.Backends {
+		b := &snap.Backends[i]
+		if b.Mode != NAT {
+			continue
+		}
+		k := server{b.peer.Addr, b.peer.Port, s.Services[b.Service].Proto, b.V6}
+		if other := first[k]; other != nil {
+			b.shared, other.shared = true, true
+		} else {
+			first[k] = b
+		}
+	}
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
