@@ -4,7 +4,6 @@ import (
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
-	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
@@ -117,68 +116,6 @@ func (it *item) deviceFault(flags uint16) {
 		it.Fault = reason.BadL4Checksum
 	}
 	it.Kind = packet.Bad
-}
-
-// steer gives away the frames whose connection another worker owns, and moves the others with their items to the
-// front; it returns how many these are.
-func (w *Worker) steer(frames []port.Frame, items []item) int {
-	kept := 0
-	for i := range frames {
-		o := w.ownerOf(&frames[i], &items[i])
-		if o != w.id {
-			w.handTo(&frames[i], o)
-			continue
-		}
-		if kept != i {
-			frames[kept], items[kept] = frames[i], items[i]
-		}
-		kept++
-	}
-	return kept
-}
-
-// ownerOf computes who handles a packet. The client is the source of what goes to a VIP and the
-// destination of all else; what is about no connection stays where it is.
-func (w *Worker) ownerOf(f *port.Frame, it *item) int {
-	switch it.Kind {
-	case packet.Flow4, packet.Flow6:
-		v6 := it.v6()
-		addrs := unsafe.Add(f.Data, addrsOff(v6))
-		toVIP := w.snap.local(destination(addrs, v6), v6)&localVIP != 0
-		return w.clientsOwner(addrs, packet.Load32(f.Data, uintptr(it.L4)), v6, toVIP)
-	case packet.ICMP4, packet.ICMP6:
-		return w.errorsOwner(f, it)
-	}
-	return w.id
-}
-
-// errorsOwner is ownerOf for ICMP errors: who handles the packet that is quoted.
-func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
-	var q, outer quote
-	if q.find(f, it) {
-		// It was sent by the error's destination, so to a VIP unless that is one.
-		toVIP := w.snap.local(q.addrs, q.v6)&localVIP == 0
-		return w.clientsOwner(q.addrs, q.ports, q.v6, toVIP)
-	}
-	if q.findTunnelled(f, it, &outer) {
-		return w.clientsOwner(q.addrs, q.ports, q.v6, true)
-	}
-	return w.id
-}
-
-// clientsOwner is the owner by the client's end of a tuple: its source if it goes to a VIP.
-func (w *Worker) clientsOwner(addrs unsafe.Pointer, ports uint32, v6, toVIP bool) int {
-	var a nexthop.Addr
-	n := uint32(4)
-	if v6 {
-		n = 16
-	}
-	port := uint16(ports)
-	if !toVIP {
-		addrs, port = destination(addrs, v6), uint16(ports>>16)
-	}
-	copy(a[:n], packet.Bytes(addrs, n))
-	return owner(&a, port, w.workers)
 }
 
 func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {

@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
 )
@@ -88,29 +89,40 @@ func (w *Worker) takeHandedOver() int {
 		}
 		frames := w.scratch.inbox[:w.handover.to(from, w.id).Pop(w.scratch.inbox[:])]
 		total += len(frames)
-		keep := frames[:0]
-		for i := range frames {
-			f := &frames[i]
-			if f.Flags&finished != 0 {
-				f.Flags &^= finished
-				w.transmit(f, f.Port)
-				continue
+		w.fetchHeaders(frames)
+		for len(frames) > 0 {
+			n := samePort(frames)
+			if frames[0].Flags&finished != 0 {
+				for i := range frames[:n] {
+					frames[i].Flags &^= finished
+					w.transmit(&frames[i], frames[i].Port)
+				}
+			} else {
+				w.receive(frames[:n], frames[0].Port, false)
 			}
-			keep = append(keep, *f)
-		}
-		for len(keep) > 0 {
-			n := samePort(keep)
-			w.receive(keep[:n], keep[0].Port, false)
-			keep = keep[n:]
+			frames = frames[n:]
 		}
 	}
 	return total
 }
 
-// samePort is how many frames, from the first on, came in on the same port.
+// fetchHeaders starts loading the headers of frames, and their ports' handles, which other workers' caches have.
+func (w *Worker) fetchHeaders(frames []port.Frame) {
+	lines := &w.scratch.lines
+	for i := range frames {
+		lines[i] = frames[i].Data
+	}
+	prefetch.Lines(lines, len(frames))
+	for i := range frames {
+		lines[i] = frames[i].Buf
+	}
+	prefetch.Lines(lines, len(frames))
+}
+
+// samePort is how many frames, from the first on, came in on the same port and are alike in being finished.
 func samePort(frames []port.Frame) int {
 	n := 1
-	for n < len(frames) && frames[n].Port == frames[0].Port {
+	for n < len(frames) && frames[n].Port == frames[0].Port && (frames[n].Flags^frames[0].Flags)&finished == 0 {
 		n++
 	}
 	return n

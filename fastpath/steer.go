@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"unsafe"
 
-	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
 )
 
 // Owner is the worker, of n, that handles every packet of the connections from this client address and
@@ -14,12 +14,72 @@ import (
 // same in every process.
 func Owner(client netip.AddrPort, n int) int {
 	a := AddrOf(client.Addr())
-	return owner(&a, packet.Swap16(client.Port()), n)
+	p := unsafe.Pointer(&a)
+	return owner(packet.Load64(p, 0), packet.Load64(p, 8), packet.Swap16(client.Port()), n)
 }
 
-func owner(a *nexthop.Addr, port uint16, n int) int {
-	p := unsafe.Pointer(a)
-	hi, lo := bits.Mul64(packet.Load64(p, 0)^0xa0761d6478bd642f, packet.Load64(p, 8)^uint64(port)<<40^0xe7037ed1a0b428db)
-	h := (hi ^ lo) * 0x9e3779b97f4a7c15
-	return int((h >> 32) * uint64(n) >> 32)
+// owner is Owner of an address and port as loaded, IPv4 in the low half of lo.
+func owner(lo, hi uint64, port uint16, n int) int {
+	x, y := bits.Mul64(lo^0xa0761d6478bd642f, hi^uint64(port)<<40^0xe7037ed1a0b428db)
+	return int((x ^ y) * 0x9e3779b97f4a7c15 >> 32 * uint64(n) >> 32)
+}
+
+// steer gives away the frames whose connection another worker owns, and moves the others with their items to the
+// front; it returns how many these are.
+func (w *Worker) steer(frames []port.Frame, items []item) int {
+	kept := 0
+	for i := range frames {
+		o := w.ownerOf(&frames[i], &items[i])
+		if o != w.id {
+			w.handTo(&frames[i], o)
+			continue
+		}
+		if kept != i {
+			frames[i].MoveTo(&frames[kept])
+			items[kept] = items[i]
+		}
+		kept++
+	}
+	return kept
+}
+
+// ownerOf computes who handles a packet. The client is the source of what goes to a VIP and the
+// destination of all else; what is about no connection stays where it is.
+func (w *Worker) ownerOf(f *port.Frame, it *item) int {
+	switch it.Kind {
+	case packet.Flow4, packet.Flow6:
+		v6 := it.v6()
+		addrs := unsafe.Add(f.Data, addrsOff(v6))
+		toVIP := w.snap.local(destination(addrs, v6), v6)&localVIP != 0
+		return w.clientsOwner(addrs, packet.Load32(f.Data, uintptr(it.L4)), v6, toVIP)
+	case packet.ICMP4, packet.ICMP6:
+		return w.errorsOwner(f, it)
+	}
+	return w.id
+}
+
+// errorsOwner is ownerOf for ICMP errors: who handles the packet that is quoted.
+func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
+	var q, outer quote
+	if q.find(f, it) {
+		// It was sent by the error's destination, so to a VIP unless that is one.
+		toVIP := w.snap.local(q.addrs, q.v6)&localVIP == 0
+		return w.clientsOwner(q.addrs, q.ports, q.v6, toVIP)
+	}
+	if q.findTunnelled(f, it, &outer) {
+		return w.clientsOwner(q.addrs, q.ports, q.v6, true)
+	}
+	return w.id
+}
+
+// clientsOwner is the owner by the client's end of a tuple: its source if it goes to a VIP.
+func (w *Worker) clientsOwner(addrs unsafe.Pointer, ports uint32, v6, toVIP bool) int {
+	port := uint16(ports)
+	if !toVIP {
+		addrs, port = destination(addrs, v6), uint16(ports>>16)
+	}
+	if v6 {
+		return owner(packet.Load64(addrs, 0), packet.Load64(addrs, 8), port, w.workers)
+	}
+	return owner(uint64(packet.Load32(addrs, 0)), 0, port, w.workers)
 }
