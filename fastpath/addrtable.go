@@ -103,3 +103,52 @@ func (t *endpointTable) grow() {
 		}
 	}
 }
+
+// addrSet is a set of addresses, at most an eighth full: nearly every look ends at the first place. Immutable once
+// the snapshot it is part of is published.
+type addrSet struct {
+	slots []addrSlot // one is used also in an empty set
+	shift uint8
+}
+
+// addrSlot is an address as loaded; zero is none.
+type addrSlot struct{ lo, hi uint64 }
+
+// slot4 is the slot of an IPv4 address. As an IPv6 address it would be multicast, which no service has.
+func slot4(a uint32) addrSlot { return addrSlot{uint64(a)<<8 | 0xff, 0} }
+
+func newAddrSet(addrs []netip.Addr) *addrSet {
+	bits := uint8(3)
+	for 1<<bits < 8*len(addrs) {
+		bits++
+	}
+	s := &addrSet{slots: make([]addrSlot, 1<<bits), shift: 64 - bits}
+	for _, a := range addrs {
+		b := AddrOf(a)
+		k := addrSlot{packet.Load64(unsafe.Pointer(&b), 0), packet.Load64(unsafe.Pointer(&b), 8)}
+		if a.Is4() {
+			k = slot4(uint32(k.lo))
+		}
+		for i := k.place(s.shift); !s.has(k); i = (i + 1) & (1<<bits - 1) {
+			if s.slots[i] == (addrSlot{}) {
+				s.slots[i] = k
+			}
+		}
+	}
+	return s
+}
+
+func (k addrSlot) place(shift uint8) uint64 {
+	return (k.lo ^ bits.RotateLeft64(k.hi, 29)) * 0x9e3779b97f4a7c15 >> (shift & 63)
+}
+
+func (s *addrSet) has(k addrSlot) bool {
+	for i := k.place(s.shift); ; i++ {
+		switch s.slots[i&uint64(len(s.slots)-1)] {
+		case k:
+			return true
+		case addrSlot{}:
+			return false
+		}
+	}
+}

@@ -41,6 +41,7 @@ type Snapshot struct {
 
 	services *endpointTable // endpoint → index + 1
 	locals   *endpointTable // address → local flags
+	vips     *addrSet       // the addresses of services
 }
 
 // Service is a virtual service.

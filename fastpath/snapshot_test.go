@@ -44,6 +44,35 @@ func TestEndpointTableAgainstAMap(t *testing.T) {
 	}
 }
 
+func TestAddrSetAgainstAMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 7))
+	random := func() netip.Addr {
+		a := netip.AddrFrom4([4]byte{byte(r.IntN(8)), byte(r.IntN(256)), byte(r.IntN(2))})
+		if r.IntN(2) == 0 {
+			b := [16]byte{15: byte(r.IntN(3))}
+			copy(b[:], a.AsSlice())
+			a = netip.AddrFrom16(b)
+		}
+		return a
+	}
+	for _, n := range []int{0, 1, 2, 700} {
+		oracle := map[netip.Addr]bool{}
+		var addrs []netip.Addr
+		for range n {
+			addrs = append(addrs, random())
+			oracle[addrs[len(addrs)-1]] = true
+		}
+		snap := &Snapshot{vips: newAddrSet(addrs)}
+		for range 5000 {
+			a := random()
+			b := AddrOf(a)
+			if got := snap.vip(unsafe.Pointer(&b), a.Is6()); got != oracle[a] {
+				t.Fatalf("of %d: %s %t", n, a, got)
+			}
+		}
+	}
+}
+
 // way looks up where packets to an address leave.
 func (s *Snapshot) way(addr string, hash uint32) way {
 	a := netip.MustParseAddr(addr)

@@ -90,9 +90,14 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 			*snap.locals.ref(e) |= localOwn | uint32(i+1)
 		}
 	}
+	var vips []netip.Addr
 	for i := range s.Services {
-		snap.addService(uint32(i), &s.Services[i])
+		if v := &s.Services[i]; v.Sched != nil {
+			snap.addService(uint32(i), v)
+			vips = append(vips, v.Address.Addr())
+		}
 	}
+	snap.vips = newAddrSet(vips)
 	for i := range s.Backends {
 		if b := &s.Backends[i]; b.Gen != 0 {
 			if int(b.Service) >= len(s.Services) {
@@ -129,9 +134,6 @@ func (snap *Snapshot) markShared(s *Spec) {
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
-	if v.Sched == nil {
-		return
-	}
 	snap.Services[i] = Service{Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
 	e := endpointOf(v.Address.Addr(), 0, 0)
 	*snap.locals.ref(e) |= localVIP

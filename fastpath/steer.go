@@ -27,16 +27,26 @@ func owner(lo, hi uint64, port uint16, n int) int {
 // steer gives away the frames whose connection another worker owns, and moves the others with their items to the
 // front; it returns how many these are.
 func (w *Worker) steer(frames []port.Frame, items []item) int {
-	kept := 0
+	vips, kept := w.snap.vips, 0
 	for i := range frames {
-		o := w.ownerOf(&frames[i], &items[i])
+		f, it := &frames[i], &items[i]
+		var o int
+		if it.steady != 0 && it.Kind == packet.Flow4 {
+			addrs, ports := packet.Load64(f.Data, packet.EthLen+packet.IP4Src), packet.Load32(f.Data, plain4L4)
+			if !vips.has(slot4(uint32(addrs >> 32))) {
+				addrs, ports = addrs>>32, ports>>16
+			}
+			o = owner(addrs&(1<<32-1), 0, uint16(ports), w.workers)
+		} else {
+			o = w.ownerOf(f, it)
+		}
 		if o != w.id {
-			w.handTo(&frames[i], o)
+			w.handTo(f, o)
 			continue
 		}
 		if kept != i {
-			frames[i].MoveTo(&frames[kept])
-			items[kept] = items[i]
+			f.MoveTo(&frames[kept])
+			items[kept] = *it
 		}
 		kept++
 	}
@@ -50,12 +60,19 @@ func (w *Worker) ownerOf(f *port.Frame, it *item) int {
 	case packet.Flow4, packet.Flow6:
 		v6 := it.v6()
 		addrs := unsafe.Add(f.Data, addrsOff(v6))
-		toVIP := w.snap.local(destination(addrs, v6), v6)&localVIP != 0
-		return w.clientsOwner(addrs, packet.Load32(f.Data, uintptr(it.L4)), v6, toVIP)
+		return w.clientsOwner(addrs, packet.Load32(f.Data, uintptr(it.L4)), v6, w.snap.vip(destination(addrs, v6), v6))
 	case packet.ICMP4, packet.ICMP6:
 		return w.errorsOwner(f, it)
 	}
 	return w.id
+}
+
+// vip reports whether the address at p is a service's.
+func (snap *Snapshot) vip(p unsafe.Pointer, v6 bool) bool {
+	if v6 {
+		return snap.vips.has(addrSlot{packet.Load64(p, 0), packet.Load64(p, 8)})
+	}
+	return snap.vips.has(slot4(packet.Load32(p, 0)))
 }
 
 // errorsOwner is ownerOf for ICMP errors: who handles the packet that is quoted.
@@ -63,7 +80,7 @@ func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
 	var q, outer quote
 	if q.find(f, it) {
 		// It was sent by the error's destination, so to a VIP unless that is one.
-		toVIP := w.snap.local(q.addrs, q.v6)&localVIP == 0
+		toVIP := !w.snap.vip(q.addrs, q.v6)
 		return w.clientsOwner(q.addrs, q.ports, q.v6, toVIP)
 	}
 	if q.findTunnelled(f, it, &outer) {
