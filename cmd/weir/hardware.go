@@ -37,6 +37,16 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 			Promiscuous: p.Promiscuous, RSS: p.RSS,
 		})
 	}
+	if cores := cfg.Dataplane.Cores; len(cores) > 0 {
+		moved, err := lcore.Vacate(cores)
+		if err != nil {
+			return nil, err
+		}
+		if !moved {
+			h.log.Warn("the workers share their cores with the rest of Weir, which makes them wait: every core that Weir "+
+				"may run on has a worker; leave it one without", "cores", cores)
+		}
+	}
 	plane, err := dpdk.Open(o)
 	if err != nil {
 		return nil, err
