@@ -47,6 +47,9 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 				"may run on has a worker; leave it one without", "cores", cores)
 		}
 	}
+	if err := lcore.Prefer(); err != nil {
+		h.log.Debug("other processes may make workers wait when they take the time of Weir's other threads", "why", err)
+	}
 	plane, err := dpdk.Open(o)
 	if err != nil {
 		return nil, err
