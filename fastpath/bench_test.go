@@ -25,6 +25,7 @@ type treadmill struct {
 	v6       bool
 	now      uint64
 	step     uint64 // nanoseconds from one burst to the next
+	idle     bool   // no packet comes
 }
 
 func newTreadmill(v6 bool, flows int, vip netip.Addr) *treadmill {
@@ -68,6 +69,9 @@ func (q *treadmill) Exchange(limit int) {
 	q.b.NTX, q.b.NFree = 0, 0
 	q.now += q.step
 	q.b.Now = q.now
+	if q.idle {
+		limit = 0
+	}
 	addr, l4 := 26+2, 34
 	if q.v6 {
 		addr, l4 = 22+12, 54
