@@ -39,13 +39,14 @@ func BenchmarkPickSkewed(b *testing.B) {
 // BenchmarkBuild makes a scheduler anew; mh's table is not taken from those in use.
 func BenchmarkBuild(b *testing.B) {
 	for _, name := range schedulers {
+		memory := NewMemory(name)
 		for _, n := range []int{2, 10, 1000} {
 			ss := benchServers(n)
 			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
 					ss[0].Address = fmt.Sprintf("10.1.%d.%d:80", i>>8&255, i&255)
-					build(b, name, ss, Options{})
+					build(b, name, ss, Options{Memory: memory})
 				}
 			})
 		}

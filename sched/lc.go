@@ -2,7 +2,7 @@ package sched
 
 func init() {
 	Register("lc", "Least connections: the server with the fewest, whatever their weights. For equal servers and "+
-		"connections of very different length.", newLC)
+		"connections of very different length.", newLC, slowAs(newWLC))
 }
 
 // candidate is a server that takes connections, as the least-connection schedulers walk them.
@@ -31,10 +31,13 @@ func candidates(servers []Server) []candidate {
 	return cs
 }
 
-// overhead is LVS's estimate of what a server's connections cost it: an active one as much as 256
-// inactive ones. Unlike LVS's 32 bits it does not overflow.
+// activeCost is how many inactive connections cost a server as much as an active one.
+const activeCost = 256
+
+// overhead is LVS's estimate of what a server's connections cost it. Unlike LVS's 32 bits it does not
+// overflow.
 func (c *candidate) overhead() int64 {
-	return int64(c.load.Active.Load())<<8 + int64(c.load.Inactive.Load())
+	return int64(c.load.Active.Load())*activeCost + int64(c.load.Inactive.Load())
 }
 
 type lc struct{ candidates []candidate }

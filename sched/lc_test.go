@@ -35,6 +35,7 @@ func TestLeastConnectionsMatchANaiveSearch(t *testing.T) {
 	for range 3000 {
 		ss := randomServers(r)
 		for name, weighted := range map[string]bool{"lc": false, "wlc": true} {
+			clearShares(ss)
 			if got, want := build(t, name, ss, Options{}).Pick(nil, nil), naiveLeast(ss, weighted); got != want {
 				t.Fatalf("%s picked %d, want %d of %v", name, got, want, weightsOf(ss))
 			}
@@ -84,5 +85,12 @@ func TestAServerWithoutLoadCountsAsIdle(t *testing.T) {
 		if got := build(t, name, ss, Options{}).Pick(nil, nil); got != 1 {
 			t.Errorf("%s picked %d, want the idle server 1", name, got)
 		}
+	}
+}
+
+// clearShares makes all servers start at once.
+func clearShares(ss []Server) {
+	for i := range ss {
+		ss[i].Share = 0
 	}
 }

@@ -63,7 +63,7 @@ func TestSourceHashIsThatOfLVS(t *testing.T) {
 		{[]int{100, 100, 100}, true, []int{0, 1, 1, 1, 0, 0, 1, 2, 0, 1}},
 	}
 	for _, tt := range tests {
-		s := build(t, "sh", servers(tt.weights...), Options{Ports: tt.ports})
+		s := build(t, "sh", servers(tt.weights...), Options{Ports: tt.ports, Fallback: true})
 		var got []int
 		for _, c := range clients {
 			k := keyOf(c)

@@ -9,7 +9,7 @@ import (
 
 func init() {
 	Register("mh", "Maglev hashing: a client always gets the same server on every machine, and nearly all keep theirs when the "+
-		"servers change. For several balancers behind ECMP, caches, and state kept about clients.", newMH)
+		"servers change. For several balancers behind ECMP, caches, and state kept about clients.", newMH, slowByClient())
 }
 
 const (
@@ -53,9 +53,17 @@ var (
 // order of addresses, so that services with the same servers can share it, in whatever order they
 // name them.
 type mh struct {
-	maglev *maglev // nil if no server takes connections
-	byRank []int32 // index of each member in the slice given to New
-	ports  bool
+	ranked
+	// left is the table of the servers that take connections, for clients whose server does not; empty without
+	// mh-fallback, or if all take some.
+	left  ranked
+	ports bool
+}
+
+// ranked is a table, and which server has which rank in it.
+type ranked struct {
+	maglev *maglev // nil if there is no server in it
+	byRank []int32 // index of each member in the slice given to New; -1 if it takes no connections
 }
 
 func newMH(servers []Server, opt Options) (Scheduler, error) {
@@ -66,19 +74,43 @@ func newMH(servers []Server, opt Options) (Scheduler, error) {
 	if err := CheckTableSize(size, len(servers)); err != nil {
 		return nil, err
 	}
-	s := &mh{byRank: mhRanks(servers), ports: opt.Ports}
-	if len(s.byRank) > 0 {
-		s.maglev = mhTables.get(size, mhMembers(servers, s.byRank))
+	s := &mh{ports: opt.Ports}
+	s.ranked = newRanked(size, servers, func(v *Server) int {
+		switch {
+		case v.Weight > 0:
+			return v.Weight
+		case v.Down && !opt.Fallback:
+			return 0
+		}
+		return v.Last
+	})
+	if opt.Fallback && slices.Contains(s.byRank, -1) {
+		s.left = newRanked(size, servers, func(v *Server) int { return v.Weight })
 	}
 	return s, nil
 }
 
-// mhRanks returns the servers that take connections, ordered by what identifies them. Servers with the
+// newRanked makes the table of the servers that weight gives one.
+func newRanked(size int, servers []Server, weight func(*Server) int) (r ranked) {
+	r.byRank = mhRanks(servers, weight)
+	if len(r.byRank) == 0 {
+		return r
+	}
+	r.maglev = mhTables.get(size, mhMembers(servers, r.byRank, weight))
+	for i, server := range r.byRank {
+		if servers[server].Weight == 0 {
+			r.byRank[i] = -1
+		}
+	}
+	return r
+}
+
+// mhRanks returns the servers of a table, ordered by what identifies them. Servers with the
 // same address are the same to a client; the heavier comes first.
-func mhRanks(servers []Server) []int32 {
+func mhRanks(servers []Server, weight func(*Server) int) []int32 {
 	ranks := make([]int32, 0, len(servers))
 	for i := range servers {
-		if servers[i].Weight > 0 {
+		if weight(&servers[i]) > 0 {
 			ranks = append(ranks, int32(i))
 		}
 	}
@@ -87,8 +119,8 @@ func mhRanks(servers []Server) []int32 {
 		if c := strings.Compare(x.Address, y.Address); c != 0 {
 			return c
 		}
-		if x.Weight != y.Weight {
-			return y.Weight - x.Weight
+		if v, w := weight(x), weight(y); v != w {
+			return w - v
 		}
 		return int(a - b)
 	})
@@ -96,24 +128,33 @@ func mhRanks(servers []Server) []int32 {
 }
 
 // mhMembers reduces the weights by their common divisor, as only their ratio matters.
-func mhMembers(servers []Server, ranks []int32) []member {
+func mhMembers(servers []Server, ranks []int32, weight func(*Server) int) []member {
 	divisor := 0
 	for _, i := range ranks {
-		divisor = gcd(divisor, servers[i].Weight)
+		divisor = gcd(divisor, weight(&servers[i]))
 	}
 	members := make([]member, len(ranks))
 	for r, i := range ranks {
-		members[r] = member{servers[i].Address, servers[i].Weight / divisor}
+		members[r] = member{servers[i].Address, weight(&servers[i]) / divisor}
 	}
 	return members
 }
 
 func (s *mh) Pick(k *Key, _ *State) int {
-	if s.maglev == nil {
+	hash := mhClientKey.sumSource(k, s.ports)
+	server := s.pick(hash)
+	if server < 0 {
+		server = s.left.pick(hash)
+	}
+	return int(server)
+}
+
+func (r *ranked) pick(hash uint64) int32 {
+	if r.maglev == nil {
 		return -1
 	}
-	table := s.maglev.table
+	table := r.maglev.table
 	// The upper half of the product maps the hash evenly to 0..len-1 without a division.
-	entry, _ := bits.Mul64(mhClientKey.sumSource(k, s.ports), uint64(len(table)))
-	return int(s.byRank[table[entry]])
+	entry, _ := bits.Mul64(hash, uint64(len(table)))
+	return r.byRank[table[entry]]
 }

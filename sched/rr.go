@@ -2,7 +2,7 @@ package sched
 
 func init() {
 	Register("rr", "Round robin: one server after the other, whatever their weights. For equal servers and connections "+
-		"that all cost about the same.", newRR)
+		"that all cost about the same.", newRR, slowAs(newWRR))
 }
 
 // rr uses State.Pos: the position behind the server picked last. Weight 0 only hides a server, so the

@@ -7,6 +7,7 @@ package sched
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"sync/atomic"
 )
@@ -28,9 +29,19 @@ type Server struct {
 	// Address identifies the server in a table that must not depend on the order of the servers
 	// (mh): "10.0.0.1:80".
 	Address string
-	// Weight is 0 to 65535. A server with weight 0, or one that is down (which the caller turns into
-	// weight 0), takes no new connection.
+	// ID identifies the server in what a scheduler remembers (lblc, lblcr): no other server of the service
+	// has had it. 0 stands for the server's place in the slice.
+	ID uint32
+	// Weight is 0 to 65535. A server with weight 0 takes no new connection.
 	Weight int
+	// Down tells of a server with weight 0 that it is not there at all, as opposed to draining: unless a
+	// fallback is asked for, tables of hashes leave it out.
+	Down bool
+	// Last is the weight that a server with weight 0 had before, or would have if it were not down; 0: none.
+	Last int
+	// Share is the part of its weight, in percent, that a server which starts slowly is to count with; 0 stands
+	// for all of it.
+	Share uint8
 	// Load is shared with the data plane; nil counts as no load.
 	Load *Load
 }
@@ -42,6 +53,11 @@ type Options struct {
 	TableSize int
 	// Ports makes sh and mh hash the source port with the source address (LVS's sh-port, mh-port).
 	Ports bool
+	// Fallback makes sh and mh choose another server for a client whose server takes no connections (LVS's
+	// sh-fallback, mh-fallback).
+	Fallback bool
+	// Memory is what the service's schedulers of this name remember, see NewMemory; nil: nothing from before.
+	Memory *Memory
 }
 
 // Key is what a packet brings to the choice. Addresses are as in the packet, IPv4 in the first four
@@ -50,6 +66,8 @@ type Key struct {
 	Src, Dst         [16]byte
 	SrcPort, DstPort uint16
 	V6               bool
+	// Now is the worker's clock in milliseconds; it wraps.
+	Now uint32
 }
 
 // State is a scheduler's memory for one service on one worker: written only by that worker, and kept
@@ -60,31 +78,40 @@ type State struct {
 	Weight int32
 }
 
-// Scheduler picks servers. It is immutable and shared by all workers.
+// Scheduler picks servers. It is shared by all workers, and immutable but for a Memory.
 type Scheduler interface {
 	// Pick returns the index, in the slice given to New, of the server for a new connection, or -1 if
-	// none takes one. It does not allocate, block or write anything but *st.
+	// none takes one. It does not allocate or block, and writes nothing but *st and a Memory.
 	Pick(k *Key, st *State) int
 }
 
 // Builder makes a scheduler for a set of servers. It keeps neither the slice nor writes to it. Weights
-// are 0 to MaxWeight: New checks them.
+// are 0 to MaxWeight: New checks them. Shares are not its business.
 type Builder func(servers []Server, opt Options) (Scheduler, error)
 
 type entry struct {
-	build Builder
-	use   string
+	build    Builder
+	use      string
+	slowly   slowly
+	remember func() *Memory
 }
+
+// Trait is what New must know of a scheduler besides its builder.
+type Trait func(*entry)
 
 var registry = map[string]entry{}
 
 // Register makes a scheduler known; for use in a package's init only. Use is one line for a person
 // choosing a scheduler: what it does, and when to take it. It panics if the name is taken.
-func Register(name, use string, b Builder) {
+func Register(name, use string, b Builder, traits ...Trait) {
 	if _, dup := registry[name]; dup {
 		panic("sched: " + name + " registered twice")
 	}
-	registry[name] = entry{b, use}
+	e := entry{build: b, use: use}
+	for _, t := range traits {
+		t(&e)
+	}
+	registry[name] = e
 }
 
 // Names lists the schedulers in alphabetical order.
@@ -107,9 +134,14 @@ func New(name string, servers []Server, opt Options) (Scheduler, error) {
 		return nil, fmt.Errorf("unknown scheduler %q: known are %v", name, Names())
 	}
 	for i := range servers {
-		if w := servers[i].Weight; w < 0 || w > MaxWeight {
-			return nil, fmt.Errorf("server %s: weight %d is not in the range 0 to %d", servers[i].Address, w, MaxWeight)
+		for _, w := range []int{servers[i].Weight, servers[i].Last} {
+			if w < 0 || w > MaxWeight {
+				return nil, fmt.Errorf("server %s: weight %d is not in the range 0 to %d", servers[i].Address, w, MaxWeight)
+			}
 		}
+	}
+	if slices.ContainsFunc(servers, startsSlowly) {
+		return newSlow(&e, servers, opt)
 	}
 	return e.build(servers, opt)
 }

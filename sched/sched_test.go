@@ -10,7 +10,9 @@ import (
 )
 
 // schedulers are the ones this package brings.
-var schedulers = []string{"lc", "mh", "rr", "sh", "wlc", "wrr"}
+var schedulers = []string{
+	"dh", "fo", "lblc", "lblcr", "lc", "mh", "nq", "ovf", "p2c", "random", "rr", "sed", "sh", "twos", "wlc", "wrr",
+}
 
 // smallTable keeps mh's table small where a test builds many.
 const smallTable = 4093
@@ -83,44 +85,53 @@ func TestServersChangeUnderAState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			var st State
+			memory := NewMemory(name)
 			for range 300 {
 				ss := randomServers(r)
-				s := build(t, name, ss, Options{TableSize: smallTable, Ports: r.IntN(2) == 0})
+				opt := Options{TableSize: smallTable, Ports: r.IntN(2) == 0, Fallback: r.IntN(2) == 0, Memory: memory}
+				s := build(t, name, ss, opt)
 				for range 20 {
 					if r.IntN(4) == 0 {
 						st = State{Pos: int32(r.Uint32()), Weight: int32(r.Uint32())}
 					}
 					k := randomKey(r)
-					checkPick(t, name, ss, s.Pick(&k, &st))
+					checkPick(t, name, ss, opt, s.Pick(&k, &st))
 				}
 			}
 		})
 	}
 }
 
-func checkPick(t *testing.T, name string, ss []Server, got int) {
+func checkPick(t *testing.T, name string, ss []Server, opt Options, got int) {
 	t.Helper()
 	takes := func(s Server) bool { return s.Weight > 0 }
+	refuses := name == "dh" || name == "ovf" || !opt.Fallback && (name == "sh" || name == "mh")
 	switch {
 	case got < -1 || got >= len(ss):
 		t.Fatalf("%s picked %d of %d servers", name, got, len(ss))
 	case got >= 0 && !takes(ss[got]):
 		t.Fatalf("%s picked server %d with weight 0", name, got)
-	case got < 0 && slices.ContainsFunc(ss, takes):
+	case got < 0 && !refuses && slices.ContainsFunc(ss, takes):
 		t.Fatalf("%s picked none of %v", name, weightsOf(ss))
 	}
 }
 
 func TestPickDoesNotAllocate(t *testing.T) {
 	for _, name := range schedulers {
-		s := build(t, name, servers(3, 0, 1, 65535, 7), Options{Ports: true})
-		var st State
-		k := Key{V6: true}
-		if n := testing.AllocsPerRun(1000, func() {
-			k.Src[15]++
-			s.Pick(&k, &st)
-		}); n != 0 {
-			t.Errorf("%s: %v allocations a pick", name, n)
+		for _, share := range []uint8{100, 50} {
+			ss := servers(3, 0, 1, 65535, 7)
+			ss[2].Share = share
+			s := build(t, name, ss, Options{Ports: true})
+			var st State
+			k := Key{V6: true}
+			if n := testing.AllocsPerRun(1000, func() {
+				k.Src[15]++
+				k.Dst[0]++
+				k.Dst[1]--
+				s.Pick(&k, &st)
+			}); n != 0 {
+				t.Errorf("%s: %v allocations a pick, share %d", name, n, share)
+			}
 		}
 	}
 }
@@ -129,8 +140,9 @@ func TestPickDoesNotAllocate(t *testing.T) {
 func TestWorkersShareAScheduler(t *testing.T) {
 	for _, name := range schedulers {
 		t.Run(name, func(t *testing.T) {
-			ss := servers(1, 2, 0, 4)
-			s := build(t, name, ss, Options{TableSize: smallTable})
+			ss := servers(1, 2, 1, 40000)
+			opt := Options{TableSize: smallTable}
+			s := build(t, name, ss, opt)
 			var wg sync.WaitGroup
 			for worker := range 4 {
 				wg.Go(func() {
@@ -139,7 +151,7 @@ func TestWorkersShareAScheduler(t *testing.T) {
 					for range 1000 {
 						k := randomKey(r)
 						i := s.Pick(&k, &st)
-						checkPick(t, name, ss, i)
+						checkPick(t, name, ss, opt, i)
 						ss[i].Load.Active.Add(1)
 					}
 				})
@@ -211,6 +223,13 @@ func randomServers(r *rand.Rand) []Server {
 	}
 	ss := servers(weights...)
 	for i := range ss {
+		ss[i].ID = uint32(100 + r.IntN(3)*40 + i)
+		switch {
+		case r.IntN(8) == 0:
+			ss[i].Share = uint8(r.IntN(101))
+		case r.IntN(8) == 0:
+			ss[i].Weight, ss[i].Down, ss[i].Last = 0, r.IntN(2) == 0, ss[i].Weight
+		}
 		if r.IntN(4) == 0 {
 			ss[i].Load = nil
 			continue
@@ -230,5 +249,6 @@ func randomKey(r *rand.Rand) Key {
 	for i := range n {
 		k.Src[i] = byte(r.Uint32())
 	}
+	k.Dst[n-1], k.Now = byte(r.IntN(20)), r.Uint32()
 	return k
 }

@@ -4,42 +4,52 @@ import "encoding/binary"
 
 func init() {
 	Register("sh", "Source hashing: a client always gets the same server, until the servers change. For services that keep "+
-		"state about clients; mh moves fewer clients when the servers change.", newSH)
+		"state about clients; mh moves fewer clients when the servers change.", newSH, slowByClient())
 }
 
-// shBuckets is LVS's number of buckets, so at most so many servers take part.
-const shBuckets = 256
+// hashBuckets is LVS's number of buckets, so at most so many servers take part.
+const hashBuckets = 256
 
 // sh is LVS's table with the flag sh-fallback worked in: every bucket holds the server that a client
 // falling into it gets in the end.
 type sh struct {
-	buckets [shBuckets]int16 // servers, all below shBuckets; -1: none
+	buckets [hashBuckets]int32 // servers; -1: none, or without the flag one that takes no connections
 	ports   bool
 }
 
 func newSH(servers []Server, opt Options) (Scheduler, error) {
-	owners := shOwners(servers)
+	owners := shOwners(servers, opt.Fallback)
 	s := &sh{ports: opt.Ports}
 	for b := range s.buckets {
-		s.buckets[b] = shResolve(servers, &owners, b)
+		s.buckets[b] = shResolve(servers, &owners, b, opt.Fallback)
 	}
 	return s, nil
 }
 
 // shOwners deals the buckets out: to each server in turn as many in a row as its weight, over and
 // over. A server with weight 0 gets one, as in LVS, so that draining a server with weight 1 does not
-// move the buckets of the others.
-func shOwners(servers []Server) (owners [shBuckets]int16) {
-	server, given := 0, 0
+// move the buckets of the others. Where nobody would take over its clients, a server that is down is left
+// out, as LVS's users have it removed.
+func shOwners(servers []Server, fallback bool) (owners [hashBuckets]int32) {
+	var dealt []int32
+	for i := range servers {
+		if !servers[i].Down || fallback {
+			dealt = append(dealt, int32(i))
+		}
+		if len(dealt) == hashBuckets {
+			break
+		}
+	}
+	at, given := 0, 0
 	for b := range owners {
-		if len(servers) == 0 {
+		if len(dealt) == 0 {
 			owners[b] = -1
 			continue
 		}
-		owners[b] = int16(server)
+		owners[b] = dealt[at]
 		given++
-		if given >= servers[server].Weight {
-			server, given = (server+1)%len(servers), 0
+		if given >= servers[dealt[at]].Weight {
+			at, given = (at+1)%len(dealt), 0
 		}
 	}
 	return owners
@@ -47,13 +57,13 @@ func shOwners(servers []Server) (owners [shBuckets]int16) {
 
 // shResolve finds the server for bucket b. If the owner takes no connections, LVS's fallback tries the
 // buckets from 2b on: it adds the hash both as the start of the search and as the client's own.
-func shResolve(servers []Server, owners *[shBuckets]int16, b int) int16 {
-	takes := func(o int16) bool { return o >= 0 && servers[o].Weight > 0 }
+func shResolve(servers []Server, owners *[hashBuckets]int32, b int, fallback bool) int32 {
+	takes := func(o int32) bool { return o >= 0 && servers[o].Weight > 0 }
 	if takes(owners[b]) {
 		return owners[b]
 	}
-	for i := range shBuckets {
-		if o := owners[(2*b+i)%shBuckets]; takes(o) {
+	for i := 0; fallback && i < hashBuckets; i++ {
+		if o := owners[(2*b+i)%hashBuckets]; takes(o) {
 			return o
 		}
 	}
@@ -61,18 +71,19 @@ func shResolve(servers []Server, owners *[shBuckets]int16, b int) int16 {
 }
 
 func (s *sh) Pick(k *Key, _ *State) int {
-	return int(s.buckets[shHash(k, s.ports)])
+	port := uint16(0)
+	if s.ports {
+		port = k.SrcPort
+	}
+	return int(s.buckets[foldedHash(&k.Src, k.V6, port)])
 }
 
-// shHash is LVS's: the address folded to 32 bits by XOR, the port added, and the upper 8 bits of the
+// foldedHash is LVS's: the address folded to 32 bits by XOR, the port added, and the upper 8 bits of the
 // product with the kernel's hash_32 multiplier.
-func shHash(k *Key, ports bool) uint8 {
-	v := binary.BigEndian.Uint32(k.Src[0:])
-	if k.V6 {
-		v ^= binary.BigEndian.Uint32(k.Src[4:]) ^ binary.BigEndian.Uint32(k.Src[8:]) ^ binary.BigEndian.Uint32(k.Src[12:])
+func foldedHash(addr *[16]byte, v6 bool, port uint16) uint8 {
+	v := binary.BigEndian.Uint32(addr[0:])
+	if v6 {
+		v ^= binary.BigEndian.Uint32(addr[4:]) ^ binary.BigEndian.Uint32(addr[8:]) ^ binary.BigEndian.Uint32(addr[12:])
 	}
-	if ports {
-		v += uint32(k.SrcPort)
-	}
-	return uint8(v * 0x61c88647 >> 24)
+	return uint8((v + uint32(port)) * 0x61c88647 >> 24)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestSourceHashIsStablePerSource(t *testing.T) {
-	s := build(t, "sh", servers(1, 2, 3, 0), Options{})
+	s := build(t, "sh", servers(1, 2, 3, 0), Options{Fallback: true})
 	r := rand.New(rand.NewPCG(12, 13))
 	for range 1000 {
 		k := randomKey(r)
@@ -62,9 +62,9 @@ func TestSourceHashDealsOutTheBuckets(t *testing.T) {
 
 func TestSourceHashMovesOnlyTheClientsOfADrainedServer(t *testing.T) {
 	ss := equalServers(5)
-	before := build(t, "sh", ss, Options{})
+	before := build(t, "sh", ss, Options{Fallback: true})
 	ss[2].Weight = 0
-	after := build(t, "sh", ss, Options{})
+	after := build(t, "sh", ss, Options{Fallback: true})
 	r := rand.New(rand.NewPCG(14, 15))
 	for range 10000 {
 		k := randomKey(r)

@@ -2,7 +2,7 @@ package sched
 
 func init() {
 	Register("wlc", "Weighted least connections: the server with the fewest for its weight. The default, and right for "+
-		"most services.", newWLC)
+		"most services.", newWLC, SlowByWeight())
 }
 
 type wlc struct{ candidates []candidate }
@@ -11,20 +11,26 @@ func newWLC(servers []Server, _ Options) (Scheduler, error) {
 	return &wlc{candidates(servers)}, nil
 }
 
-// Pick returns the first of the servers with the least overhead/weight. The quotients are compared by
-// cross-multiplication, exactly: an overhead has at most 40 bits and a weight 16.
 func (s *wlc) Pick(*Key, *State) int {
-	cs := s.candidates
+	i := leastLoaded(s.candidates)
+	if i < 0 {
+		return -1
+	}
+	return int(s.candidates[i].index)
+}
+
+// leastLoaded returns the first of those with the least overhead/weight, -1 if there are none. The quotients
+// are compared by cross-multiplication, exactly: an overhead has at most 40 bits and a weight 16.
+func leastLoaded(cs []candidate) int {
 	if len(cs) == 0 {
 		return -1
 	}
-	first := &cs[0]
-	best, least, weight := first.index, first.overhead(), int64(first.weight)
+	best, least, weight := 0, cs[0].overhead(), int64(cs[0].weight)
 	for i := 1; i < len(cs); i++ {
 		c := &cs[i]
 		if o := c.overhead(); o*weight < least*int64(c.weight) {
-			best, least, weight = c.index, o, int64(c.weight)
+			best, least, weight = i, o, int64(c.weight)
 		}
 	}
-	return int(best)
+	return best
 }

@@ -2,7 +2,7 @@ package sched
 
 func init() {
 	Register("wrr", "Weighted round robin: servers in turn, as often as their weights say, interleaved. For unequal "+
-		"servers and connections that all cost about the same.", newWRR)
+		"servers and connections that all cost about the same.", newWRR, SlowByWeight())
 }
 
 // wrr walks the servers in rounds. Each round has a level and picks, in order, the servers whose weight
