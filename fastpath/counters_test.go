@@ -38,7 +38,7 @@ func (r *recorder) Pick(k *sched.Key, _ *sched.State) int {
 	return 0
 }
 
-func TestSchedulersAreToldTheWholeTuple(t *testing.T) {
+func TestSchedulersAreToldTheWholeTupleAndTheTime(t *testing.T) {
 	r := newRig(t, []rigService{{vip: families[0].vip, proto: packet.ProtoUDP, mode: NAT}, {vip: families[1].vip, proto: packet.ProtoUDP, mode: NAT}})
 	var rec recorder
 	r.spec.Services[0].Sched, r.spec.Services[1].Sched = &rec, &rec
@@ -50,6 +50,7 @@ func TestSchedulersAreToldTheWholeTuple(t *testing.T) {
 		one(t, r.send(wan, p.frame(t)), lan)
 		want = append(want, sched.Key{
 			Src: AddrOf(netipAddr(f.client)), Dst: AddrOf(netipAddr(f.vip)), SrcPort: uint16(40000 + len(want)), DstPort: 80, V6: f.v6,
+			Now: uint32(r.now / nsPerTick),
 		})
 	}
 	if len(rec.keys) != 3 || rec.keys[0] != want[0] || rec.keys[1] != want[1] || rec.keys[2] != want[2] {

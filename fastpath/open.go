@@ -180,7 +180,7 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 
 func (w *Worker) schedulerKey(k *conn.Key) {
 	d := &w.key
-	d.V6 = k.V6
+	d.V6, d.Now = k.V6, uint32(w.now)
 	d.SrcPort, d.DstPort = packet.Swap16(uint16(k.Ports)), packet.Swap16(uint16(k.Ports>>16))
 	if k.V6 {
 		d.Src, d.Dst = *(*[16]byte)(k.Addrs), *(*[16]byte)(unsafe.Add(k.Addrs, 16))
