@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/weirlb/weir/sched"
 )
@@ -59,7 +60,29 @@ func (c *checker) vip(i int, s *Service) {
 	c.host(at, a)
 }
 
+// flags checks that each is given once, and is for the service's scheduler.
+func (c *checker) flags(i int, s *Service) {
+	at, seen := c.service(i).field("scheduler_flags"), first[string]{}
+	taken := sched.Flags(s.Scheduler)
+	for j, f := range s.SchedulerFlags {
+		if f == "" || s.Scheduler == "" {
+			continue // its error is reported
+		}
+		if _, again := seen.again(f, j); again {
+			at.item(j).errorf("%s is given twice", f)
+		}
+		if !slices.Contains(taken, f) {
+			hint := "it takes none"
+			if len(taken) > 0 {
+				hint = "it takes " + allOf(taken)
+			}
+			at.item(j).errorf("%s is not a flag of scheduler %s: %s", f, s.Scheduler, hint)
+		}
+	}
+}
+
 func (c *checker) scheduler(i int, s *Service) {
+	c.flags(i, s)
 	at := c.service(i).field("mh_table_size")
 	size := s.MhTableSize
 	if s.Scheduler != "mh" {

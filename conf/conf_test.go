@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,6 +67,18 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, mustLoad(t, base), byValue); diff != "" {
 		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestSchedulersOptionsAreRead(t *testing.T) {
+	cfg := mustLoad(t, edits{
+		"mh_table_size: 251", "mh_table_size: 251\n    scheduler_flags: [mh-port, mh-fallback]\n    slow_start: 1m30s",
+	}.of(t, base))
+	if s := cfg.Services[0]; !slices.Equal(s.SchedulerFlags, []string{"mh-port", "mh-fallback"}) || s.SlowStart != 90*time.Second {
+		t.Errorf("flags %q, slow start %v", s.SchedulerFlags, s.SlowStart)
+	}
+	if s := cfg.Services[1]; s.SchedulerFlags != nil || s.SlowStart != 0 {
+		t.Errorf("by default flags %q, slow start %v", s.SchedulerFlags, s.SlowStart)
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath/nexthop"
@@ -117,6 +119,11 @@ func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 	if s.Address.Port() == 0 || !s.Address.Addr().IsGlobalUnicast() && !s.Address.Addr().IsLinkLocalUnicast() || s.Line <= 0 {
 		t.Fatalf("%+v", s)
 	}
+	for i, f := range s.SchedulerFlags {
+		if !slices.Contains(sched.Flags(s.Scheduler), f) || slices.Contains(s.SchedulerFlags[:i], f) || s.SlowStart < 0 {
+			t.Fatalf("%+v", s)
+		}
+	}
 	seen := map[netip.AddrPort]bool{}
 	for _, b := range s.Backends {
 		a := b.Address.Addr()
@@ -149,7 +156,7 @@ func compiles(t *testing.T, cfg *conf.Config) {
 	up := func(_ *conf.Service, b *conf.Backend) compile.Status {
 		return compile.Status{Up: !b.Down, Weight: b.Weight}
 	}
-	if _, _, err := compile.New(hops{}).Compile(cfg, up, 0); err != nil {
+	if _, _, err := compile.New(hops{}).Compile(time.Time{}, cfg, up, 0); err != nil {
 		t.Fatalf("%v\n%+v", err, cfg)
 	}
 	for i := range cfg.Services {

@@ -1,13 +1,16 @@
 package conf
 
-import "github.com/weirlb/weir/sched"
+import (
+	"time"
+
+	"github.com/weirlb/weir/sched"
+)
 
 // What LVS, keepalived or a later version of Weir has, to tell it from a mistake.
 var (
-	laterProtocols  = []string{"sctp"}
-	laterModes      = []string{"fullnat"}
-	laterSchedulers = []string{"lblc", "lblcr", "dh", "sed", "nq", "fo", "ovf", "twos"}
-	laterChecks     = []string{"https", "udp", "dns", "ping", "smtp", "misc"}
+	laterProtocols = []string{"sctp"}
+	laterModes     = []string{"fullnat"}
+	laterChecks    = []string{"https", "udp", "dns", "ping", "smtp", "misc"}
 )
 
 var serviceFields = []field[Service]{
@@ -24,10 +27,14 @@ var serviceFields = []field[Service]{
 		return word(&s.Mode, text, laterModes, NAT, TUN, DR)
 	})),
 	scalar("scheduler", textual, "wlc", func(s *Service, text string) error {
-		return word(&s.Scheduler, text, laterSchedulers, sched.Names()...)
+		return word(&s.Scheduler, text, nil, sched.Names()...)
 	}),
+	scalars("scheduler_flags", textual, maxFlags, parseFlag, func(s *Service) *[]string { return &s.SchedulerFlags }),
 	scalar("mh_table_size", numeric, "", func(s *Service, text string) error {
 		return keep(&s.MhTableSize)(parseInt(text, 2, sched.MaxTableSize))
+	}),
+	scalar("slow_start", textual|numeric, "", func(s *Service, text string) error {
+		return keep(&s.SlowStart)(parseDuration(text, time.Second, time.Hour))
 	}),
 	section("tunnel", tunnelFields, func(s *Service) *Tunnel { return &s.Tunnel }),
 	optional(section("health", healthFields, func(s *Service) *Health {
@@ -40,6 +47,16 @@ var serviceFields = []field[Service]{
 		return &s.Backends
 	})),
 	later[Service]("persistence"),
+}
+
+// maxFlags is more than any scheduler takes.
+const maxFlags = 8
+
+func parseFlag(text string) (string, error) {
+	if err := parseWord(text, sched.Flags(""), nil); err != nil {
+		return "", err
+	}
+	return text, nil
 }
 
 var tunnelFields = []field[Tunnel]{

@@ -49,12 +49,10 @@ func TestMistakesInAService(t *testing.T) {
 			"57: services[2].mode: this version does not support fullnat: supported are nat, tun and dr")},
 		{"mode by keepalived's name", "mode: dr", "mode: route", says(
 			`57: services[2].mode: must be nat, tun or dr, is "route"`)},
-		{"scheduler of LVS that is not there yet", "scheduler: mh", "scheduler: sed", says(
-			"29: services[0].scheduler: this version does not support sed: supported are lc, mh, rr, sh, wlc and wrr")},
-		{"scheduler that nobody has", "scheduler: mh", "scheduler: random", says(
-			`29: services[0].scheduler: must be lc, mh, rr, sh, wlc or wrr, is "random"`)},
+		{"scheduler that nobody has", "scheduler: mh", "scheduler: fastest", says(
+			`29: services[0].scheduler: must be dh, fo, lblc, lblcr, lc, mh, nq, ovf, p2c, random, rr, sed, sh, twos, wlc or wrr, is "fastest"`)},
 		{"scheduler misspelt", "scheduler: mh", "scheduler: whlc", says(
-			`29: services[0].scheduler: must be lc, mh, rr, sh, wlc or wrr, is "whlc": did you mean wlc?`)},
+			`29: services[0].scheduler: must be dh, fo, lblc, lblcr, lc, mh, nq, ovf, p2c, random, rr, sed, sh, twos, wlc or wrr, is "whlc": did you mean wlc?`)},
 		{"mh table that is no prime", "mh_table_size: 251", "mh_table_size: 252", says(
 			"30: services[0].mh_table_size: an mh table cannot have 252 entries: use a prime from 2 to 1048576, such as 65537")},
 		{"mh table too large", "mh_table_size: 251", "mh_table_size: 1048577", says(
@@ -65,6 +63,20 @@ func TestMistakesInAService(t *testing.T) {
 			"30: services[0].mh_table_size: has a meaning only for scheduler mh, this one is wlc: remove the key")},
 		{"mh table with the default scheduler", "    scheduler: mh\n", "", says(
 			"29: services[0].mh_table_size: has a meaning only for scheduler mh, this one is wlc: remove the key")},
+		{"flag of another scheduler", "scheduler: mh", "scheduler: mh\n    scheduler_flags: [sh-port]", says(
+			"30: services[0].scheduler_flags[0]: sh-port is not a flag of scheduler mh: it takes mh-port and mh-fallback")},
+		{"flag of a scheduler without any", "protocol: udp", "protocol: udp\n    scheduler_flags: [mh-port]", says(
+			"49: services[1].scheduler_flags[0]: mh-port is not a flag of scheduler wlc: it takes none")},
+		{"flag twice", "scheduler: mh", "scheduler: mh\n    scheduler_flags: [mh-port, mh-fallback, mh-port]", says(
+			"30: services[0].scheduler_flags[2]: mh-port is given twice")},
+		{"flag misspelt", "scheduler: mh", "scheduler: mh\n    scheduler_flags: [mh-ports]", says(
+			`30: services[0].scheduler_flags[0]: must be sh-port, sh-fallback, mh-port or mh-fallback, is "mh-ports": did you mean mh-port?`)},
+		{"flags without a list", "scheduler: mh", "scheduler: mh\n    scheduler_flags: mh-port", says(
+			`30: services[0].scheduler_flags: must be a list, is the text "mh-port"`)},
+		{"slow start without a unit", "scheduler: mh", "scheduler: mh\n    slow_start: 30", says(
+			"30: services[0].slow_start: needs a unit: write 30s if seconds are meant")},
+		{"slow start too short", "scheduler: mh", "scheduler: mh\n    slow_start: 500ms", says(
+			"30: services[0].slow_start: must be 1s to 1h, is 500ms")},
 		{"persistence", "protocol: udp", "protocol: udp\n    persistence: {timeout: 300s}", says(
 			"49: services[1].persistence: this version does not support persistence: remove the key")},
 		{"tunnel without mode tun", "mode: nat", "mode: nat\n    tunnel: {df: set}", says(
@@ -76,7 +88,7 @@ func TestMistakesInAService(t *testing.T) {
 		{"unknown key of a tunnel", "mss_clamp: false", "mss: false", says(
 			"50: services[1].tunnel.mss: unknown key: known here are df and mss_clamp")},
 		{"unknown key of a service", "protocol: udp", "protocol: udp\n    weight: 1", says(
-			"49: services[1].weight: unknown key: known here are address, backends, health, mh_table_size, mode, name, protocol, scheduler and tunnel")},
+			"49: services[1].weight: unknown key: known here are address, backends, health, mh_table_size, mode, name, protocol, scheduler, scheduler_flags, slow_start and tunnel")},
 	})
 }
 

@@ -92,16 +92,19 @@ const (
 
 // Service is one virtual service.
 type Service struct {
-	Name        string
-	Address     netip.AddrPort // the VIP and port
-	Protocol    Protocol
-	Mode        Mode
-	Scheduler   string // default wlc
-	MhTableSize int    // entries of mh's table, a prime; 0: the scheduler's default
-	Tunnel      Tunnel // for tun
-	Health      *Health
-	Backends    []Backend
-	Line        int // where it stands in the file
+	Name      string
+	Address   netip.AddrPort // the VIP and port
+	Protocol  Protocol
+	Mode      Mode
+	Scheduler string // default wlc
+	// SchedulerFlags are LVS's words for the scheduler's options, each once and one that the scheduler takes.
+	SchedulerFlags []string
+	MhTableSize    int           // entries of mh's table, a prime; 0: the scheduler's default
+	SlowStart      time.Duration // over which a backend that joins comes to its weight; 0: at once
+	Tunnel         Tunnel        // for tun
+	Health         *Health
+	Backends       []Backend
+	Line           int // where it stands in the file
 }
 
 // OuterDF is the policy for the don't-fragment bit of a tunnel's IPv4 outer header.

@@ -13,6 +13,7 @@ package compile
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
@@ -40,11 +41,15 @@ type Compiler struct {
 
 	neighbors  Neighbors
 	services   map[serviceKey]uint32
+	memories   map[serviceKey]*sched.Memory // of services whose scheduler has one
 	backends   map[backendKey]*Place
 	svcPlaces  places
 	bePlaces   places
 	gens       uint32
 	generation uint64
+	now        time.Time // of the compilation under way
+	due        time.Time
+	changed    []change
 }
 
 // serviceKey is what makes two services of two configurations the same: its name may change.
@@ -67,6 +72,8 @@ type Place struct {
 	Load  *sched.Load
 	// Before is what the workers had counted at Index when the backend got it: other backends' packets.
 	Before fastpath.BackendCounters
+
+	standing *standing
 }
 
 // New makes a compiler without memory of any configuration.
@@ -74,6 +81,7 @@ func New(n Neighbors) *Compiler {
 	return &Compiler{
 		neighbors: n,
 		services:  map[serviceKey]uint32{},
+		memories:  map[serviceKey]*sched.Memory{},
 		backends:  map[backendKey]*Place{},
 	}
 }
@@ -91,8 +99,8 @@ func keyOf(s *conf.Service, backend netip.AddrPort) backendKey {
 // Compile makes the next snapshot. status is asked for every backend. acked is the oldest generation a
 // worker may still use: places given up before it are free again. Nothing has changed, but that some next hops may
 // have been resolved in vain, until commit is called, which must be before the snapshot is published and before the
-// next Compile.
-func (c *Compiler) Compile(cfg *conf.Config, status func(*conf.Service, *conf.Backend) Status, acked uint64) (snap *fastpath.Snapshot, commit func(), err error) {
+// next Compile. The time only counts for backends that start slowly: see Due.
+func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Service, *conf.Backend) Status, acked uint64) (snap *fastpath.Snapshot, commit func(), err error) {
 	spec := &fastpath.Spec{
 		Generation: c.generation + 1,
 		Timeouts: conn.NewTimeouts(uint32(cfg.Dataplane.Timeouts.TCP.Milliseconds()),
@@ -102,6 +110,7 @@ func (c *Compiler) Compile(cfg *conf.Config, status func(*conf.Service, *conf.Ba
 		return nil, nil, err
 	}
 	next := c.plan(cfg, acked)
+	next.now = now
 	spec.Services = make([]fastpath.ServiceSpec, next.svcPlaces.size)
 	spec.Backends = make([]fastpath.BackendSpec, next.bePlaces.size)
 	for i := range cfg.Services {
@@ -113,7 +122,10 @@ func (c *Compiler) Compile(cfg *conf.Config, status func(*conf.Service, *conf.Ba
 		return nil, nil, err
 	}
 	next.generation = spec.Generation
-	return snap, func() { *c = *next }, nil
+	return snap, func() {
+		next.stand()
+		*c = *next
+	}, nil
 }
 
 // plan copies the compiler with the places of a new configuration: kept, given up and taken.
@@ -127,6 +139,9 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		s := &cfg.Services[i]
 		if index, ok := c.services[serviceKey{s.Address, s.Protocol}]; ok {
 			next.services[serviceKey{s.Address, s.Protocol}] = index
+			if m := c.memories[serviceKey{s.Address, s.Protocol}]; m != nil {
+				next.memories[serviceKey{s.Address, s.Protocol}] = m
+			}
 		}
 		for j := range s.Backends {
 			if p, ok := c.backends[keyOf(s, s.Backends[j].Address)]; ok {
@@ -156,11 +171,14 @@ func (c *Compiler) takePlaces(s *conf.Service) {
 	if _, ok := c.services[k]; !ok {
 		c.services[k] = c.svcPlaces.take()
 	}
+	if m := c.memories[k]; !m.Of(s.Scheduler) {
+		c.memories[k] = sched.NewMemory(s.Scheduler)
+	}
 	for i := range s.Backends {
 		k := keyOf(s, s.Backends[i].Address)
 		if _, ok := c.backends[k]; !ok {
 			c.gens++
-			p := &Place{Index: c.bePlaces.take(), Gen: c.gens, Load: new(sched.Load)}
+			p := &Place{Index: c.bePlaces.take(), Gen: c.gens, Load: new(sched.Load), standing: new(standing)}
 			if c.Totals != nil && p.Index < fastpath.MaxBackends {
 				p.Before = c.Totals(p.Index)
 			}
@@ -193,21 +211,16 @@ var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 }
 
 func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
-	index := c.services[serviceKey{s.Address, s.Protocol}]
-	servers := make([]sched.Server, len(s.Backends))
+	k := serviceKey{s.Address, s.Protocol}
+	index := c.services[k]
+	servers := c.servers(s, status)
 	list := make([]uint32, len(s.Backends))
 	for i := range s.Backends {
 		b := &s.Backends[i]
 		place := c.backends[keyOf(s, b.Address)]
-		st := status(s, b)
-		weight := st.Weight
-		if !st.Up {
-			weight = 0
-		}
-		servers[i] = sched.Server{Address: b.Address.String(), Weight: weight, Load: place.Load}
 		list[i] = place.Index
 		out := fastpath.BackendSpec{
-			Gen: place.Gen, Service: index, Address: b.Address, Accepts: weight > 0, Load: place.Load,
+			Gen: place.Gen, Service: index, Address: b.Address, Accepts: servers[i].Weight > 0, Load: place.Load,
 			DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp,
 		}
 		if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
@@ -215,7 +228,11 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 		}
 		spec.Backends[place.Index] = out
 	}
-	scheduler, err := sched.New(s.Scheduler, servers, sched.Options{TableSize: s.MhTableSize})
+	opt := sched.Options{TableSize: s.MhTableSize, Memory: c.memories[k]}
+	for _, f := range s.SchedulerFlags {
+		opt.Set(f)
+	}
+	scheduler, err := sched.New(s.Scheduler, servers, opt)
 	if err != nil {
 		return err
 	}

@@ -173,7 +173,7 @@ func TestErrorsNameWhatCannotBe(t *testing.T) {
 			r := newRig(t)
 			cfg := config(web(first))
 			c.spoil(cfg, r.links)
-			snap, commit, err := r.c.Compile(cfg, r.status, 0)
+			snap, commit, err := r.c.Compile(r.now, cfg, r.status, 0)
 			if err == nil || !strings.HasPrefix(err.Error(), c.want) || snap != nil || commit != nil {
 				t.Errorf("error %v, want %s", err, c.want)
 			}

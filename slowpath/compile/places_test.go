@@ -144,11 +144,11 @@ func TestFailedCompileChangesNothing(t *testing.T) {
 	before := r.compile(web(first, second)).Generation
 	a, b := r.place(web(), first), r.place(web(), second)
 	r.links.failed[netip.MustParseAddr("10.0.0.13")] = errFull
-	if _, _, err := r.c.Compile(config(web(third)), r.status, r.acked); err == nil {
+	if _, _, err := r.c.Compile(r.now, config(web(third)), r.status, r.acked); err == nil {
 		t.Fatal("no error")
 	}
 	// So does one that was never committed.
-	if _, _, err := r.c.Compile(config(web(second)), r.status, r.acked); err != nil {
+	if _, _, err := r.c.Compile(r.now, config(web(second)), r.status, r.acked); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.place(web(), first); got != a {

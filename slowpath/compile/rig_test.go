@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
@@ -37,20 +38,21 @@ type rig struct {
 	acked uint64
 	snap  *fastpath.Snapshot
 	down  map[string]bool // backends that are
+	now   time.Time
 }
 
 func newRig(t *testing.T) *rig {
 	l := &links{ids: map[string]nexthop.ID{}, failed: map[netip.Addr]error{}}
-	return &rig{t: t, links: l, c: New(l), down: map[string]bool{}}
+	return &rig{t: t, links: l, c: New(l), down: map[string]bool{}, now: time.Unix(1_800_000_000, 0)}
 }
 
 func (r *rig) status(_ *conf.Service, b *conf.Backend) Status {
-	return Status{Up: !r.down[b.Address.String()], Weight: b.Weight}
+	return Status{Up: !b.Down && !r.down[b.Address.String()], Weight: b.Weight}
 }
 
 func (r *rig) compile(services ...conf.Service) *fastpath.Snapshot {
 	r.t.Helper()
-	snap, commit, err := r.c.Compile(config(services...), r.status, r.acked)
+	snap, commit, err := r.c.Compile(r.now, config(services...), r.status, r.acked)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -48,6 +48,8 @@ func diffService(old, s *conf.Service) (out []string) {
 	field("protocol", old.Protocol, s.Protocol)
 	field("mode", old.Mode, s.Mode)
 	field("scheduler", old.Scheduler, s.Scheduler)
+	field("scheduler_flags", old.SchedulerFlags, s.SchedulerFlags)
+	field("slow_start", old.SlowStart, s.SlowStart)
 	field("mh_table_size", old.MhTableSize, s.MhTableSize)
 	field("tunnel.df", old.Tunnel.DF, s.Tunnel.DF)
 	field("tunnel.mss_clamp", old.Tunnel.MSSClamp, s.Tunnel.MSSClamp)

@@ -230,7 +230,7 @@ func (n *Node) Acked() uint64 {
 func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service, *conf.Backend) compile.Status) error {
 	n.now = now
 	epoch := n.neighbors.Mark()
-	snap, commit, err := n.compiler.Compile(cfg, status, n.Acked())
+	snap, commit, err := n.compiler.Compile(now, cfg, status, n.Acked())
 	if err != nil {
 		return err
 	}
