@@ -67,6 +67,8 @@ type Daemon struct {
 
 	// The loop's own.
 	weights map[backendName]int // set at run time, until the next reload
+	shares  shareMeter
+	rest    time.Time // no step of a slow start before
 
 	calls   chan func()
 	changed chan struct{} // a health check changed its mind

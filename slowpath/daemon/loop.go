@@ -41,6 +41,7 @@ func (d *Daemon) loop(quit <-chan struct{}) {
 			d.takePunts()
 			now := time.Now()
 			d.busy.look(now, d.node.Workers())
+			d.shares.look(now, d.node)
 			timer.Reset(max(time.Millisecond, min(time.Second, d.tick(now).Sub(now))))
 		case f := <-d.calls:
 			f()
@@ -65,7 +66,42 @@ func (d *Daemon) takePunts() {
 	}
 }
 
-func (d *Daemon) tick(now time.Time) time.Time { return d.node.Tick(now) }
+// tick does what is due, and returns when it wants to be called again.
+func (d *Daemon) tick(now time.Time) time.Time {
+	next := d.node.Tick(now)
+	if due := d.stepSlowStarts(now); !due.IsZero() && due.Before(next) {
+		next = due
+	}
+	return next
+}
+
+// leisure is how many times as long as it took the loop does other work before the next step of a slow start.
+const leisure = 10
+
+// stepSlowStarts gives backends that start slowly more of their weight when it is time, and returns when it is time
+// again; zero if nobody starts. With a configuration that takes long to compile the steps are fewer and larger.
+func (d *Daemon) stepSlowStarts(now time.Time) time.Time {
+	due := d.node.Compiler().Due()
+	if due.IsZero() || now.Before(due) || now.Before(d.rest) {
+		return later(due, d.rest)
+	}
+	err := d.apply(d.node.Config())
+	done := time.Now()
+	d.rest = done.Add(leisure * done.Sub(now))
+	if err != nil {
+		d.log.Error("backends that start slowly do not get more connections yet", "error", err)
+		d.rest = done.Add(time.Second)
+	}
+	return later(d.node.Compiler().Due(), d.rest)
+}
+
+// later is the later of two times; zero if the first is.
+func later(a, b time.Time) time.Time {
+	if !a.IsZero() && b.After(a) {
+		return b
+	}
+	return a
+}
 
 // do runs f in the loop and waits for it; it reports false, without having run it, if the loop has ended.
 func (d *Daemon) do(f func()) bool {

@@ -52,6 +52,16 @@ type placed struct {
 	place   *compile.Place
 	status  compile.Status
 	health  health.Status
+	share   int    // of its weight, in percent
+	since   uint64 // connections it had got when the window of the current shares began
+}
+
+// effective is the weight that a backend counts with now.
+func (p *placed) effective() float64 {
+	if !p.status.Up {
+		return 0
+	}
+	return float64(p.status.Weight*p.share) / 100
 }
 
 // placed lists every backend of the configuration in force.
@@ -67,7 +77,9 @@ func (s *source) placed() (cfg *conf.Config, out []placed) {
 				if !ok {
 					continue
 				}
-				e := placed{service: v, backend: b, place: p, status: d.status(v, b)}
+				e := placed{
+					service: v, backend: b, place: p, status: d.status(v, b), share: p.Share(), since: d.shares.since(p),
+				}
 				if h, ok := d.health.Status(v.Name, b.Address); ok {
 					e.health = h
 				}
@@ -101,6 +113,7 @@ func (s *source) Services() []view.Service {
 	for _, p := range all {
 		v := &out[at[p.service]]
 		c := s.d.node.BackendCounters(p.place)
+		v.Shares = append(v.Shares, view.Share{Backend: p.backend.Address.String(), Share: float64(c.NewConns - p.since)})
 		if p.status.Up && p.status.Weight > 0 {
 			v.BackendsUp++
 		}
@@ -112,7 +125,21 @@ func (s *source) Services() []view.Service {
 		v.BytesIn += c.BytesIn
 		v.BytesOut += c.BytesOut
 	}
+	for i := range out {
+		normalize(out[i].Shares)
+	}
 	return out
+}
+
+// normalize turns numbers of connections into shares.
+func normalize(shares []view.Share) {
+	sum := 0.0
+	for i := range shares {
+		sum += shares[i].Share
+	}
+	for i := range shares {
+		shares[i].Share /= max(sum, 1)
+	}
 }
 
 // Backends implements view.Source.
@@ -123,8 +150,10 @@ func (s *source) Backends() []view.Backend {
 	defer s.d.gate.leave()
 	_, all := s.placed()
 	out := make([]view.Backend, 0, len(all))
+	sums := map[*conf.Service]float64{} // connections of the window
 	for _, p := range all {
 		c := s.d.node.BackendCounters(p.place)
+		sums[p.service] += float64(c.NewConns - p.since)
 		state := "up"
 		switch {
 		case !p.status.Up:
@@ -133,14 +162,17 @@ func (s *source) Backends() []view.Backend {
 			state = "draining"
 		}
 		out = append(out, view.Backend{
-			Service: p.service.Name, Address: p.backend.Address.String(), Weight: p.status.Weight,
-			State: state, Health: p.health.Text, HealthSince: since(p.health.Since),
+			Service: p.service.Name, Address: p.backend.Address.String(), Weight: p.status.Weight, Effective: p.effective(),
+			Share: float64(c.NewConns - p.since), State: state, Health: p.health.Text, HealthSince: since(p.health.Since),
 			Active: int(p.place.Load.Active.Load()), Inactive: int(p.place.Load.Inactive.Load()),
 			Connections: c.NewConns,
 			Traffic: view.Traffic{
 				PacketsIn: c.PacketsIn, PacketsOut: c.PacketsOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
 			},
 		})
+	}
+	for i := range out {
+		out[i].Share /= max(sums[all[i].service], 1)
 	}
 	return out
 }

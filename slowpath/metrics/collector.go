@@ -69,6 +69,7 @@ func collectService(ch chan<- prometheus.Metric, s view.Service) {
 func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
 	backendUp.send(ch, truth(b.State != "down"), b.Service, b.Address)
 	backendWeight.send(ch, float64(b.Weight), b.Service, b.Address)
+	backendEffectiveWeight.send(ch, b.Effective, b.Service, b.Address)
 	if b.HealthSince != 0 {
 		backendHealthSince.send(ch, float64(b.HealthSince), b.Service, b.Address)
 	}

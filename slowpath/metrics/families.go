@@ -55,6 +55,7 @@ var (
 var (
 	backendUp               = gauge("backend_up", "0 if health checks or the configuration say that the backend is down.", "service", "backend")
 	backendWeight           = gauge("backend_weight", "The backend's weight; one with weight 0 is draining.", "service", "backend")
+	backendEffectiveWeight  = gauge("backend_effective_weight", "The weight the backend counts with now: 0 while it is down, less than its weight while it starts slowly.", "service", "backend")
 	backendHealthSince      = gauge("backend_health_since_timestamp_seconds", "When health checks last took the backend up or down, or began, Unix time; absent if it is not checked.", "service", "backend")
 	backendConnections      = gauge("backend_connections", "Connections now: active are TCP from the first SYN until they begin to close, inactive all other TCP and all UDP, as in LVS.", "service", "backend", "state")
 	backendConnectionsTotal = counter("backend_connections_total", "Connections made.", "service", "backend")

@@ -23,6 +23,25 @@ var serviceColumns = []column[Service]{
 	{"PKTS-OUT", right, func(s Service) string { return count(s.PacketsOut) }},
 	{"BYTES-IN", right, func(s Service) string { return size(s.BytesIn) }},
 	{"BYTES-OUT", right, func(s Service) string { return size(s.BytesOut) }},
+	{"SHARES", left, func(s Service) string { return shares(s.Shares) }},
+}
+
+// shares lists what each backend gets, in their order; of many only the extremes and how many they are.
+func shares(list []Share) string {
+	const most = 8
+	sum, low, high := 0.0, 1.0, 0.0
+	cells := make([]string, len(list))
+	for i, s := range list {
+		sum, low, high = sum+s.Share, min(low, s.Share), max(high, s.Share)
+		cells[i] = percent(s.Share)
+	}
+	switch {
+	case sum == 0:
+		return ""
+	case len(list) > most:
+		return fmt.Sprintf("%s to %s of %d", percent(low), percent(high), len(list))
+	}
+	return strings.Join(cells, " ")
 }
 
 func backendColumns(now time.Time) []column[Backend] {
@@ -30,10 +49,12 @@ func backendColumns(now time.Time) []column[Backend] {
 		{"SERVICE", left, func(b Backend) string { return b.Service }},
 		{"ADDRESS", left, func(b Backend) string { return b.Address }},
 		{"WEIGHT", right, func(b Backend) string { return strconv.Itoa(b.Weight) }},
+		{"EFFECTIVE", right, func(b Backend) string { return strconv.FormatFloat(b.Effective, 'g', 6, 64) }},
 		{"STATE", left, func(b Backend) string { return b.State }},
 		{"ACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Active) }},
 		{"INACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Inactive) }},
 		{"CONNS", right, func(b Backend) string { return count(b.Connections) }},
+		{"SHARE", right, func(b Backend) string { return percent(b.Share) }},
 		{"PKTS-IN", right, func(b Backend) string { return count(b.PacketsIn) }},
 		{"PKTS-OUT", right, func(b Backend) string { return count(b.PacketsOut) }},
 		{"BYTES-IN", right, func(b Backend) string { return size(b.BytesIn) }},

@@ -101,6 +101,25 @@ func TestEmptyListIsAHeader(t *testing.T) {
 	}
 }
 
+func TestSharesOfManyBackendsAreAbridged(t *testing.T) {
+	even := make([]view.Share, 10)
+	for i := range even {
+		even[i].Share = 0.1
+	}
+	even[3].Share, even[7].Share = 0.08, 0.12
+	for want, shares := range map[string][]view.Share{
+		"-": nil, "- ": {{}, {}}, "25.0% 75.0%": {{Share: 0.25}, {Share: 0.75}}, "8.0% to 12.0% of 10": even,
+	} {
+		var b bytes.Buffer
+		if err := view.WriteTable(&b, []view.Service{{Name: "web", Shares: shares}}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(b.String(), "  "+strings.TrimSpace(want)+"\n") {
+			t.Errorf("%v: got %q, want %q", shares, b.String(), want)
+		}
+	}
+}
+
 func TestNamesCannotSteerTheTerminal(t *testing.T) {
 	var b bytes.Buffer
 	if err := view.WriteTable(&b, []view.Backend{{Service: "web\x1b[2J", Health: "a\nb"}}); err != nil {

@@ -37,7 +37,16 @@ type Service struct {
 	Active      int    `json:"active_connections"`
 	Inactive    int    `json:"inactive_connections"`
 	Connections uint64 `json:"connections_total"` // made since the start
+	// Shares are what each backend gets of the service's newest connections: those of the last 10 to 20 seconds, or of
+	// the last such time in which there were any. They make 1 together, or 0 before the first connection.
+	Shares []Share `json:"shares"`
 	Traffic
+}
+
+// Share is a backend's part of its service's newest connections.
+type Share struct {
+	Backend string  `json:"backend"`
+	Share   float64 `json:"share"` // 0 to 1
 }
 
 // Backend is one real server of one service.
@@ -45,8 +54,12 @@ type Backend struct {
 	Service string `json:"service"`
 	Address string `json:"address"`
 	Weight  int    `json:"weight"`
-	State   string `json:"state"`  // up | down | draining (weight 0)
-	Health  string `json:"health"` // the last check's outcome in words; empty if not checked
+	// Effective is the weight that the backend counts with now: 0 while it is down, less than its weight while it
+	// starts slowly.
+	Effective float64 `json:"effective_weight"`
+	Share     float64 `json:"share"`  // as in Service.Shares
+	State     string  `json:"state"`  // up | down | draining (weight 0)
+	Health    string  `json:"health"` // the last check's outcome in words; empty if not checked
 	// HealthSince is when the checks last took the backend up or down, or began; 0 if not checked.
 	HealthSince int64  `json:"health_since_unix_seconds"`
 	Active      int    `json:"active_connections"`

@@ -66,6 +66,7 @@ func Sample() *Source {
 			{
 				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
 				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558,
+				Shares: []view.Share{{Backend: "10.0.0.11:8080", Share: 1}, {Backend: "10.0.0.12:8080"}, {Backend: "10.0.0.13:8080"}},
 				Traffic: view.Traffic{
 					PacketsIn: 14_310_220, PacketsOut: 19_944_021,
 					BytesIn: 1_316_540_240, BytesOut: 26_127_000_510,
@@ -74,12 +75,13 @@ func Sample() *Source {
 			{
 				Name: "dns6", Address: "[2001:db8::10]:53", Protocol: "udp", Mode: "dr", Scheduler: "mh",
 				Backends: 1, BackendsUp: 1, Inactive: 97, Connections: 88_010,
+				Shares:  []view.Share{{Backend: "[2001:db8:0:1::53]:53", Share: 1}},
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
 		},
 		BackendList: []view.Backend{
 			{
-				Service: "web", Address: "10.0.0.11:8080", Weight: 3, State: "up", Health: "200 OK in 1.2 ms",
+				Service: "web", Address: "10.0.0.11:8080", Weight: 3, Effective: 1.2, Share: 1, State: "up", Health: "200 OK in 1.2 ms",
 				HealthSince: Now - 93_784, Active: 812, Inactive: 4020, Connections: 1_100_004,
 				Traffic: view.Traffic{
 					PacketsIn: 14_000_120, PacketsOut: 19_540_021,
@@ -99,7 +101,7 @@ func Sample() *Source {
 				Health: "timeout after 1s waiting for an HTTP response", HealthSince: Now - 7,
 			},
 			{
-				Service: "dns6", Address: "[2001:db8:0:1::53]:53", Weight: 1, State: "up",
+				Service: "dns6", Address: "[2001:db8:0:1::53]:53", Weight: 1, Effective: 1, Share: 1, State: "up",
 				Inactive: 97, Connections: 88_010,
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
