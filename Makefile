@@ -71,6 +71,10 @@ fuzz: ## every fuzzer for FUZZTIME (1m)
 bench-go: ## Go's benchmarks of the pure packages
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench . -benchmem $$(scripts/pure)
 
+.PHONY: bench-sched
+bench-sched: ## how even every scheduler is, and what it moves: the tables of docs/schedulers.md
+	CGO_ENABLED=0 $(GO) run ./bench/sched docs/schedulers.md
+
 .PHONY: bench-tools
 bench-tools: ## what make bench runs: bin/weir, bin/weirbench and a source of traffic
 	@scripts/setup bench

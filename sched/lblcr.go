@@ -77,7 +77,11 @@ func lblcrFind(set []lblcrSlot, dest uint64, now uint32) *lblcrSlot {
 func (s *lblcr) leastOf(slot *lblcrSlot) int {
 	best := -1
 	for i := replicas - 1; i >= 0; i-- {
-		if server := s.find(slot.servers[i].Load()); server >= 0 && (best < 0 || s.lighter(server, best)) {
+		id := slot.servers[i].Load()
+		if id == 0 {
+			continue
+		}
+		if server := s.find(id); server >= 0 && (best < 0 || s.lighter(server, best)) {
 			best = server
 		}
 	}

@@ -174,14 +174,14 @@ func TestFullMemoryForgetsWhatWasUnusedForLongest(t *testing.T) {
 	for _, name := range []string{"lblc", "lblcr"} {
 		ss := servers(100, 100)
 		s := build(t, name, ss, Options{})
-		for n := range uint32(sets * setSize * 4) {
+		for n := range uint32(sets * setSize * 2) {
 			s.Pick(dst(n, n/100), nil)
 		}
 		ss[0].Load.Active.Store(50)
 		kept := 0
 		const newest = 1000
 		for n := range uint32(newest) {
-			if s.Pick(dst(sets*setSize*4-1-n, sets*setSize/25), nil) == 0 {
+			if s.Pick(dst(sets*setSize*2-1-n, sets*setSize/50), nil) == 0 {
 				kept++
 			}
 		}

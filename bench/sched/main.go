@@ -24,8 +24,8 @@ func main() {
 }
 
 const (
-	begin = "<!-- made by make bench-sched -->\n"
-	end   = "<!-- end of what make bench-sched makes -->\n"
+	begin = "<!-- make bench-sched writes from here -->\n"
+	end   = "<!-- to here -->\n"
 )
 
 // write puts text between the markers of a file.
