@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// What Linux 6.1 chose for UDP connections, one after the other and all still open, with the servers
-// added by ipvsadm in reverse order, since LVS puts a new server at the head of its list.
+// What Linux 6.1 chose for UDP connections, for sed, nq and ovf for TCP ones of which it saw the SYN, one after the
+// other and all still open, with the servers added by ipvsadm in reverse order, since LVS puts a new server at the head
+// of its list. -1: it refused.
 func TestChoicesAreThoseOfLVS(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -26,6 +27,17 @@ func TestChoicesAreThoseOfLVS(t *testing.T) {
 		{"wlc", []int{10, 20, 30}, []int{0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1}},
 		{"wlc", []int{0, 2, 0, 5}, []int{1, 3, 3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3}},
 		{"wlc", []int{7, 0, 1, 7, 2}, []int{0, 2, 3, 4, 0, 3, 0, 3, 0, 3, 4, 0, 3, 0, 3, 0, 3, 0, 2, 3}},
+		{"sed", []int{4, 3, 2}, []int{0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 1}},
+		{"nq", []int{4, 3, 2}, []int{0, 1, 2, 0, 1, 0, 0, 1, 2, 0, 1, 0, 2, 1, 0, 0, 1, 2, 0, 1}},
+		{"sed", []int{10, 20, 30}, []int{2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1}},
+		{"nq", []int{10, 20, 30}, []int{0, 1, 2, 2, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1, 2, 0, 1, 2, 2, 1}},
+		{"sed", []int{0, 2, 0, 5}, []int{3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3, 3, 1}},
+		{"nq", []int{0, 2, 0, 5}, []int{1, 3, 3, 3, 3, 1, 3, 3, 3, 1, 3, 3, 1, 3, 3, 3, 1, 3, 3, 1}},
+		{"sed", []int{7, 0, 1, 7, 2}, []int{0, 3, 0, 3, 0, 3, 4, 0, 3, 0, 3, 0, 3, 0, 2, 3, 4, 0, 3, 0}},
+		{"nq", []int{7, 0, 1, 7, 2}, []int{0, 2, 3, 4, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 4, 0, 3, 0}},
+		{"ovf", []int{4, 3, 2}, []int{0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, -1, -1, -1, -1, -1, -1, -1, -1}},
+		{"ovf", []int{0, 2, 0, 5}, []int{3, 3, 3, 3, 3, 3, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}},
+		{"ovf", []int{3, 0, 1, 3, 2}, []int{0, 0, 0, 0, 3, 3, 3, 3, 4, 4, 4, 2, 2, -1, -1, -1, -1, -1, -1, -1}},
 	}
 	for _, tt := range tests {
 		ss := servers(tt.weights...)
@@ -34,7 +46,57 @@ func TestChoicesAreThoseOfLVS(t *testing.T) {
 		var got []int
 		for range tt.want {
 			i := s.Pick(&Key{}, &st)
-			ss[i].Load.Active.Add(1)
+			if i >= 0 {
+				ss[i].Load.Active.Add(1)
+			}
+			got = append(got, i)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s with weights %v picked\n%v, LVS\n%v", tt.name, tt.weights, got, tt.want)
+		}
+	}
+}
+
+// What Linux 6.1 chose for connections to the addresses 203.0.113.n of a service made with a firewall mark; the
+// rest as above.
+func TestChoicesByDestinationAreThoseOfLVS(t *testing.T) {
+	tests := []struct {
+		name    string
+		weights []int
+		to      []int
+		want    []int
+	}{
+		{"dh", []int{5, 1, 1, 0, 2},
+			[]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20},
+			[]int{0, 2, 0, 2, 0, 1, 4, 2, 4, 2, -1, 1, 4, 1, 4, 1, -1, 1, -1, 0}},
+		{"lblc", []int{4, 3, 2},
+			[]int{1, 2, 1, 1, 1, 2, 2, 2, 3, 2, 1, 1, 2, 1, 2, 2, 2, 1, 3, 2, 1, 3, 1, 2, 1, 1, 1, 1, 1, 3},
+			[]int{0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 0, 0, 1, 0, 1, 1, 1, 0, 2, 1, 0, 2, 0, 1, 0, 0, 0, 0, 0, 2}},
+		{"lblcr", []int{4, 3, 2},
+			[]int{1, 2, 1, 1, 1, 2, 2, 2, 3, 2, 1, 1, 2, 1, 2, 2, 2, 1, 3, 2, 1, 3, 1, 2, 1, 1, 1, 1, 1, 3},
+			[]int{0, 1, 0, 0, 0, 1, 1, 1, 2, 1, 0, 0, 1, 0, 1, 1, 1, 0, 2, 1, 0, 2, 0, 1, 0, 0, 0, 0, 0, 2}},
+		{"lblc", []int{2, 6},
+			[]int{2, 1, 2, 3, 1, 2, 3, 1, 2, 1, 2, 2, 2, 1, 1, 1, 3, 1, 2, 1, 1, 2, 2, 3, 1, 1, 3, 3, 1, 1},
+			[]int{0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1}},
+		{"lblcr", []int{2, 6},
+			[]int{2, 1, 2, 3, 1, 2, 3, 1, 2, 1, 2, 2, 2, 1, 1, 1, 3, 1, 2, 1, 1, 2, 2, 3, 1, 1, 3, 3, 1, 1},
+			[]int{0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1}},
+		{"lblc", []int{3, 0, 5, 3, 2},
+			[]int{3, 1, 3, 3, 2, 2, 2, 3, 1, 1, 1, 2, 2, 2, 2, 2, 1, 2, 1, 3, 2, 2, 3, 1, 1, 2, 3, 3, 3, 1},
+			[]int{0, 2, 0, 0, 3, 3, 3, 0, 2, 2, 2, 3, 4, 4, 4, 4, 2, 4, 2, 0, 4, 4, 0, 2, 2, 4, 0, 0, 0, 2}},
+		{"lblcr", []int{3, 0, 5, 3, 2},
+			[]int{3, 1, 3, 3, 2, 2, 2, 3, 1, 1, 1, 2, 2, 2, 2, 2, 1, 2, 1, 3, 2, 2, 3, 1, 1, 2, 3, 3, 3, 1},
+			[]int{0, 2, 0, 0, 3, 3, 3, 0, 2, 2, 2, 3, 4, 4, 4, 3, 2, 4, 2, 0, 3, 4, 0, 2, 2, 3, 0, 0, 0, 2}},
+	}
+	for _, tt := range tests {
+		ss := servers(tt.weights...)
+		s := build(t, tt.name, ss, Options{})
+		var got []int
+		for _, n := range tt.to {
+			i := s.Pick(&Key{Dst: [16]byte{203, 0, 113, byte(n)}}, nil)
+			if i >= 0 {
+				ss[i].Load.Active.Add(1)
+			}
 			got = append(got, i)
 		}
 		if !slices.Equal(got, tt.want) {
