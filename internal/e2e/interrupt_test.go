@@ -34,7 +34,10 @@ func TestACommandThatWaitsForItsInputEndsAtCtrlC(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case <-ended:
+			case err := <-ended:
+				if err == nil {
+					t.Errorf("weir %s ended well, though interrupted", name)
+				}
 			case <-time.After(patience):
 				t.Fatalf("weir %s still waits %s after an interrupt", name, patience)
 			}

@@ -46,8 +46,8 @@ func TestNothingIsFreedThatSomebodyReads(t *testing.T) {
 	}
 	go func() { freed <- closeNode() }()
 	select {
-	case <-freed:
-		t.Fatal("the memory is gone")
+	case err := <-freed:
+		t.Fatalf("the memory is gone (%v)", err)
 	case <-time.After(50 * time.Millisecond):
 	}
 	close(slow.release)
