@@ -7,7 +7,8 @@
  *	WEIR_SOURCE_REPLIES   1: half of the packets come from the backends
  *	WEIR_SOURCE_NEW       how many of 1024 packets begin a connection that there has not been before
  *	WEIR_SOURCE_RATE      packets a second and queue; 0 as fast as they are taken. What is not taken in time is lost,
- *	                      as in a device with 1024 descriptors, and counted as missed
+ *	                      as in a device with
+ *	WEIR_SOURCE_DESCRIPTORS  descriptors (1024), and counted as missed
  *	WEIR_SOURCE_SEED      where in their order to begin
  */
 #define _GNU_SOURCE
@@ -23,7 +24,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
-enum { QUEUES = 16, DESCRIPTORS = 1024, BURST = 64 };
+enum { QUEUES = 16, BURST = 64 };
 
 /* One receive queue. Its thread writes the counters; others read them. */
 struct queue {
@@ -39,6 +40,7 @@ struct queue {
 static struct {
 	uint64_t flows, rate, seed;
 	uint64_t fresh_share; /* of 1024 */
+	uint64_t descriptors;
 	int flow_bits;
 	bool v6, replies;
 	struct template templates[2][SERVICES];
@@ -69,6 +71,7 @@ read_settings(void)
 	source.v6 = setting("WEIR_SOURCE_FAMILY", 4) == 6;
 	source.replies = setting("WEIR_SOURCE_REPLIES", 0) != 0;
 	source.fresh_share = setting("WEIR_SOURCE_NEW", 0);
+	source.descriptors = setting("WEIR_SOURCE_DESCRIPTORS", 1024);
 	source.rate = setting("WEIR_SOURCE_RATE", 0);
 	source.seed = setting("WEIR_SOURCE_SEED", 1);
 	for (int k = 0; k < SERVICES; k++)
@@ -88,10 +91,10 @@ arrived(struct queue *q, uint16_t n)
 		q->since = rte_rdtsc();
 	total = (unsigned __int128)(rte_rdtsc() - q->since) * source.rate / rte_get_tsc_hz();
 	waiting = total - q->due;
-	if (unlikely(waiting > DESCRIPTORS)) {
-		q->missed += waiting - DESCRIPTORS;
-		q->due += waiting - DESCRIPTORS;
-		waiting = DESCRIPTORS;
+	if (unlikely(waiting > source.descriptors)) {
+		q->missed += waiting - source.descriptors;
+		q->due += waiting - source.descriptors;
+		waiting = source.descriptors;
 	}
 	n = RTE_MIN((uint64_t)n, waiting);
 	q->due += n;

@@ -34,7 +34,7 @@ func (t *trial) config(o *options, s setup) string {
 	fmt.Fprintf(&b, "  timeouts: {udp: %s}\n", t.timeout())
 	fmt.Fprintf(&b, "ports:\n  - name: p0\n    device: %q\n    mac: %v\n    addresses: [\"%v/%d\"]\n    gateways: [\"%v\"]\n",
 		t.device(), net.HardwareAddr(weirMAC[:]), f.own, f.network, f.router)
-	fmt.Fprintf(&b, "    rx_descriptors: %d\n    tx_descriptors: %d\n", descriptors, descriptors)
+	fmt.Fprintf(&b, "    rx_descriptors: %d\n    tx_descriptors: %d\n", t.ring(), descriptors)
 	b.WriteString("services:\n")
 	for k := range services {
 		fmt.Fprintf(&b, "  - {name: s%d, address: %q, protocol: udp, mode: %s, ",

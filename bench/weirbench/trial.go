@@ -19,6 +19,8 @@ type trial struct {
 	madeUp   bool // the traffic is by source.c however few connections there are
 	oneWay   bool // there are no replies
 	rate     int  // packets per second, if it is; 0: as fast as they are taken
+	// descriptors are those of the device's receive side; 0: as many as everywhere else.
+	descriptors int
 
 	// Of a trial with captures, set by provide: those that the device's queues play for ever, and how many packets are
 	// in all of them.
@@ -100,11 +102,14 @@ func (t *trial) env(o *options) []string {
 	case mixed:
 		env = append(env, "WEIR_SOURCE_NEW=102")
 	}
-	return append(env, fmt.Sprintf("WEIR_SOURCE_RATE=%d", t.rate))
+	return append(env, fmt.Sprintf("WEIR_SOURCE_RATE=%d", t.rate), fmt.Sprintf("WEIR_SOURCE_DESCRIPTORS=%d", t.ring()))
 }
 
+// ring is how many descriptors the device receives with.
+func (t *trial) ring() int { return max(t.descriptors, descriptors) }
+
 // buffers is how many packet buffers each program gets.
-func (t *trial) buffers() int { return t.packets + spareBuffers*t.workers }
+func (t *trial) buffers() int { return t.packets + (spareBuffers+t.ring()-descriptors)*t.workers }
 
 // bufferMB is the memory for them.
 func (t *trial) bufferMB() int { return t.buffers()*bufferBytes>>20 + 64 }
