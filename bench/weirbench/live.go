@@ -73,7 +73,8 @@ func (f *family) flapping() (*flapping, error) {
 	return s, nil
 }
 
-// live measures it, with the gaps between polls of Weir and of a bare loop.
+// live measures it twice: as Weir is, what is lost; and with a garbage collector that runs all the time, the gaps
+// between polls, with those of a bare loop to compare.
 func (o *options) live() (res live, of, bare gaps, err error) {
 	t := &trial{mode: "nat", family: families[0], flows: 1 << 16, workers: 1, traffic: established, madeUp: true, oneWay: true, descriptors: liveDescriptors}
 	if err := o.pages.want(t.weirMB()); err != nil {
@@ -91,38 +92,70 @@ func (o *options) live() (res live, of, bare gaps, err error) {
 	}
 	defer func() { _ = checks.server.Close() }()
 	s := setup{metrics: metricsAt, health: checkEvery}
-	w, err := startWeir(o, t, s, fmt.Sprintf("GOGC=%d", liveGOGC), "GODEBUG=gctrace=1")
+	if err := o.losses(t, s, checks, &res); err != nil {
+		return res, of, bare, err
+	}
+	of, bare, err = o.gaps(t, s, checks, &res)
+	return res, of, bare, err
+}
+
+// losses counts what is lost while things change, and before.
+func (o *options) losses(t *trial, s setup, checks *flapping, res *live) error {
+	w, err := o.filled(t, s)
 	if err != nil {
-		return res, of, bare, err
+		return err
 	}
-	if err := w.fill(t.flows); err != nil {
-		return res, of, bare, err
-	}
-	time.Sleep(o.settle)
 	quiet, err := w.during(func() error { time.Sleep(o.liveFor); return nil })
 	if err != nil {
-		return res, of, bare, err
+		return err
 	}
 	n := w.p.out.len()
-	busy, err := w.during(func() error { return o.change(t, w, s, checks, &res) })
+	busy, err := w.during(func() error { return o.change(t, w, s, checks, res) })
 	if err != nil {
-		return res, of, bare, err
+		return err
 	}
-	log := w.p.out.from(n)
-	res.GCs, res.Flaps = strings.Count(log, "\ngc "), strings.Count(log, `msg="backend `)
+	res.Flaps = strings.Count(w.p.out.from(n), `msg="backend `)
 	res.Lost, res.LostQuiet = busy.lost, quiet.lost
 	if o.verbose {
 		missed, _ := w.missed()
 		fmt.Fprintf(os.Stderr, "    missed by the device since the start: %d; dropped by weir: %s\n", missed, w.drops())
 	}
+	return o.finish(t, w)
+}
+
+func (o *options) gaps(t *trial, s setup, checks *flapping, res *live) (of, bare gaps, err error) {
+	w, err := o.filled(t, s, fmt.Sprintf("GOGC=%d", liveGOGC), "GODEBUG=gctrace=1")
+	if err != nil {
+		return of, bare, err
+	}
+	n := w.p.out.len()
+	var again live
+	busy, err := w.during(func() error { return o.change(t, w, s, checks, &again) })
+	if err != nil {
+		return of, bare, err
+	}
+	res.GCs = strings.Count(w.p.out.from(n), "\ngc ")
 	if err := w.p.pause(); err != nil {
-		return res, of, bare, err
+		return of, bare, err
 	}
 	period := o.liveFor / time.Duration(max(busy.gaps.total(), 1))
 	if bare, err = o.bareGaps(o.liveFor, period); err != nil {
-		return res, of, bare, err
+		return of, bare, err
 	}
-	return res, busy.gaps, bare, o.finish(t, w)
+	return busy.gaps, bare, o.finish(t, w)
+}
+
+// filled is a Weir with all connections of a trial.
+func (o *options) filled(t *trial, s setup, env ...string) (*weir, error) {
+	w, err := startWeir(o, t, s, env...)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.fill(t.flows); err != nil {
+		return nil, err
+	}
+	time.Sleep(o.settle)
+	return w, nil
 }
 
 // fullSpeed is how many Mpps Weir alone forwards.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -52,10 +51,6 @@ func newLog(format string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log is text or json, not %q", format)
 }
 
-// gcPercent trades memory for time: every collection makes the workers wait three times for some ten microseconds. The
-// heap has the configuration and little else, so that five times what lives is not much.
-const gcPercent = 400
-
 // run is where the signals that end the daemon are asked for: every other command ends at once by them, whatever it waits
 // for.
 func run(cfg *conf.Config, log *slog.Logger) error {
@@ -66,9 +61,7 @@ func run(cfg *conf.Config, log *slog.Logger) error {
 	// measured as gaps of 4 to 14 ms in a worker's polling instead of 1 to 4.
 	workers := max(1, len(cfg.Dataplane.Cores))
 	runtime.GOMAXPROCS(max(runtime.NumCPU(), workers+1))
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	go keepGarbage(ctx)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
