@@ -45,7 +45,7 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 			o.state = repeated
 			continue
 		}
-		v := w.seek(f, it)
+		v := w.seek(frames[o.at:], items[o.at:])
 		if v == newcomer {
 			v = w.admit(f, it, o)
 		}
@@ -78,16 +78,21 @@ func (w *Worker) prefetch(all []opening) {
 	w.table.PrefetchIndex(&all[0].Probe, len(all), unsafe.Sizeof(all[0]))
 }
 
-// seek looks for a packet's connection wherever it may stand.
-func (w *Worker) seek(f *port.Frame, it *item) verdict {
+// seek looks for the first packet's connection wherever it may stand, and sends the packet on if there is one.
+func (w *Worker) seek(frames []port.Frame, items []item) verdict {
+	f, it := &frames[0], &items[0]
 	if w.table.Vacant(it.Home) {
 		return newcomer
 	}
 	k := it.key(f)
-	if r := w.table.FindHome(&k, it.Home); r.Entry != nil {
-		return w.known(f, it, r)
+	r := w.table.FindHome(&k, it.Home)
+	if r.Entry == nil {
+		return newcomer
 	}
-	return newcomer
+	if it.Guess = w.table.Slot(r); w.steady(frames[:1], items) == 1 {
+		return sent
+	}
+	return w.known(f, it, r)
 }
 
 // again handles a packet of a connection that another one before it may have begun.

@@ -48,6 +48,9 @@ func TestProbeFindsWhatTheSearchInGoFinds(t *testing.T) {
 		}
 		for _, p := range got[:n] {
 			if p.Guess != 0 {
+				if r := tab.Ref(p.Guess); tab.Slot(r) != p.Guess {
+					t.Fatalf("slot %d leads to %v, which has slot %d", p.Guess, r, tab.Slot(r))
+				}
 				found++
 			}
 		}

@@ -41,7 +41,9 @@ func (t *Table) Sweep(now Tick, budget int, dead *Dead) int {
 		}
 	}
 	t.owed -= i * SweepPeriod
-	t.prefetchHomes(dead[:found])
+	if found > 0 {
+		t.prefetchHomes(dead[:found])
+	}
 	return found
 }
 

@@ -96,6 +96,15 @@ func (t *Table) Ref(s Slot) Ref {
 	return Ref{t.Entry(s), s.Reply()}
 }
 
+// Slot is what a Ref of this table would be found by.
+func (t *Table) Slot(r Ref) Slot {
+	s := Slot(t.indexOf(r.Entry) << 1)
+	if r.Reply {
+		s |= 1
+	}
+	return s
+}
+
 // Check reports whether a guess is the packet's connection. It is right also if the entry has been freed
 // or used anew since.
 func (t *Table) Check(r Ref, k *Key) bool {
