@@ -75,6 +75,10 @@ bench-go: ## Go's benchmarks of the pure packages
 bench-sched: ## how even every scheduler is, and what it moves: the tables of docs/schedulers.md
 	CGO_ENABLED=0 $(GO) run ./bench/sched docs/schedulers.md
 
+.PHONY: docs
+docs: ## docs/reasons.md, from what the code says
+	CGO_ENABLED=0 $(GO) run ./internal/manual docs/reasons.md
+
 .PHONY: bench-tools
 bench-tools: ## what make bench runs: bin/weir, bin/weirbench and a source of traffic
 	@scripts/setup bench

@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/slowpath/view/viewtest"
 )
 
@@ -42,18 +41,6 @@ func TestOperationsManualListsEveryMetric(t *testing.T) {
 		names := strings.Join(slices.Sorted(maps.Keys(labels)), ", ")
 		kind := strings.ToLower(f.GetType().String())
 		table += fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.GetName(), kind, names, f.GetHelp())
-	}
-	expectInManual(t, table)
-}
-
-func TestOperationsManualListsEveryReason(t *testing.T) {
-	table := "| reason | packet is | meaning |\n|---|---|---|\n"
-	for r := reason.Unset; r < reason.Count; r++ {
-		fate := "dropped"
-		if r.Punt() {
-			fate = "punted"
-		}
-		table += fmt.Sprintf("| `%v` | %s | %s |\n", r, fate, r.Help())
 	}
 	expectInManual(t, table)
 }

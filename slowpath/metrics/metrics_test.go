@@ -147,7 +147,7 @@ var notExported = map[string]string{
 	"Neighbor.Address": "neighbours are counted",
 	"Neighbor.MAC":     "neighbours are counted",
 	"Neighbor.Age":     "neighbours are counted",
-	"Drop.Help":        "docs/operations.md explains the reasons",
+	"Drop.Help":        "docs/reasons.md explains the reasons",
 }
 
 func TestEveryFieldOfTheViewsIsExported(t *testing.T) {
