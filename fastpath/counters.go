@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/offheap"
-	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/sched"
 )
 
@@ -27,7 +26,7 @@ type Counters struct {
 	NewConns   uint64
 	Expired    uint64
 	Evicted    uint64
-	Reasons    [reason.Count]uint64
+	Reasons    Reasons
 	Gaps       [GapBuckets]uint64 // rounds, by the time since the one before: see GapBound
 	GapNs      uint64             // the sum of those times
 }
@@ -48,16 +47,24 @@ type counterMemory struct {
 	worker   *Counters
 	backends []BackendCounters // by backend index
 	states   []sched.State     // by service index
+	// ports and services are what Counters.Reasons counts, by port and by service index.
+	ports    []Reasons
+	services []Reasons
 }
 
 const countersSize = 1 << 12
+
+// maxPorts is how many ports a Frame can tell apart.
+const maxPorts = 256
 
 var _ [countersSize - unsafe.Sizeof(Counters{})]struct{}
 
 func newCounterMemory() (*counterMemory, error) {
 	backends := MaxBackends * int(unsafe.Sizeof(BackendCounters{}))
 	states := MaxServices * int(unsafe.Sizeof(sched.State{}))
-	r, err := offheap.Reserve(countersSize + backends + states)
+	ports := maxPorts * int(unsafe.Sizeof(Reasons{}))
+	services := MaxServices * int(unsafe.Sizeof(Reasons{}))
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
@@ -67,6 +74,8 @@ func newCounterMemory() (*counterMemory, error) {
 		worker:   (*Counters)(p),
 		backends: unsafe.Slice((*BackendCounters)(unsafe.Add(p, countersSize)), MaxBackends),
 		states:   unsafe.Slice((*sched.State)(unsafe.Add(p, countersSize+backends)), MaxServices),
+		ports:    unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states)), maxPorts),
+		services: unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states+ports)), MaxServices),
 	}, nil
 }
 

@@ -11,7 +11,7 @@
 //     icmptunnel.go: errors from inside a tunnel; icmpsend.go: errors of Weir's own
 //   - steer.go, handover.go: several workers
 //   - spec.go, snapshot.go, addrtable.go, routes.go: the configuration as workers read it
-//   - counters.go: what is counted
+//   - counters.go: what is counted; blame.go: whose the packets were that are lost
 //
 // It has no cgo and needs neither root nor devices: queues come through the interface in package port.
 //

@@ -372,7 +372,11 @@ func TestFramesTheSlowPathMayNotInjectAreCountedAsABug(t *testing.T) {
 	if c.Reasons[0] != 2 || c.Own != 2 || c.Out != 0 {
 		t.Errorf("%d without a reason, own %d, out %d", c.Reasons[0], c.Own, c.Out)
 	}
+	if at := atPorts(r.workers[0]); at[0] != 2 {
+		t.Errorf("%d without a reason at the ports", at[0])
+	}
 	c.Reasons[0], c.Own = 0, 0 // the rig takes it for a bug, too
+	r.workers[0].portReasons[7][0], r.workers[0].portReasons[wan][0] = 0, 0
 }
 
 func TestAStuckDeviceLosesPacketsOnlyBeyondItsQueue(t *testing.T) {

@@ -56,6 +56,19 @@ func fuzzSeeds(f *testing.F) (seeds [][]byte) {
 		row(pk{from: client4, to: vip4, flags: "S", options: 8, payload: 1400}.frame(f)))
 }
 
+// fuzzServices are services of every mode and both families.
+func fuzzServices() (services []rigService) {
+	for _, v := range families {
+		services = append(services,
+			rigService{vip: v.vip, proto: packet.ProtoTCP, mode: NAT, peers: []string{v.rs1}},
+			rigService{vip: netipPort(v.vip, 81), proto: packet.ProtoUDP, mode: TUN, peers: []string{netipPort(v.rs1, 81), "10.0.0.12:81"}},
+			rigService{vip: netipPort(v.vip, 82), proto: packet.ProtoTCP, mode: TUN, peers: []string{"[fd00::12]:82"}},
+			rigService{vip: netipPort(v.vip, 83), proto: packet.ProtoUDP, mode: DR},
+			rigService{vip: netipPort(v.vip, 84), proto: packet.ProtoUDP, mode: NAT})
+	}
+	return services
+}
+
 // FuzzWorker sends any frames through two whole workers. Input is a row of frames, each after a byte that chooses the
 // port, the worker, the device's flags and how far the clock moves, and a 16-bit length. What leaves must fit its port
 // and, if what came in was sound, be sound. The rig checks at its end that every packet is accounted for, had a reason
@@ -67,16 +80,7 @@ func FuzzWorker(f *testing.F) {
 	former := newRig(f, nil)
 	former.close()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var services []rigService
-		for _, v := range families {
-			services = append(services,
-				rigService{vip: v.vip, proto: packet.ProtoTCP, mode: NAT, peers: []string{v.rs1}},
-				rigService{vip: netipPort(v.vip, 81), proto: packet.ProtoUDP, mode: TUN, peers: []string{netipPort(v.rs1, 81), "10.0.0.12:81"}},
-				rigService{vip: netipPort(v.vip, 82), proto: packet.ProtoTCP, mode: TUN, peers: []string{"[fd00::12]:82"}},
-				rigService{vip: netipPort(v.vip, 83), proto: packet.ProtoUDP, mode: DR},
-				rigService{vip: netipPort(v.vip, 84), proto: packet.ProtoUDP, mode: NAT})
-		}
-		r := newRig(t, services, withWorkers(2, 2), withCapacity(16), withTAP(), withLanMTU(1400), withMemoryOf(former))
+		r := newRig(t, fuzzServices(), withWorkers(2, 2), withCapacity(16), withTAP(), withLanMTU(1400), withMemoryOf(former))
 		sound := true
 		for len(data) >= 3 {
 			how, n := data[0], int(binary.BigEndian.Uint16(data[1:]))

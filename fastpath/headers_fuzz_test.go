@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzHeaders gives the parsers behind packet.Parse any frame: of what ICMP errors quote, of TCP options and of IPv4
-// options. The frame ends at a page that nobody may touch.
+// options; and whoever looks for the service of a frame that is lost. The frame ends at a page that nobody may touch.
 func FuzzHeaders(f *testing.F) {
 	const size, page = 1 << 17, 4096
 	mem, err := unix.Mmap(-1, 0, size+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
@@ -31,6 +31,7 @@ func FuzzHeaders(f *testing.F) {
 			s = s[3+n:]
 		}
 	}
+	w := newRig(f, fuzzServices()).workers[0]
 	f.Fuzz(func(t *testing.T, data []byte) {
 		debug.SetPanicOnFault(true)
 		if len(data) > size || len(data) < packet.EthLen {
@@ -39,6 +40,9 @@ func FuzzHeaders(f *testing.F) {
 		frame := mem[size-len(data) : size]
 		copy(frame, data)
 		fr := port.Frame{Data: at(frame), Len: uint32(len(frame))}
+		if s := int(w.serviceOf(&fr)); s > len(fuzzServices()) {
+			t.Errorf("it is of service %d", s)
+		}
 		var it item
 		packet.Parse(fr.Data, fr.Len, packet.Load64(fr.Data, 0)&(1<<48-1), &it.Info)
 		switch it.Kind {

@@ -76,6 +76,7 @@ func (w *Worker) answer(f *port.Frame, it *item, kind, code uint8, rest uint32, 
 	if uint32(f.Room) < grow {
 		return drop(r)
 	}
+	w.count(f, r, f.Port)
 	eth := *(*[packet.EthLen]byte)(f.Data)
 	quoted := min(uint32(it.End)-packet.EthLen, most)
 	old := unsafe.Add(f.Data, addrsOff(v6))
@@ -94,7 +95,6 @@ func (w *Worker) answer(f *port.Frame, it *item, kind, code uint8, rest uint32, 
 		w.icmpHeader4(ip, old, &own, quoted)
 	}
 	sealICMP(ip, hl, quoted, kind, code, rest, v6)
-	w.counters.Reasons[r]++
 	w.counters.Own++
 	w.sendBack(f)
 	return sent

@@ -302,6 +302,9 @@ func (r *rig) close() {
 		for _, n := range c.Reasons {
 			lost += n
 		}
+		if at := atPorts(w); at != c.Reasons {
+			r.t.Errorf("the ports' reasons %v are not the worker's, %v", at, c.Reasons)
+		}
 		if c.Reasons[reason.Unset] != 0 {
 			r.t.Errorf("%d packets were dropped without a reason", c.Reasons[reason.Unset])
 		}
@@ -311,6 +314,16 @@ func (r *rig) close() {
 	}
 	r.checkLoads()
 	r.release()
+}
+
+// atPorts sums what a worker has counted at its ports.
+func atPorts(w *Worker) (sum Reasons) {
+	for p := range maxPorts {
+		for i, n := range w.PortReasons(p) {
+			sum[i] += n
+		}
+	}
+	return sum
 }
 
 // checkLoads compares the backends' loads with the connections that there are.

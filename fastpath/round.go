@@ -95,7 +95,7 @@ func (w *Worker) takeInjected() int {
 		}
 		if int(m.Port) >= len(w.ports) || size < packet.EthLen {
 			w.counters.Own++
-			w.counters.Reasons[reason.Unset]++
+			w.countAt(reason.Unset, m.Port)
 			continue
 		}
 		w.sendCopy(w.scratch.bytes[:size], m.Port)
@@ -111,7 +111,7 @@ func (w *Worker) sendCopy(frame []byte, out uint8) {
 		if ok {
 			w.free(&f)
 		}
-		w.counters.Reasons[reason.NoBuffer]++
+		w.countAt(reason.NoBuffer, out)
 		return
 	}
 	copy(packet.Bytes(f.Data, uint32(len(frame))), frame)
@@ -146,7 +146,8 @@ func (w *Worker) transmit(f *port.Frame, out uint8) {
 	if b.NTX == port.TxSize {
 		p.q.Exchange(0)
 		if b.NTX == port.TxSize {
-			w.drop(f, reason.TxFull)
+			w.count(f, reason.TxFull, out)
+			w.free(f)
 			return
 		}
 	}
@@ -157,7 +158,7 @@ func (w *Worker) transmit(f *port.Frame, out uint8) {
 
 // drop counts a frame and gives its buffer back.
 func (w *Worker) drop(f *port.Frame, r reason.Reason) {
-	w.counters.Reasons[r]++
+	w.count(f, r, f.Port)
 	w.free(f)
 }
 

@@ -63,17 +63,21 @@ type egress struct {
 // belong to the goroutine that runs it.
 type Worker struct {
 	hot
-	id        int
-	workers   int
-	snap      *Snapshot
-	shared    *atomic.Pointer[Snapshot]
-	acked     atomic.Uint64 // generation of the snapshot in use; read by the slow path
-	table     *conn.Table
-	hops      *nexthop.Table
-	ports     []egress
-	counters  *Counters
-	backends  []BackendCounters
-	states    []sched.State
+	id       int
+	workers  int
+	snap     *Snapshot
+	shared   *atomic.Pointer[Snapshot]
+	acked    atomic.Uint64 // generation of the snapshot in use; read by the slow path
+	table    *conn.Table
+	hops     *nexthop.Table
+	ports    []egress
+	counters *Counters
+	backends []BackendCounters
+	states   []sched.State
+	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.
+	portReasons    []Reasons
+	serviceReasons []Reasons
+
 	now       conn.Tick
 	nowNs     uint64
 	polledNs  uint64 // nowNs of the round before; 0 if the worker has napped since
@@ -123,6 +127,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w := &Worker{
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem,
+		portReasons: mem.ports, serviceReasons: mem.services,
 		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), unhurried: o.Unhurried,
 	}
 	for i, p := range o.Ports {

@@ -1,0 +1,112 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// Reasons counts packets by reason.
+type Reasons = [reason.Count]uint64
+
+// Whose a packet was that is lost or handed over is found out only then, from what is in the frame: nothing on the way
+// of a packet that gets through has to remember it.
+
+// services are the reasons that can meet a packet of a service. A flood of what is for nobody must not cost a search.
+const services = 1<<reason.Fragment | 1<<reason.MartianSource | 1<<reason.SpoofedSource | 1<<reason.NoConnection |
+	1<<reason.NoBackend | 1<<reason.BackendGone | 1<<reason.TableFull | 1<<reason.TTLExceeded | 1<<reason.TooBig |
+	1<<reason.NoRoute | 1<<reason.ICMPRateLimited | 1<<reason.TxFull | 1<<reason.PuntFull | 1<<reason.HandoverFull |
+	1<<reason.NoBuffer | 1<<reason.NeighborUnresolved | 1<<reason.PuntNeighbor
+
+var _ [64 - reason.Count]struct{} // bits of services
+
+// count counts a packet that is lost or handed over: for its reason, for the port at, and for its service if it has one.
+func (w *Worker) count(f *port.Frame, r reason.Reason, at uint8) {
+	w.countAt(r, at)
+	if services>>r&1 != 0 {
+		if s := w.serviceOf(f); s != 0 {
+			w.serviceReasons[s-1][r]++
+		}
+	}
+}
+
+func (w *Worker) countAt(r reason.Reason, at uint8) {
+	w.counters.Reasons[r]++
+	w.portReasons[at][r]++
+}
+
+// serviceOf is the index + 1 of the service that a frame belongs to, received or rewritten already; 0: none that could be
+// found. Of a tunnel's packet the inner one counts, of an ICMP error the one it quotes.
+func (w *Worker) serviceOf(f *port.Frame) uint32 {
+	if f.Len < packet.EthLen {
+		return 0
+	}
+	ether := packet.Load16(f.Data, packet.EthTypeOff)
+	if ether != packet.EtherIPv4 && ether != packet.EtherIPv6 {
+		return 0
+	}
+	var q quote
+	end := int(f.Len)
+	if !q.read(f, packet.EthLen, end, ether == packet.EtherIPv6) {
+		return 0
+	}
+	at := end - q.size
+	switch kind := packet.Load8(q.l4, packet.ICMPType); {
+	case q.flow():
+		return w.serviceOfFlow(&q)
+	case q.proto == packet.ProtoIPIP || q.proto == packet.ProtoIPv6:
+	case q.proto == packet.ProtoICMP && !q.v6 && isError(kind, false), q.proto == packet.ProtoICMP6 && q.v6 && isError(kind, true):
+		at += packet.ICMPLen
+	default:
+		return 0
+	}
+	v6 := q.v6
+	if q.proto == packet.ProtoIPIP || q.proto == packet.ProtoIPv6 {
+		v6 = q.proto == packet.ProtoIPv6
+	}
+	if !q.read(f, at, end, v6) || !q.flow() {
+		return 0
+	}
+	return w.serviceOfFlow(&q)
+}
+
+// serviceOfFlow finds a service by the tuple of a packet that goes to it, comes from it, comes from a backend or goes to
+// one.
+func (w *Worker) serviceOfFlow(q *quote) uint32 {
+	k := q.key()
+	dst := destination(k.Addrs, k.V6)
+	if s := w.snap.services.get(endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)); s != 0 {
+		return s
+	}
+	if s := w.snap.services.get(endpointAt(k.Addrs, k.V6, uint16(k.Ports), k.Proto)); s != 0 {
+		return s
+	}
+	r := w.table.Find(&k)
+	if r.Entry == nil {
+		var addrs [32]byte
+		k = q.turned(&addrs)
+		r = w.table.Find(&k)
+	}
+	if r.Entry != nil {
+		if b := w.backendOf(r.Entry); b != nil {
+			return b.Service + 1
+		}
+	}
+	return 0
+}
+
+// PortReasons copies what the worker has counted at a port: that by which packets came in or, for tx_full, could not
+// leave. For any goroutine.
+func (w *Worker) PortReasons(port int) (r Reasons) {
+	readWords(unsafe.Pointer(&r), unsafe.Pointer(&w.portReasons[port]), unsafe.Sizeof(r))
+	return r
+}
+
+// ServiceReasons copies what the worker has counted at a service's index, for whichever services had it. For any
+// goroutine.
+func (w *Worker) ServiceReasons(index uint32) (r Reasons) {
+	readWords(unsafe.Pointer(&r), unsafe.Pointer(&w.serviceReasons[index]), unsafe.Sizeof(r))
+	return r
+}
