@@ -117,6 +117,24 @@ func TestClientGetsEveryListAsTheSourceHasIt(t *testing.T) {
 	}
 }
 
+func TestDropsByWorkerPortAndService(t *testing.T) {
+	src := viewtest.Sample()
+	path, _ := serve(t, src, &recorder{})
+	for by, want := range map[string]any{"": src.DropList, "worker": src.DropList, "port": src.PortDropList, "service": src.ServiceDropList} {
+		got, err := Dial(path).Show(t.Context(), "drops", Filter{By: by})
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("by %q: %v\ngot  %+v\nwant %+v", by, err, got, want)
+		}
+	}
+	for _, wrong := range []struct{ list, by, want string }{
+		{"drops", "client", `by worker, port or service, not by "client"`}, {"ports", "port", "not for ports"},
+	} {
+		if _, err := Dial(path).Show(t.Context(), wrong.list, Filter{By: wrong.by}); err == nil || !strings.Contains(err.Error(), wrong.want) {
+			t.Errorf("%s by %s: %v", wrong.list, wrong.by, err)
+		}
+	}
+}
+
 func TestNothingToListIsAnEmptyArray(t *testing.T) {
 	path, _ := serve(t, &viewtest.Source{}, &recorder{})
 	for _, list := range Lists {
@@ -172,6 +190,8 @@ func TestWrongRequestsAreAnsweredWithASentence(t *testing.T) {
 		{"unknown service", "GET", "/v1/connections?service=ftp", "", 404, `there is no service "ftp": there are web, dns6`},
 		{"negative limit", "GET", "/v1/connections?limit=-1", "", 400, `limit "-1" is not a number from 0 (all) on`},
 		{"unknown filter", "GET", "/v1/connections?client=x", "", 400, `not by "client"`},
+		{"drops by what there is not", "GET", "/v1/drops?by=client", "", 400, `by worker, port or service, not by "client"`},
+		{"drops of a port", "GET", "/v1/drops?port=wan", "", 400, `not chosen by "port"`},
 		{"backend of an unknown service", "POST", "/v1/backends/ftp/10.0.0.11:8080/drain", "", 404, "there are web, dns6"},
 		{"unknown backend", "POST", "/v1/backends/dns6/10.0.0.11:8080/drain", "", 404,
 			"service dns6 has no backend 10.0.0.11:8080: there are [2001:db8:0:1::53]:53"},

@@ -28,10 +28,11 @@ type Client struct {
 	http http.Client
 }
 
-// Filter chooses among connections.
+// Filter chooses among connections, or how drops are counted.
 type Filter struct {
-	Service string // only of this service; empty: of all
-	Limit   int    // at most so many, 0: all
+	Service string // connections: only of this service; empty: of all
+	Limit   int    // connections: at most so many, 0: all
+	By      string // drops: worker, port or service; empty: worker
 }
 
 // Dial returns a client for the daemon whose socket is at path. It does not connect yet.
@@ -48,11 +49,14 @@ func Dial(path string) *Client {
 	return c
 }
 
-// Show returns one of Lists, ready for view.WriteTable and view.WriteJSON. The filter is for
-// connections; it must be zero for the other lists, where Limit 0 means all, too.
+// Show returns one of Lists, ready for view.WriteTable and view.WriteJSON. What a filter has must be for the list; Limit 0
+// means all.
 func (c *Client) Show(ctx context.Context, list string, f Filter) (any, error) {
-	if list != "connections" && f != (Filter{}) {
+	if list != "connections" && (f.Service != "" || f.Limit != 0) {
 		return nil, fmt.Errorf("a service or a limit can be given for connections, not for %s", list)
+	}
+	if list != "drops" && f.By != "" {
+		return nil, fmt.Errorf("by what to count can be given for drops, not for %s", list)
 	}
 	switch list {
 	case "services":
@@ -72,9 +76,22 @@ func (c *Client) Show(ctx context.Context, list string, f Filter) (any, error) {
 	case "neighbors":
 		return get[view.Neighbor](ctx, c, list)
 	case "drops":
-		return get[view.Drop](ctx, c, list)
+		return c.drops(ctx, f.By)
 	}
 	return nil, fmt.Errorf("there is no list %q: there are %s", list, strings.Join(Lists, ", "))
+}
+
+// drops lists the drops by worker, port or service, each of which is a list of its own kind.
+func (c *Client) drops(ctx context.Context, by string) (any, error) {
+	switch by {
+	case "", "worker":
+		return get[view.Drop](ctx, c, "drops")
+	case "port":
+		return get[view.PortDrop](ctx, c, "drops?by=port")
+	case "service":
+		return get[view.ServiceDrop](ctx, c, "drops?by=service")
+	}
+	return nil, fmt.Errorf("drops are counted by worker, port or service, not by %q", by)
 }
 
 // Daemon returns what the daemon says of itself.

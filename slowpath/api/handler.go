@@ -55,7 +55,7 @@ func newHandler(src view.Source, ctl Controller) http.Handler {
 		"/v1/workers":                            {http.MethodGet: list(src.Workers)},
 		"/v1/ports":                              {http.MethodGet: list(src.Ports)},
 		"/v1/neighbors":                          {http.MethodGet: list(src.Neighbors)},
-		"/v1/drops":                              {http.MethodGet: list(src.Drops)},
+		"/v1/drops":                              {http.MethodGet: h.drops},
 		"/v1/daemon":                             {http.MethodGet: h.daemon},
 		"/v1/reload":                             {http.MethodPost: h.reload},
 		"/v1/backends/{service}/{address}":       {http.MethodPut: h.setWeight},
@@ -140,6 +140,25 @@ func (h *handler) connections(r *http.Request) (any, error) {
 		}
 	}
 	return array(h.src.Connections(service, limit)), nil
+}
+
+// drops lists them by worker, port or service.
+func (h *handler) drops(r *http.Request) (any, error) {
+	for name := range r.URL.Query() {
+		if name != "by" {
+			return nil, failf(http.StatusBadRequest, "drops can be counted by=worker, port or service, but not chosen by %q", name)
+		}
+	}
+	switch by := r.URL.Query().Get("by"); by {
+	case "", "worker":
+		return array(h.src.Drops()), nil
+	case "port":
+		return array(h.src.PortDrops()), nil
+	case "service":
+		return array(h.src.ServiceDrops()), nil
+	default:
+		return nil, failf(http.StatusBadRequest, "drops are counted by worker, port or service, not by %q", by)
+	}
 }
 
 func (h *handler) knowService(name string) error {

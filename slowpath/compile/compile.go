@@ -38,9 +38,11 @@ type Status struct {
 type Compiler struct {
 	// Totals, if set, reads what workers have counted at a backend's index so far.
 	Totals func(index uint32) fastpath.BackendCounters
+	// ServiceTotals, if set, reads what workers have counted at a service's index so far.
+	ServiceTotals func(index uint32) fastpath.Reasons
 
 	neighbors  Neighbors
-	services   map[serviceKey]uint32
+	services   map[serviceKey]*ServicePlace
 	memories   map[serviceKey]*sched.Memory // of services whose scheduler has one
 	backends   map[backendKey]*Place
 	svcPlaces  places
@@ -76,11 +78,18 @@ type Place struct {
 	standing *standing
 }
 
+// ServicePlace is a service's index in snapshots, for as long as it is configured.
+type ServicePlace struct {
+	Index uint32
+	// Before is what the workers had counted at Index when the service got it: other services' packets; nil: nothing.
+	Before *fastpath.Reasons
+}
+
 // New makes a compiler without memory of any configuration.
 func New(n Neighbors) *Compiler {
 	return &Compiler{
 		neighbors: n,
-		services:  map[serviceKey]uint32{},
+		services:  map[serviceKey]*ServicePlace{},
 		memories:  map[serviceKey]*sched.Memory{},
 		backends:  map[backendKey]*Place{},
 	}
@@ -89,6 +98,12 @@ func New(n Neighbors) *Compiler {
 // Place finds the place of a backend of the last compiled configuration.
 func (c *Compiler) Place(s *conf.Service, backend netip.AddrPort) (*Place, bool) {
 	p, ok := c.backends[keyOf(s, backend)]
+	return p, ok
+}
+
+// Service finds the place of a service of the last compiled configuration.
+func (c *Compiler) Service(s *conf.Service) (*ServicePlace, bool) {
+	p, ok := c.services[serviceKey{s.Address, s.Protocol}]
 	return p, ok
 }
 
@@ -131,14 +146,14 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 // plan copies the compiler with the places of a new configuration: kept, given up and taken.
 func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	next := New(c.neighbors)
-	next.Totals, next.gens, next.generation = c.Totals, c.gens, c.generation
+	next.Totals, next.ServiceTotals, next.gens, next.generation = c.Totals, c.ServiceTotals, c.gens, c.generation
 	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
 	next.svcPlaces.settle(acked)
 	next.bePlaces.settle(acked)
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
-		if index, ok := c.services[serviceKey{s.Address, s.Protocol}]; ok {
-			next.services[serviceKey{s.Address, s.Protocol}] = index
+		if p, ok := c.services[serviceKey{s.Address, s.Protocol}]; ok {
+			next.services[serviceKey{s.Address, s.Protocol}] = p
 			if m := c.memories[serviceKey{s.Address, s.Protocol}]; m != nil {
 				next.memories[serviceKey{s.Address, s.Protocol}] = m
 			}
@@ -150,9 +165,9 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		}
 	}
 	gone := c.generation + 1
-	for k, index := range c.services {
+	for k, p := range c.services {
 		if _, kept := next.services[k]; !kept {
-			next.svcPlaces.giveUp(index, gone)
+			next.svcPlaces.giveUp(p.Index, gone)
 		}
 	}
 	for k, p := range c.backends {
@@ -169,7 +184,13 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 func (c *Compiler) takePlaces(s *conf.Service) {
 	k := serviceKey{s.Address, s.Protocol}
 	if _, ok := c.services[k]; !ok {
-		c.services[k] = c.svcPlaces.take()
+		p := &ServicePlace{Index: c.svcPlaces.take()}
+		if c.ServiceTotals != nil && p.Index < fastpath.MaxServices {
+			if before := c.ServiceTotals(p.Index); before != (fastpath.Reasons{}) {
+				p.Before = &before
+			}
+		}
+		c.services[k] = p
 	}
 	if m := c.memories[k]; !m.Of(s.Scheduler) {
 		c.memories[k] = sched.NewMemory(s.Scheduler)
@@ -212,7 +233,7 @@ var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 
 func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
 	k := serviceKey{s.Address, s.Protocol}
-	index := c.services[k]
+	index := c.services[k].Index
 	servers := c.servers(s, status)
 	list := make([]uint32, len(s.Backends))
 	for i := range s.Backends {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/fastpath/reason"
 )
 
 const (
@@ -178,6 +179,28 @@ func TestNewBackendDoesNotInheritCounts(t *testing.T) {
 	r.compile(web(second, third))
 	if got := r.place(web(), third); got.Before.NewConns != 40 {
 		t.Errorf("%d before after a reload, want 40", got.Before.NewConns)
+	}
+}
+
+func TestNewServiceDoesNotInheritReasons(t *testing.T) {
+	r := newRig(t)
+	counted := map[uint32]uint64{}
+	r.c.ServiceTotals = func(i uint32) fastpath.Reasons { return fastpath.Reasons{reason.NoBackend: counted[i]} }
+	r.compile(web(first))
+	s := web(first)
+	p, ok := r.c.Service(&s)
+	if !ok || p.Before != nil {
+		t.Fatalf("a first service is at %+v", p)
+	}
+	counted[p.Index] = 40
+	r.compile()
+	other := web(first)
+	other.Address = netip.AddrPortFrom(s.Address.Addr(), 81)
+	r.compile(other)
+	r.compile(other)
+	q, ok := r.c.Service(&other)
+	if !ok || q.Index != p.Index || q.Before == nil || q.Before[reason.NoBackend] != 40 {
+		t.Errorf("the next one is at %+v, want %d with 40 before", q, p.Index)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestNothingIsFreedThatSomebodyReads(t *testing.T) {
 		t.Error(err)
 	}
 	s := &source{d}
-	if s.Services() != nil || s.Backends() != nil || s.Workers() != nil || s.Ports() != nil || s.Drops() != nil || s.Connections("", 0) != nil {
+	if s.Services() != nil || s.Backends() != nil || s.Workers() != nil || s.Ports() != nil || s.Drops() != nil || s.PortDrops() != nil || s.ServiceDrops() != nil || s.Connections("", 0) != nil {
 		t.Error("something was read from memory that is gone")
 	}
 	if err := closeHardware(); err != nil {

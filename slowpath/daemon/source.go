@@ -294,6 +294,54 @@ func (s *source) Drops() []view.Drop {
 	return out
 }
 
+// PortDrops implements view.Source.
+func (s *source) PortDrops() (out []view.PortDrop) {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
+	var cfg *conf.Config
+	s.d.do(func() { cfg = s.d.node.Config() })
+	if cfg == nil {
+		return nil
+	}
+	for i := range cfg.Ports {
+		for j, n := range s.d.node.PortReasons(i) {
+			r := reason.Reason(j)
+			out = append(out, view.PortDrop{Reason: r.String(), Port: cfg.Ports[i].Name, Packets: n, Help: r.Help()})
+		}
+	}
+	return out
+}
+
+// ServiceDrops implements view.Source.
+func (s *source) ServiceDrops() (out []view.ServiceDrop) {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
+	var cfg *conf.Config
+	var places []*compile.ServicePlace
+	s.d.do(func() {
+		cfg = s.d.node.Config()
+		for i := range cfg.Services {
+			p, _ := s.d.node.Compiler().Service(&cfg.Services[i])
+			places = append(places, p)
+		}
+	})
+	for i, p := range places {
+		if p == nil {
+			continue
+		}
+		for j, n := range s.d.node.ServiceReasons(p) {
+			if r := reason.Reason(j); n > 0 {
+				out = append(out, view.ServiceDrop{Reason: r.String(), Service: cfg.Services[i].Name, Packets: n, Help: r.Help()})
+			}
+		}
+	}
+	return out
+}
+
 // Daemon implements view.Source.
 func (s *source) Daemon() view.Daemon {
 	v := view.Daemon{Version: s.d.version, Hugepages: s.d.hw.Hugepages(), StartUnix: s.d.started.Unix()}

@@ -43,6 +43,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range c.src.Drops() {
 		drops.send(ch, float64(d.Packets), view.WorkerName(d.Worker), d.Reason)
 	}
+	for _, d := range c.src.PortDrops() {
+		portDrops.send(ch, float64(d.Packets), d.Port, d.Reason)
+	}
+	for _, d := range c.src.ServiceDrops() {
+		serviceDrops.send(ch, float64(d.Packets), d.Service, d.Reason)
+	}
 }
 
 func collectDaemon(ch chan<- prometheus.Metric, d view.Daemon) {

@@ -113,6 +113,20 @@ weir_drops_total{reason="truncated",worker="0"} 0
 `, "weir_drops_total")
 }
 
+func TestDropsOfPortsAndServices(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_port_drops_total Packets dropped or handed to the slow path, by reason and the port that they came in by or, for tx_full, could not leave by.
+# TYPE weir_port_drops_total counter
+weir_port_drops_total{port="wan",reason="neighbor_unresolved"} 123456
+weir_port_drops_total{port="wan",reason="no_service"} 2018
+weir_port_drops_total{port="wan",reason="truncated"} 0
+# HELP weir_service_drops_total Packets dropped or handed to the slow path, by reason and service, as far as it could be told; absent until there is one.
+# TYPE weir_service_drops_total counter
+weir_service_drops_total{reason="no_backend",service="dns6"} 77
+weir_service_drops_total{reason="no_connection",service="web"} 1204
+`, "weir_port_drops_total", "weir_service_drops_total")
+}
+
 func TestPollGaps(t *testing.T) {
 	// Worker 0 was away for 895 ns a million times, for 1023 ns twice, and for 57 µs once.
 	var w0, w1 strings.Builder
@@ -148,6 +162,8 @@ var notExported = map[string]string{
 	"Neighbor.MAC":     "neighbours are counted",
 	"Neighbor.Age":     "neighbours are counted",
 	"Drop.Help":        "docs/reasons.md explains the reasons",
+	"PortDrop.Help":    "docs/reasons.md explains the reasons",
+	"ServiceDrop.Help": "docs/reasons.md explains the reasons",
 }
 
 func TestEveryFieldOfTheViewsIsExported(t *testing.T) {
@@ -158,11 +174,12 @@ func TestEveryFieldOfTheViewsIsExported(t *testing.T) {
 		PortList:     make([]view.Port, 1),
 		NeighborList: make([]view.Neighbor, 1),
 		DropList:     make([]view.Drop, 1),
+		PortDropList: make([]view.PortDrop, 1), ServiceDropList: make([]view.ServiceDrop, 1),
 	}
 	fields := map[string]string{} // path: the value that must be found
 	for _, v := range []any{
 		&src.ServiceList[0], &src.BackendList[0], &src.WorkerList[0], &src.PortList[0], &src.NeighborList[0],
-		&src.DropList[0], &src.Process,
+		&src.DropList[0], &src.PortDropList[0], &src.ServiceDropList[0], &src.Process,
 	} {
 		structure := reflect.ValueOf(v).Elem()
 		fill(t, structure, structure.Type().Name(), fields)

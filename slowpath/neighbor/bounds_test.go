@@ -18,7 +18,7 @@ type quiet struct {
 }
 
 func (q *quiet) Send(int, []byte)              { q.sent++ }
-func (q *quiet) Drop(why reason.Reason, n int) { q.drops[why] += n }
+func (q *quiet) Drop(_ int, why reason.Reason, n int) { q.drops[why] += n }
 
 // crowd is a table on links with room for many stations.
 func crowd(t *testing.T) (*Table, *quiet, *nexthop.Table) {

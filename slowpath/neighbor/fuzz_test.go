@@ -21,7 +21,7 @@ type judge struct {
 	drops int
 }
 
-func (j *judge) Drop(_ reason.Reason, n int) { j.drops += n }
+func (j *judge) Drop(_ int, _ reason.Reason, n int) { j.drops += n }
 
 func (j *judge) Send(port int, frame []byte) {
 	j.sent++

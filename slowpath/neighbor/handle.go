@@ -30,7 +30,7 @@ func (t *Table) Handle(now time.Time, port int, frame []byte) (statement bool) {
 		}
 	}
 	if r != reason.Unset {
-		t.out.Drop(r, 1)
+		t.out.Drop(port, r, 1)
 	}
 	return statement
 }

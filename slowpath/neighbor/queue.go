@@ -16,12 +16,12 @@ func (t *Table) Await(now time.Time, port int, addr netip.Addr, frame []byte) {
 	t.advance(now)
 	k, err := t.keyOf(port, addr)
 	if err != nil || len(frame) < ethLen {
-		t.out.Drop(reason.NeighborUnresolved, 1)
+		t.out.Drop(port, reason.NeighborUnresolved, 1)
 		return
 	}
 	e, err := t.learn(k)
 	if err != nil {
-		t.out.Drop(reason.NeighborUnresolved, 1)
+		t.out.Drop(port, reason.NeighborUnresolved, 1)
 		return
 	}
 	t.use(e)
@@ -30,7 +30,7 @@ func (t *Table) Await(now time.Time, port int, addr netip.Addr, frame []byte) {
 		copy(frame, e.mac[:])
 		t.out.Send(port, frame)
 	case e.state == failed:
-		t.out.Drop(reason.NeighborUnresolved, 1)
+		t.out.Drop(port, reason.NeighborUnresolved, 1)
 	default:
 		t.enqueue(e, frame)
 		if e.tries == 0 {
@@ -45,10 +45,10 @@ func (t *Table) enqueue(e *entry, frame []byte) {
 		t.queued -= len(e.queue[0])
 		e.queue[0] = nil
 		e.queue = append(e.queue[:0], e.queue[1:]...)
-		t.out.Drop(reason.NeighborQueueFull, 1)
+		t.out.Drop(int(e.key.Port), reason.NeighborQueueFull, 1)
 	}
 	if t.queued+len(frame) > MaxQueuedBytes {
-		t.out.Drop(reason.NeighborQueueFull, 1)
+		t.out.Drop(int(e.key.Port), reason.NeighborQueueFull, 1)
 		return
 	}
 	t.queued += len(frame)
@@ -73,6 +73,6 @@ func (t *Table) dropQueue(e *entry, r reason.Reason) {
 	for _, frame := range e.queue {
 		t.queued -= len(frame)
 	}
-	t.out.Drop(r, len(e.queue))
+	t.out.Drop(int(e.key.Port), r, len(e.queue))
 	e.queue = nil
 }

@@ -90,7 +90,7 @@ func (r *rig) Send(port int, frame []byte) {
 	r.sent = append(r.sent, links()[port].Name+": "+describe(r.t, frame))
 }
 
-func (r *rig) Drop(why reason.Reason, n int) { r.drops[why] += n }
+func (r *rig) Drop(_ int, why reason.Reason, n int) { r.drops[why] += n }
 
 // pass lets time go by, with a Tick whenever the table asks for one.
 func (r *rig) pass(d time.Duration) {

@@ -58,8 +58,8 @@ type Link struct {
 type Output interface {
 	// Send transmits a whole frame on a port. It does not keep the slice.
 	Send(port int, frame []byte)
-	// Drop counts n frames that were lost.
-	Drop(r reason.Reason, n int)
+	// Drop counts n frames that were lost on a port.
+	Drop(port int, r reason.Reason, n int)
 }
 
 // Static is a configured neighbour. It is neither resolved nor aged, and frames do not change it.

@@ -80,7 +80,7 @@ type Node struct {
 	handover  *fastpath.Handover
 	punts     []*ring.Packets
 	inject    []*injector
-	drops     [reason.Count]atomic.Uint64
+	drops     [][reason.Count]atomic.Uint64 // by port
 	now       time.Time
 	buf       []byte
 	release   release
@@ -96,7 +96,7 @@ type injector struct {
 func New(o Options, now time.Time, status func(*conf.Service, *conf.Backend) compile.Status) (*Node, error) {
 	n := &Node{
 		cfg: o.Config, ports: o.Ports, kernel: o.Kernel, hops: nexthop.NewTable(), now: now,
-		buf: make([]byte, 1<<14),
+		buf: make([]byte, 1<<14), drops: make([][reason.Count]atomic.Uint64, len(o.Ports)),
 	}
 	var links []neighbor.Link
 	for i := range o.Config.Ports {
@@ -109,7 +109,7 @@ func New(o Options, now time.Time, status func(*conf.Service, *conf.Backend) com
 	}
 	n.neighbors.OnConflict = o.OnConflict
 	n.compiler = compile.New((*resolver)(n))
-	n.compiler.Totals = n.totals
+	n.compiler.Totals, n.compiler.ServiceTotals = n.totals, n.serviceTotals
 	for range o.Queues {
 		n.punts = append(n.punts, ring.NewPackets(puntBytes, o.Bell))
 		n.inject = append(n.inject, &injector{ring: ring.NewPackets(injectBytes, nil)})
@@ -182,11 +182,55 @@ func (n *Node) Compiler() *compile.Compiler { return n.compiler }
 func (n *Node) Snapshot() *fastpath.Snapshot { return n.snapshot.Load() }
 
 // Drops counts what the slow path itself lost, by reason; for any goroutine.
-func (n *Node) Drops() (d [reason.Count]uint64) {
-	for i := range d {
-		d[i] = n.drops[i].Load()
+func (n *Node) Drops() (d fastpath.Reasons) {
+	for p := range n.drops {
+		add(&d, n.ownDrops(p))
 	}
 	return d
+}
+
+// ownDrops is what the slow path itself lost of a port.
+func (n *Node) ownDrops(port int) (d fastpath.Reasons) {
+	for i := range d {
+		d[i] = n.drops[port][i].Load()
+	}
+	return d
+}
+
+// PortReasons counts by reason what workers and slow path lost, and workers punted, of a port's packets; for any
+// goroutine.
+func (n *Node) PortReasons(port int) fastpath.Reasons {
+	sum := n.ownDrops(port)
+	for _, w := range n.workers {
+		add(&sum, w.PortReasons(port))
+	}
+	return sum
+}
+
+// ServiceReasons counts by reason what workers lost or punted of a service's packets since it was configured; for any
+// goroutine.
+func (n *Node) ServiceReasons(p *compile.ServicePlace) fastpath.Reasons {
+	sum := n.serviceTotals(p.Index)
+	if p.Before != nil {
+		for i := range sum {
+			sum[i] -= p.Before[i]
+		}
+	}
+	return sum
+}
+
+// serviceTotals sums what all workers have counted at a service's index, for whichever services had it.
+func (n *Node) serviceTotals(index uint32) (sum fastpath.Reasons) {
+	for _, w := range n.workers {
+		add(&sum, w.ServiceReasons(index))
+	}
+	return sum
+}
+
+func add(sum *fastpath.Reasons, more fastpath.Reasons) {
+	for i, n := range more {
+		sum[i] += n
+	}
 }
 
 // totals sums what all workers have counted at a backend's index, for whichever backends had it.

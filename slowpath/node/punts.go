@@ -55,13 +55,13 @@ func (n *Node) handle(now time.Time, m *ring.Meta, frame []byte) {
 	case reason.PuntLocal, reason.PuntMulticast:
 		n.toKernel(in, frame)
 	default:
-		n.drops[reason.Unset].Add(1)
+		n.drops[in][reason.Unset].Add(1)
 	}
 }
 
 func (n *Node) toKernel(port int, frame []byte) {
 	if !n.kernel.ToKernel(port, frame) {
-		n.drops[reason.TapFull].Add(1)
+		n.drops[port][reason.TapFull].Add(1)
 	}
 }
 
@@ -69,7 +69,7 @@ func (n *Node) toKernel(port int, frame []byte) {
 // the queue is lost and counted, as on any interface.
 func (n *Node) FromKernel(port int, frame []byte) {
 	if !n.Send(port, frame) {
-		n.drops[reason.InjectFull].Add(1)
+		n.drops[port][reason.InjectFull].Add(1)
 	}
 }
 
@@ -93,8 +93,14 @@ type output Node
 
 func (o *output) Send(port int, frame []byte) {
 	if len(o.inject) == 0 || !(*Node)(o).Send(port, frame) {
-		o.drops[reason.InjectFull].Add(1)
+		o.drops[port][reason.InjectFull].Add(1)
 	}
 }
 
-func (o *output) Drop(r reason.Reason, n int) { o.drops[r].Add(uint64(n)) }
+// Drop implements neighbor.Output.
+func (o *output) Drop(port int, r reason.Reason, n int) {
+	if port < 0 || port >= len(o.drops) {
+		port = 0 // a punted packet names a port of ours
+	}
+	o.drops[port][r].Add(uint64(n))
+}

@@ -140,6 +140,20 @@ var dropColumns = []column[Drop]{
 	{"MEANING", left, func(d Drop) string { return d.Help }},
 }
 
+var portDropColumns = []column[PortDrop]{
+	{"REASON", left, func(d PortDrop) string { return d.Reason }},
+	{"PORT", left, func(d PortDrop) string { return d.Port }},
+	{"PACKETS", right, func(d PortDrop) string { return count(d.Packets) }},
+	{"MEANING", left, func(d PortDrop) string { return d.Help }},
+}
+
+var serviceDropColumns = []column[ServiceDrop]{
+	{"REASON", left, func(d ServiceDrop) string { return d.Reason }},
+	{"SERVICE", left, func(d ServiceDrop) string { return d.Service }},
+	{"PACKETS", right, func(d ServiceDrop) string { return count(d.Packets) }},
+	{"MEANING", left, func(d ServiceDrop) string { return d.Help }},
+}
+
 // WorkerName is what a Drop's worker is called in tables and metrics.
 func WorkerName(worker int) string {
 	if worker < 0 {
@@ -149,8 +163,8 @@ func WorkerName(worker int) string {
 }
 
 // happened is the drops that are not 0, the most frequent first.
-func happened(drops []Drop) []Drop {
-	some := slices.DeleteFunc(slices.Clone(drops), func(d Drop) bool { return d.Packets == 0 })
-	slices.SortStableFunc(some, func(a, b Drop) int { return cmp.Compare(b.Packets, a.Packets) })
+func happened[T any](drops []T, packets func(T) uint64) []T {
+	some := slices.DeleteFunc(slices.Clone(drops), func(d T) bool { return packets(d) == 0 })
+	slices.SortStableFunc(some, func(a, b T) int { return cmp.Compare(packets(b), packets(a)) })
 	return some
 }

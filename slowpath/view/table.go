@@ -34,7 +34,11 @@ func writeTable(w io.Writer, list any, now time.Time) error {
 	case []Neighbor:
 		return render(w, rows, neighborColumns)
 	case []Drop:
-		return render(w, happened(rows), dropColumns)
+		return render(w, happened(rows, func(d Drop) uint64 { return d.Packets }), dropColumns)
+	case []PortDrop:
+		return render(w, happened(rows, func(d PortDrop) uint64 { return d.Packets }), portDropColumns)
+	case []ServiceDrop:
+		return render(w, happened(rows, func(d ServiceDrop) uint64 { return d.Packets }), serviceDropColumns)
 	}
 	return fmt.Errorf("no table shows a %T", list)
 }

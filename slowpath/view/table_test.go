@@ -29,6 +29,7 @@ func lists() map[string]any {
 		"ports":       s.Ports(),
 		"neighbors":   s.Neighbors(),
 		"drops":       s.Drops(),
+		"drops-port":  s.PortDrops(), "drops-service": s.ServiceDrops(),
 	}
 }
 

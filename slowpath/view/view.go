@@ -13,6 +13,9 @@ type Source interface {
 	Ports() []Port
 	Neighbors() []Neighbor
 	Drops() []Drop
+	// PortDrops has every reason at every port, ServiceDrops only what has happened.
+	PortDrops() []PortDrop
+	ServiceDrops() []ServiceDrop
 	Daemon() Daemon
 }
 
@@ -151,6 +154,24 @@ type Drop struct {
 	Worker  int    `json:"worker"`
 	Packets uint64 `json:"packets"`
 	Help    string `json:"help"` // what it means
+}
+
+// PortDrop is one reason's count at one port, over all workers and the slow path: the port by which packets came in or,
+// for tx_full, could not leave.
+type PortDrop struct {
+	Reason  string `json:"reason"`
+	Port    string `json:"port"`
+	Packets uint64 `json:"packets"`
+	Help    string `json:"help"`
+}
+
+// ServiceDrop is one reason's count of one service's packets, over all workers. Packets that no service could be told for
+// are in none.
+type ServiceDrop struct {
+	Reason  string `json:"reason"`
+	Service string `json:"service"`
+	Packets uint64 `json:"packets"`
+	Help    string `json:"help"`
 }
 
 // Daemon is the process.

@@ -12,14 +12,16 @@ const Now = 1_800_000_000
 
 // Source is a view.Source of fixed answers. Connections honours its arguments.
 type Source struct {
-	ServiceList    []view.Service
-	BackendList    []view.Backend
-	ConnectionList []view.Connection
-	WorkerList     []view.Worker
-	PortList       []view.Port
-	NeighborList   []view.Neighbor
-	DropList       []view.Drop
-	Process        view.Daemon
+	ServiceList     []view.Service
+	BackendList     []view.Backend
+	ConnectionList  []view.Connection
+	WorkerList      []view.Worker
+	PortList        []view.Port
+	NeighborList    []view.Neighbor
+	DropList        []view.Drop
+	PortDropList    []view.PortDrop
+	ServiceDropList []view.ServiceDrop
+	Process         view.Daemon
 }
 
 var _ view.Source = (*Source)(nil)
@@ -55,6 +57,12 @@ func (s *Source) Neighbors() []view.Neighbor { return slices.Clone(s.NeighborLis
 
 // Drops implements view.Source.
 func (s *Source) Drops() []view.Drop { return slices.Clone(s.DropList) }
+
+// PortDrops implements view.Source.
+func (s *Source) PortDrops() []view.PortDrop { return slices.Clone(s.PortDropList) }
+
+// ServiceDrops implements view.Source.
+func (s *Source) ServiceDrops() []view.ServiceDrop { return slices.Clone(s.ServiceDropList) }
 
 // Daemon implements view.Source.
 func (s *Source) Daemon() view.Daemon { return s.Process }
@@ -154,6 +162,18 @@ func Sample() *Source {
 				Help: "for a VIP, but no service has that port and protocol"},
 			{Reason: "neighbor_unresolved", Worker: -1, Packets: 123_456,
 				Help: "the neighbour did not answer ARP or neighbour solicitation in time"},
+		},
+		PortDropList: []view.PortDrop{
+			{Reason: "truncated", Port: "wan", Help: "shorter than its own headers say"},
+			{Reason: "no_service", Port: "wan", Packets: 2_018,
+				Help: "for a VIP, but no service has that port and protocol"},
+			{Reason: "neighbor_unresolved", Port: "wan", Packets: 123_456,
+				Help: "the neighbour did not answer ARP or neighbour solicitation in time"},
+		},
+		ServiceDropList: []view.ServiceDrop{
+			{Reason: "no_connection", Service: "web", Packets: 1_204,
+				Help: "TCP without SYN, and no connection is known: it ended, expired or was made before the start"},
+			{Reason: "no_backend", Service: "dns6", Packets: 77, Help: "no backend of the service is up and has a weight"},
 		},
 		Process: view.Daemon{
 			Version: "1.0.0", Config: "/etc/weir/weir.yaml", Generation: 4, Hugepages: true,
