@@ -111,6 +111,22 @@ func (t *Table) Key(id ID) Key { return t.recs[id].key }
 // Len is the number of live records.
 func (t *Table) Len() int { return t.live }
 
+// Clone copies the table, the IDs staying the same, for its writer. Uses of the copy do not count as uses here.
+func (t *Table) Clone() *Table {
+	c := &Table{recs: make([]record, len(t.recs)), next: t.next, free: append([]uint32(nil), t.free...), live: t.live}
+	for i := range t.next {
+		c.recs[i].key = t.recs[i].key
+		c.recs[i].hop.Store(t.recs[i].hop.Load())
+	}
+	x := t.index.Load()
+	n := &index{slots: make([]atomic.Uint32, len(x.slots)), mask: x.mask, used: x.used}
+	for i := range x.slots {
+		n.slots[i].Store(x.slots[i].Load())
+	}
+	c.index.Store(n)
+	return c
+}
+
 // Ensure returns the record of a neighbour, made unresolved if there was none. It fails only with
 // ErrFull.
 func (t *Table) Ensure(k Key) (ID, error) {

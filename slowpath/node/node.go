@@ -84,6 +84,9 @@ type Node struct {
 	now       time.Time
 	buf       []byte
 	release   release
+	infos     []fastpath.PortInfo
+	seed      conn.Seed
+	madeUp    bool // neighbours are: everything is one goroutine's
 }
 
 // injector lets several goroutines send through one worker.
@@ -104,7 +107,7 @@ func New(o Options, now time.Time, status func(*conf.Service, *conf.Backend) com
 		links = append(links, neighbor.Link{Name: p.Name, MAC: o.Ports[i].MAC, Addresses: p.Addresses})
 	}
 	n.neighbors = neighbor.New(n.hops, links, (*output)(n))
-	if o.MakeUp != nil {
+	if n.madeUp = o.MakeUp != nil; n.madeUp {
 		n.neighbors.MakeUp(o.MakeUp)
 	}
 	n.neighbors.OnConflict = o.OnConflict
@@ -128,6 +131,7 @@ func (n *Node) addWorkers(o Options) error {
 		infos[i].Own4 = errorSource(c, netip.IPv4Unspecified())
 		infos[i].Own6 = errorSource(c, netip.IPv6Unspecified())
 	}
+	n.infos, n.seed = infos, o.Seed
 	n.handover = fastpath.NewHandover(len(o.Queues))
 	for id, queues := range o.Queues {
 		w, err := fastpath.NewWorker(fastpath.Options{

@@ -1,0 +1,91 @@
+package fastpath
+
+import (
+	"errors"
+	"net/netip"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/sched"
+)
+
+// What would become of a packet is found out by a worker that was made for this one packet, with copies of all that it
+// may write. This file has what it takes to make it like a running one, which does not notice.
+
+// Rehearsal copies a snapshot so that a worker which uses it changes nothing of what others use: neither the backends'
+// loads nor what schedulers remember of the service with this index. The schedulers go on reading the true loads.
+func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sched.Scheduler) *Snapshot {
+	c := *snap
+	load := new(sched.Load)
+	c.Backends = append([]Backend(nil), snap.Backends...)
+	for i := range c.Backends {
+		c.Backends[i].Load = load
+	}
+	c.Services = append([]Service(nil), snap.Services...)
+	if int(service) < len(c.Services) && c.Services[service].Sched != nil {
+		c.Services[service].Sched = watch(sched.Aside(c.Services[service].Sched))
+	}
+	return &c
+}
+
+// ServiceAt is the index of the service with an address, port and protocol.
+func (snap *Snapshot) ServiceAt(a netip.AddrPort, proto uint8) (index uint32, ok bool) {
+	i := snap.services.get(endpointOf(a.Addr(), a.Port(), proto))
+	return i - 1, i != 0
+}
+
+// Local tells whether an address is a service's, and the port whose own it is, -1 if it is none's.
+func (snap *Snapshot) Local(a netip.Addr) (vip bool, port int) {
+	addr := AddrOf(a)
+	flags := snap.local(unsafe.Pointer(&addr), a.Is6())
+	if flags&localOwn == 0 {
+		return flags&localVIP != 0, -1
+	}
+	return flags&localVIP != 0, int(ownPort(flags))
+}
+
+// Connection finds a packet's connection in the worker's table, with conn.Table.Peek's caveat; for any goroutine.
+func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, peers []conn.Peer) (e conn.Entry, reply, ok bool) {
+	var addrs [32]byte
+	k := conn.Key{
+		Addrs: unsafe.Pointer(&addrs), V6: src.Addr().Is6(), Proto: proto,
+		Ports: uint32(packet.Swap16(src.Port())) | uint32(packet.Swap16(dst.Port()))<<16,
+	}
+	n := copy(addrs[:], src.Addr().AsSlice())
+	copy(addrs[n:], dst.Addr().AsSlice())
+	return w.table.Peek(&k, peers)
+}
+
+// SchedulerState copies what a service's scheduler keeps on this worker; for any goroutine.
+func (w *Worker) SchedulerState(service uint32) (s sched.State) {
+	*(*uint64)(unsafe.Pointer(&s)) = atomic.LoadUint64((*uint64)(unsafe.Pointer(&w.states[service])))
+	return s
+}
+
+var _ [8 - unsafe.Sizeof(sched.State{})]struct{}
+var _ [unsafe.Sizeof(sched.State{}) - 8]struct{}
+
+// Assume gives a service's scheduler the state it has on another worker.
+func (w *Worker) Assume(service uint32, s sched.State) { w.states[service] = s }
+
+// Adopt adds a copy of another worker's connection to an empty table.
+func (w *Worker) Adopt(from *conn.Entry) error {
+	k := from.Key()
+	var back conn.Home
+	if from.Flags&conn.Reverse != 0 {
+		if b := w.backendOf(from); b != nil {
+			var addrs [32]byte
+			rk := b.replyKey(&k, &addrs)
+			back = w.hasher.KeyHome(&rk)
+		}
+	}
+	e := w.table.Insert(&k, w.hasher.KeyHome(&k), back)
+	if e == nil {
+		return errors.New("the connection table has no room for a copy")
+	}
+	e.State, e.Backend, e.Gen, e.Expires = from.State, from.Backend, from.Gen, from.Expires
+	e.Flags = from.Flags&^conn.Reverse | e.Flags&conn.Reverse
+	return nil
+}

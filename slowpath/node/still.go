@@ -1,0 +1,119 @@
+package node
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/memport"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+// Still is a node as it is at one moment: what its workers decide by. It stays when the node goes on, but for the
+// workers' own tables, which a Still only reads and which are gone when the node is closed.
+type Still struct {
+	Config    *conf.Config
+	Ports     []Port
+	Snapshot  *fastpath.Snapshot
+	Workers   []*fastpath.Worker
+	Neighbors []view.Neighbor
+
+	hops  *nexthop.Table
+	infos []fastpath.PortInfo
+	seed  conn.Seed
+}
+
+// Still takes the picture.
+func (n *Node) Still() *Still {
+	s := &Still{
+		Config: n.cfg, Ports: n.ports, Snapshot: n.Snapshot(), Workers: n.workers, Neighbors: n.NeighborViews(),
+		hops: n.hops, infos: n.infos, seed: n.seed,
+	}
+	if !n.madeUp {
+		s.hops = n.hops.Clone()
+	}
+	return s
+}
+
+// twinConnections is the size of a twin's table: for the one connection that is copied, and one that is made.
+const twinConnections = 16
+
+// Twin is a worker that does with a packet what a worker of a Still would, for it runs the same code on copies of what
+// that has. Nobody else notices. It belongs to one goroutine.
+type Twin struct {
+	Worker *fastpath.Worker
+	queues []*memport.Queue
+	punts  *ring.Packets
+	pool   memport.Pool
+}
+
+// Sent is a frame that a twin sent on a port.
+type Sent struct {
+	Port  int
+	Frame []byte
+}
+
+// Punted is a frame that a twin handed to the slow path.
+type Punted struct {
+	ring.Meta
+	Frame []byte
+}
+
+// Twin makes a twin of a worker that uses a snapshot: a Rehearsal of the Still's own.
+func (s *Still) Twin(worker int, snap *fastpath.Snapshot) (*Twin, error) {
+	t := &Twin{punts: ring.NewPackets(1<<16, nil)}
+	now := s.Workers[worker].Counters().NowNs
+	var queues []port.Queue
+	for range s.Ports {
+		q := memport.New(&t.pool, func() uint64 { return now })
+		t.queues, queues = append(t.queues, q), append(queues, q)
+	}
+	var current atomic.Pointer[fastpath.Snapshot]
+	current.Store(snap)
+	var err error
+	t.Worker, err = fastpath.NewWorker(fastpath.Options{
+		Ports: s.infos, Queues: queues, Neighbors: s.hops, Snapshot: &current, Handover: fastpath.NewHandover(1),
+		Punts: t.punts, Inject: ring.NewPackets(4096, nil), MaxConnections: twinConnections, Seed: s.seed,
+	})
+	return t, err
+}
+
+// Send lets a frame come in by a port and returns what became of it.
+func (t *Twin) Send(port int, frame []byte) (sent []Sent, punted []Punted, err error) {
+	if err := t.queues[port].Put(frame, 0); err != nil {
+		return nil, nil, err
+	}
+	for range 2 { // the second round sends what the first one left
+		t.Worker.Poll()
+		for i, q := range t.queues {
+			for _, f := range q.Take() {
+				sent = append(sent, Sent{i, f})
+			}
+		}
+	}
+	buf := make([]byte, 1<<14)
+	for {
+		var m ring.Meta
+		n, ok := t.punts.Pop(&m, buf)
+		if !ok {
+			return sent, punted, nil
+		}
+		punted = append(punted, Punted{m, append([]byte(nil), buf[:n]...)})
+	}
+}
+
+// Close frees the twin's memory.
+func (t *Twin) Close() error {
+	err := t.Worker.Close()
+	for _, q := range t.queues {
+		q.Exchange(0)
+		q.Drain()
+		err = errors.Join(err, q.Err())
+	}
+	return err
+}
