@@ -44,7 +44,7 @@ its own. One YAML file configures it; see conf/examples.`,
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(runCommand(), checkCommand(), showCommand(), backendCommand(), reloadCommand(),
-		replayCommand(), versionCommand())
+		explainCommand(), replayCommand(), versionCommand())
 	return root
 }
 

@@ -101,6 +101,13 @@ func (c *Client) Daemon(ctx context.Context) (view.Daemon, error) {
 	return d, err
 }
 
+// Explain returns what would become of a packet.
+func (c *Client) Explain(ctx context.Context, packet string) (*view.Explanation, error) {
+	var e view.Explanation
+	err := c.do(ctx, http.MethodGet, "explain?"+url.Values{"packet": {packet}}.Encode(), "", &e)
+	return &e, err
+}
+
 // Reload makes the daemon apply its configuration file again and returns what changed.
 func (c *Client) Reload(ctx context.Context) ([]string, error) {
 	var done changes

@@ -57,6 +57,7 @@ func newHandler(src view.Source, ctl Controller) http.Handler {
 		"/v1/neighbors":                          {http.MethodGet: list(src.Neighbors)},
 		"/v1/drops":                              {http.MethodGet: h.drops},
 		"/v1/daemon":                             {http.MethodGet: h.daemon},
+		"/v1/explain":                            {http.MethodGet: h.explain},
 		"/v1/reload":                             {http.MethodPost: h.reload},
 		"/v1/backends/{service}/{address}":       {http.MethodPut: h.setWeight},
 		"/v1/backends/{service}/{address}/drain": {http.MethodPost: h.drain},
@@ -117,6 +118,15 @@ func array[T any](s []T) []T {
 }
 
 func (h *handler) daemon(*http.Request) (any, error) { return h.src.Daemon(), nil }
+
+// explain answers for one packet.
+func (h *handler) explain(r *http.Request) (any, error) {
+	e, err := h.src.Explain(r.URL.Query().Get("packet"))
+	if err != nil {
+		return nil, failf(http.StatusBadRequest, "%v", err)
+	}
+	return e, nil
+}
 
 func (h *handler) connections(r *http.Request) (any, error) {
 	query := r.URL.Query()

@@ -65,12 +65,18 @@ func (p *placed) effective() float64 {
 }
 
 // placed lists every backend of the configuration in force.
-func (s *source) placed() (cfg *conf.Config, out []placed) {
+func (s *source) placed() (cfg *conf.Config, out []placed) { return s.placedOf("") }
+
+// placedOf lists those of one service, of all if it has no name.
+func (s *source) placedOf(service string) (cfg *conf.Config, out []placed) {
 	d := s.d
 	d.do(func() {
 		cfg = d.node.Config()
 		for i := range cfg.Services {
 			v := &cfg.Services[i]
+			if service != "" && v.Name != service {
+				continue
+			}
 			for j := range v.Backends {
 				b := &v.Backends[j]
 				p, ok := d.node.Compiler().Place(v, b.Address)
@@ -148,7 +154,12 @@ func (s *source) Backends() []view.Backend {
 		return nil
 	}
 	defer s.d.gate.leave()
-	_, all := s.placed()
+	return s.backends("")
+}
+
+// backends lists those of one service, of all if it has no name.
+func (s *source) backends(service string) []view.Backend {
+	_, all := s.placedOf(service)
 	out := make([]view.Backend, 0, len(all))
 	sums := map[*conf.Service]float64{} // connections of the window
 	for _, p := range all {

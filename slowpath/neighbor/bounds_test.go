@@ -17,7 +17,7 @@ type quiet struct {
 	drops map[reason.Reason]int
 }
 
-func (q *quiet) Send(int, []byte)              { q.sent++ }
+func (q *quiet) Send(int, []byte)                     { q.sent++ }
 func (q *quiet) Drop(_ int, why reason.Reason, n int) { q.drops[why] += n }
 
 // crowd is a table on links with room for many stations.

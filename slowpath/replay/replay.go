@@ -81,23 +81,47 @@ type player struct {
 
 func newPlayer(cfg *conf.Config, dst *target) (*player, error) {
 	p := &player{cfg: cfg, pool: &memport.Pool{}, dst: dst, clock: epoch}
+	for i := range cfg.Ports {
+		q := memport.New(p.pool, func() uint64 { return p.clock })
+		q.OnSend(func(frame []byte) { p.write(frame, i) })
+		p.queues = append(p.queues, q)
+	}
+	var err error
+	p.node, err = newNode(cfg, p.queues)
+	return p, err
+}
+
+// newNode makes a node of a configuration and nothing else, with a worker on these queues.
+func newNode(cfg *conf.Config, mem []*memport.Queue) (*node.Node, error) {
 	ports := make([]node.Port, len(cfg.Ports))
 	queues := make([]port.Queue, len(cfg.Ports))
 	for i := range cfg.Ports {
 		ports[i] = node.Port{MAC: portMAC(&cfg.Ports[i]), Queues: 1, HasTAP: cfg.Ports[i].TAP != ""}
-		q := memport.New(p.pool, func() uint64 { return p.clock })
-		q.OnSend(func(frame []byte) { p.write(frame, i) })
-		p.queues = append(p.queues, q)
-		queues[i] = q
+		queues[i] = mem[i]
 	}
-	var err error
-	p.node, err = node.New(node.Options{
+	return node.New(node.Options{
 		Config: cfg, Ports: ports, Queues: [][]port.Queue{queues}, Kernel: nowhere{}, Seed: conn.Seed{1, 1},
 		Unhurried: true, MakeUp: func(port int, addr netip.Addr) [6]byte {
 			return madeUpMAC(cfg.Ports[port].Name, addr.String())
 		},
 	}, time.Unix(0, 0), fromConfig)
-	return p, err
+}
+
+// Start is a configuration's node before the first packet, for f to look at.
+func Start(cfg *conf.Config, f func(*node.Still) error) error {
+	small := *cfg
+	small.Dataplane.MaxConnections = 1
+	pool := &memport.Pool{}
+	queues := make([]*memport.Queue, len(cfg.Ports))
+	for i := range queues {
+		queues[i] = memport.New(pool, func() uint64 { return epoch })
+	}
+	n, err := newNode(&small, queues)
+	if err != nil {
+		return err
+	}
+	err = f(n.Still())
+	return errors.Join(err, n.Close())
 }
 
 // fromConfig takes a backend's state from the configuration alone.

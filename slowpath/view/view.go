@@ -17,6 +17,8 @@ type Source interface {
 	PortDrops() []PortDrop
 	ServiceDrops() []ServiceDrop
 	Daemon() Daemon
+	// Explain tells what would become of a packet now, written as weir explain takes it. It changes nothing.
+	Explain(packet string) (*Explanation, error)
 }
 
 // Traffic counts packets and bytes (IP packets' length), from the client (in) and to it (out; only nat

@@ -2,6 +2,7 @@
 package viewtest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/weirlb/weir/slowpath/view"
@@ -66,6 +67,33 @@ func (s *Source) ServiceDrops() []view.ServiceDrop { return slices.Clone(s.Servi
 
 // Daemon implements view.Source.
 func (s *Source) Daemon() view.Daemon { return s.Process }
+
+// Explain implements view.Source: it knows of one packet.
+func (s *Source) Explain(packet string) (*view.Explanation, error) {
+	if e := Explanation(); packet == e.Packet {
+		return e, nil
+	}
+	return nil, fmt.Errorf("%q is no packet", packet)
+}
+
+// Explanation is of a packet that got no backend.
+func Explanation() *view.Explanation {
+	return &view.Explanation{
+		Packet: "tcp 198.51.100.7:40000 > 203.0.113.10:80 syn ttl 64 len 44",
+		Steps: []view.Step{
+			{Name: "port", Text: "comes in by wan, as 198.51.100.7 is reached by it"},
+			{Name: "connection", Text: "none is known with these ends"},
+			{Name: "service", Text: "web: tcp 203.0.113.10:80, nat"},
+			{Name: "scheduler", Text: "wlc chooses none, none is up and has a weight", Detail: []string{
+				"10.0.0.12:8080 down, weight 1 (counts as 0), 0 active and 11 inactive connections: connection refused",
+				"10.0.0.13:8080 draining, weight 0, 0 active and 0 inactive connections",
+			}},
+		},
+		Verdict: "dropped", Reason: "no_backend", Help: "no backend of the service is up and has a weight",
+		Cause: "Health checks took all backends down, or all are drained.", Mend: "Bring one back.",
+		Service: "web", Frames: []view.Frame{}, Basis: "the running daemon as it is now: nothing was sent",
+	}
+}
 
 // Sample is a daemon with two services, two workers and one port, after a busy day.
 func Sample() *Source {
