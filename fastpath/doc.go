@@ -12,6 +12,7 @@
 //   - steer.go, handover.go: several workers
 //   - spec.go, snapshot.go, addrtable.go, routes.go: the configuration as workers read it
 //   - counters.go: what is counted; blame.go: whose the packets were that are lost
+//   - rehearsal.go: what it takes to ask what a worker would do
 //
 // It has no cgo and needs neither root nor devices: queues come through the interface in package port.
 //

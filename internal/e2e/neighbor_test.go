@@ -73,4 +73,11 @@ func TestABackendThatNeverAnswersARPCostsCountedDrops(t *testing.T) {
 		}
 		return lost == 100
 	})
+	d.until("weir explain names who does not answer", func() bool {
+		out, _, code := run(t, "explain", "--socket", d.socket, "udp 198.51.100.7:1 > 203.0.113.10:9")
+		return code == 0 && strings.Contains(out, "dropped: neighbor_unresolved") && strings.Contains(out, "10.0.0.77 on lan has not answered")
+	})
+	if out, _, _ := run(t, "show", "drops", "--by", "service", "--socket", d.socket); !strings.Contains(out, "nobody") {
+		t.Errorf("the service's packets are not counted as its own:\n%s", out)
+	}
 }

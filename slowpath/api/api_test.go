@@ -117,6 +117,20 @@ func TestClientGetsEveryListAsTheSourceHasIt(t *testing.T) {
 	}
 }
 
+func TestAPacketIsExplained(t *testing.T) {
+	path, _ := serve(t, viewtest.Sample(), &recorder{})
+	want := viewtest.Explanation()
+	if got, err := Dial(path).Explain(t.Context(), want.Packet); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
+	}
+	if _, err := Dial(path).Explain(t.Context(), "tcp & udp"); err == nil || err.Error() != `"tcp & udp" is no packet` {
+		t.Errorf("got %v", err)
+	}
+	if status, _ := request(t, path, "GET", "/v1/explain", ""); status != 400 {
+		t.Errorf("no packet: %d", status)
+	}
+}
+
 func TestDropsByWorkerPortAndService(t *testing.T) {
 	src := viewtest.Sample()
 	path, _ := serve(t, src, &recorder{})

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -60,6 +61,9 @@ func TestNothingIsFreedThatSomebodyReads(t *testing.T) {
 	s := &source{d}
 	if s.Services() != nil || s.Backends() != nil || s.Workers() != nil || s.Ports() != nil || s.Drops() != nil || s.PortDrops() != nil || s.ServiceDrops() != nil || s.Connections("", 0) != nil {
 		t.Error("something was read from memory that is gone")
+	}
+	if e, err := s.Explain("tcp 203.0.113.9:1 > 203.0.113.10:80"); e != nil || !errors.Is(err, ErrStopping) {
+		t.Errorf("a packet was explained by memory that is gone: %v, %v", e, err)
 	}
 	if err := closeHardware(); err != nil {
 		t.Error(err)

@@ -103,7 +103,7 @@ func (t *trial) enter() (err error) {
 	} else if i, _, ok := compile.Way(t.cfg, t.p.Src.Addr()); ok {
 		t.in = i
 	}
-	t.frame, err = t.p.frame(t.Still.Ports[t.in].MAC, t.stationOf(t.p.Src.Addr()))
+	t.frame, err = t.p.Frame(t.Still.Ports[t.in].MAC, t.stationOf(t.p.Src.Addr()))
 	return err
 }
 

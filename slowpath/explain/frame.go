@@ -40,8 +40,8 @@ func (p *Packet) has(flag uint8) bool {
 	return false
 }
 
-// frame is the packet as it comes in, to one MAC from another.
-func (p *Packet) frame(to, from [6]byte) ([]byte, error) {
+// Frame is the packet as it comes in, to one MAC from another.
+func (p *Packet) Frame(to, from [6]byte) ([]byte, error) {
 	eth := &layers.Ethernet{SrcMAC: from[:], DstMAC: to[:], EthernetType: layers.EthernetTypeIPv4}
 	src, dst := net.IP(p.Src.Addr().AsSlice()), net.IP(p.Dst.Addr().AsSlice())
 	number := layers.IPProtocol(p.number)

@@ -102,7 +102,7 @@ func (t *trial) tellWaiting(before *seen, p *node.Punted) {
 	text := fmt.Sprintf("%s on %s is not known: Weir asks for its MAC, and the packet waits", addr, port)
 	for _, n := range t.Still.Neighbors {
 		if n.Port == port && n.Address == addr.String() {
-			text = fmt.Sprintf("%s on %s is %s: Weir asks for its MAC, and %d packets wait already", addr, port, n.State, n.Queued)
+			text = fmt.Sprintf("%s on %s is %s: Weir asks for its MAC, and the packet waits with %d others", addr, port, n.State, n.Queued)
 		}
 	}
 	t.step("neighbor", text)

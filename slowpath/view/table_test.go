@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,13 +77,25 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestExplanation(t *testing.T) {
+	var text, js bytes.Buffer
+	if err := view.WriteExplanation(&text, viewtest.Explanation()); err != nil {
+		t.Fatal(err)
+	}
+	expectGolden(t, "explanation.txt", text.Bytes())
+	if err := view.WriteJSON(&js, viewtest.Explanation()); err != nil {
+		t.Fatal(err)
+	}
+	expectGolden(t, "explanation.json", js.Bytes())
+}
+
 // docs/operations.md shows what the commands print: it must not fall behind.
 func TestOperationsManualShowsTheTablesAsTheyAre(t *testing.T) {
 	manual, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range lists() {
+	for _, name := range append(slices.Collect(maps.Keys(lists())), "explanation") {
 		table, err := os.ReadFile(filepath.Join("testdata", name+".txt"))
 		if err != nil {
 			t.Fatal(err)
