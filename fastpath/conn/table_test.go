@@ -143,6 +143,7 @@ func guessOf(tab *Table, k *Key) Ref {
 // check looks a tuple up in every way there is.
 func (o *oracle) check(p tuple) {
 	o.t.Helper()
+	o.peek(p)
 	want, k := o.of[p], p.key()
 	if got := o.tab.Find(k); got != want {
 		o.t.Fatalf("found %v, want %v", got, want)
@@ -152,6 +153,15 @@ func (o *oracle) check(p tuple) {
 		o.t.Fatalf("guessed %v and held it for right, want %v", guess, want)
 	} else if !right && guess == want && want.Entry != nil {
 		o.t.Fatal("guessed right, but did not believe it")
+	}
+}
+
+// peek looks as somebody does who is not the table's worker.
+func (o *oracle) peek(p tuple) {
+	e, reply, ok := o.tab.Peek(p.key(), testPeers)
+	want := o.of[p]
+	if ok != (want.Entry != nil) || ok && (reply != want.Reply || e != *want.Entry) {
+		o.t.Fatalf("%+v: a peek found %t, %+v, reply %t, want %+v", p, ok, e, reply, want)
 	}
 }
 
