@@ -107,30 +107,3 @@ func (c *checker) tunnel(i int, s *Service) {
 		at.errorf("has a meaning only in mode tun, this one is %s: remove it", s.Mode)
 	}
 }
-
-// maxAtOnce bounds how many checks of one backend can be under way: each is an open file of this process.
-const maxAtOnce = 10
-
-func (c *checker) health(i int, s *Service) {
-	if s.Health == nil {
-		return
-	}
-	at := c.service(i).field("health")
-	if s.Health.Type == "tcp" {
-		for _, key := range []string{"path", "host", "status"} {
-			if k := at.field(key); k.exists() {
-				k.errorf("has a meaning only for type http, this one is tcp: remove the key")
-			}
-		}
-	}
-	if h := s.Health; h.Interval != 0 && h.Timeout > maxAtOnce*h.Interval {
-		at.field("timeout").errorf("must be at most %d times the interval, is %s with the interval %s: more checks of a backend than that would be under way at once",
-			maxAtOnce, short(h.Timeout), short(h.Interval))
-	}
-	seen := first[int]{}
-	for j, status := range s.Health.Status {
-		if _, ok := seen.again(status, j); ok && status != 0 {
-			at.field("status").item(j).errorf("%d is given twice", status)
-		}
-	}
-}

@@ -53,8 +53,11 @@ func TestHalfASectionHasTheDefaultsOfItsOtherKeys(t *testing.T) {
 
 func TestHealthCheckHasDefaultsButForItsType(t *testing.T) {
 	cfg := mustLoad(t, edits{"mode: nat", "mode: nat, health: {type: tcp}"}.of(t, least))
-	want := &Health{Type: "tcp", Path: "/", Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3}
-	if diff := cmp.Diff(want, cfg.Services[0].Health); diff != "" {
+	want := &Health{
+		Type: CheckTCP, Interval: 2 * time.Second, Jitter: 10, Timeout: time.Second, Rise: 2, Fall: 3, Start: StartUp,
+		HTTP: HTTPCheck{Method: "GET", Path: "/"}, DNS: DNSCheck{Record: "A", RCode: "NOERROR"},
+	}
+	if diff := cmp.Diff(want, cfg.Services[0].Health, byValue); diff != "" {
 		t.Errorf("- want, + got:\n%s", diff)
 	}
 }
@@ -80,7 +83,7 @@ func tryDefaults[T any](t *testing.T, table string, fields []field[T]) (n int) {
 func TestEveryDefaultIsValid(t *testing.T) {
 	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields) +
 		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) +
-		tryDefaults(t, "health", healthFields) + tryDefaults(t, "backends", backendFields) +
+		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "backends", backendFields) +
 		tryDefaults(t, "neighbors", neighborFields) + tryDefaults(t, "api", apiFields) + tryDefaults(t, "metrics", metricsFields)
 	have := 0
 	for _, k := range knownKeys("", rootFields) {

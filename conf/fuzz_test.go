@@ -136,15 +136,15 @@ func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 		}
 	}
 	if h := s.Health; h != nil {
-		if h.Interval <= 0 || h.Timeout <= 0 || h.Rise <= 0 || h.Fall <= 0 {
+		if h.Interval <= 0 || h.Timeout <= 0 || h.Rise <= 0 || h.Fall <= 0 || h.Type == "" {
 			t.Fatalf("%+v", h)
 		}
-		host := h.Host
+		host := h.HTTP.Host
 		if host == "" {
 			host = "backend"
 		}
-		r, err := http.NewRequest(http.MethodGet, "http://"+host+h.Path, nil)
-		if err != nil || r.URL.Host != host || r.URL.RequestURI() != h.Path || r.Write(new(strings.Builder)) != nil {
+		r, err := http.NewRequest(http.MethodGet, "http://"+host+h.HTTP.Path, nil)
+		if err != nil || r.URL.Host != host || r.URL.RequestURI() != h.HTTP.Path || r.Write(new(strings.Builder)) != nil {
 			t.Fatalf("%+v: %v", h, err)
 		}
 	}

@@ -1,70 +1,116 @@
 package conf
 
 import (
-	"errors"
-	"fmt"
-	"net/url"
-	"regexp"
-	"strings"
+	"net/netip"
+	"strconv"
 	"time"
 )
 
-// Bounds of a check's interval and timeout, and of the results in a row that change a backend's state.
+// Check is how a backend is checked.
+type Check string
+
+// The values of health.type.
 const (
-	minPeriod = 10 * time.Millisecond
-	maxPeriod = time.Hour
-	maxRun    = 1000
+	CheckTCP   Check = "tcp"
+	CheckHTTP  Check = "http"
+	CheckHTTPS Check = "https"
+	CheckHTTP2 Check = "http2"
+	CheckGRPC  Check = "grpc" // grpc.health.v1
+	CheckTLS   Check = "tls"
+	CheckUDP   Check = "udp"
+	CheckDNS   Check = "dns"
+	CheckPing  Check = "ping"
+	CheckExec  Check = "exec"
 )
 
-// parseStatus takes the status of a final response: those below 200 are followed by another.
-func parseStatus(text string) (int, error) { return parseInt(text, 200, 599) }
+// Health is a service's health check. What is not the type's has its default.
+type Health struct {
+	Type     Check
+	Port     uint16     // 0: the backend's own
+	Source   netip.Addr // the local address; invalid: the kernel's choice
+	Interval time.Duration
+	Jitter   int // how much longer or shorter an interval may become, in percent
+	Timeout  time.Duration
+	Rise     int // successes in a row that bring a backend up
+	Fall     int // failures in a row that take it down
+	Start    Start
+	Flapping *Flapping
 
-func parsePort(text string) (uint16, error) {
-	n, err := parseInt(text, 1, 65535)
-	return uint16(n), err
+	HTTP HTTPCheck
+	TLS  TLSCheck
+	GRPC string // the service that is asked about; empty: the server as a whole
+	UDP  UDPCheck
+	DNS  DNSCheck
+	Exec ExecCheck
 }
 
-const maxPath = 1024
+// Start is what a backend counts as until its first check.
+type Start string
 
-// parsePath takes the path and query of a request, as they stand in its first line.
-func parsePath(text string) (string, error) {
-	u, err := url.ParseRequestURI(text)
-	switch {
-	case !strings.HasPrefix(text, "/"):
-		return "", fmt.Errorf("must begin with a slash, as in /healthz, is %s", quote(text))
-	case len(text) > maxPath:
-		return "", fmt.Errorf("is %d characters long: a path has at most %d", len(text), maxPath)
-	case strings.HasPrefix(text, "//"):
-		return "", fmt.Errorf("must begin with one slash: write %s", quote("/"+strings.TrimLeft(text, "/")))
-	case strings.Contains(text, "#"):
-		return "", fmt.Errorf("has a fragment, which is never sent: write it without # and what follows, or %%23 for the character")
-	case err != nil || u.RequestURI() != text:
-		return "", fmt.Errorf("must be the path of a URL, with spaces and other special characters escaped as %%20, is %s", quote(text))
-	}
-	return text, nil
+// The values of health.start.
+const (
+	StartUp   Start = "up"
+	StartDown Start = "down"
+)
+
+// Flapping keeps a backend down that goes down again and again.
+type Flapping struct {
+	Falls  int           // how many
+	Within time.Duration // of what time
+	Hold   time.Duration // it stays down for, from the last of them
 }
 
-var hostForm = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?$`)
+// HTTPCheck is a request and what counts as a healthy answer: for http, https and http2.
+type HTTPCheck struct {
+	Method string
+	Path   string
+	Host   string        // empty: the backend's address
+	Status []StatusRange // empty: 200 to 399
+	Body   string        // a regular expression that the body matches; empty: any
+}
 
-const maxHost = 253 + len(":65535") // RFC 1035 section 2.3.4
+// StatusRange is the statuses from First to Last.
+type StatusRange struct{ First, Last int }
 
-// parseHost takes what stands in a Host header: a name or an address, perhaps with a port. Empty stands for the
-// backend's address.
-func parseHost(text string) (string, error) {
-	if text == "" {
-		return "", nil
+// String is the range as it is written in a file.
+func (r StatusRange) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
 	}
-	m := hostForm.FindStringSubmatch(text)
-	if m == nil || len(text) > maxHost {
-		return "", fmt.Errorf("must be a host such as www.example.com or www.example.com:8080, is %s", quote(text))
-	}
-	if m[1] != "" {
-		if _, err := parsePort(strings.TrimLeft(m[1], "0")); err != nil {
-			return "", errors.New("has a port that is not 1 to 65535")
-		}
-	}
-	if u, err := url.Parse("http://" + text); err != nil || u.Host != text {
-		return "", fmt.Errorf("must be a host such as www.example.com or [2001:db8::1]:8080, is %s", quote(text))
-	}
-	return text, nil
+	return strconv.Itoa(r.First) + "-" + strconv.Itoa(r.Last)
+}
+
+// TLSCheck is the TLS of https, tls and, if it is on, http2 and grpc.
+type TLSCheck struct {
+	On     bool   // for http2 and grpc
+	SNI    string // empty: HTTPCheck.Host if that is a name
+	Verify bool   // the backend's certificate
+	// CA, Certificate and Key are paths of PEM files: who is trusted (empty: the system's), and what the check itself
+	// shows (empty: nothing).
+	CA, Certificate, Key string
+}
+
+// UDPCheck is a datagram and what counts as a healthy answer.
+type UDPCheck struct {
+	Send   string // any bytes
+	Expect string // a regular expression over bytes, each as the character of its number; empty: no ICMP error
+}
+
+// DNSCheck is a question and the healthy response code.
+type DNSCheck struct {
+	Name   string // absolute, with the last dot
+	Record string // one of RecordTypes
+	RCode  string // one of ResponseCodes
+}
+
+// RecordTypes and ResponseCodes are the DNS checks' words (RFC 1035 and later).
+var (
+	RecordTypes   = []string{"A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"}
+	ResponseCodes = []string{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"}
+)
+
+// ExecCheck is a program that tells by its exit status.
+type ExecCheck struct {
+	Command []string // the program's path and its arguments
+	Dynamic bool     // statuses from 2 on set the weight, as keepalived's misc_dynamic
 }

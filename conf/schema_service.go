@@ -10,7 +10,7 @@ import (
 var (
 	laterProtocols = []string{"sctp"}
 	laterModes     = []string{"fullnat"}
-	laterChecks    = []string{"https", "udp", "dns", "ping", "smtp", "misc"}
+	laterChecks    = []string{"smtp"}
 )
 
 var serviceFields = []field[Service]{
@@ -64,24 +64,6 @@ var tunnelFields = []field[Tunnel]{
 		return word(&t.DF, text, nil, DFCopy, DFSet, DFClear)
 	}),
 	scalar("mss_clamp", boolean, "true", func(t *Tunnel, text string) error { return keep(&t.MSSClamp)(parseBool(text)) }),
-}
-
-var healthFields = []field[Health]{
-	required("http", scalar("type", textual, "", func(h *Health, text string) error {
-		return word(&h.Type, text, laterChecks, "tcp", "http")
-	})),
-	scalar("path", textual, "/", func(h *Health, text string) error { return keep(&h.Path)(parsePath(text)) }),
-	scalar("host", textual, "", func(h *Health, text string) error { return keep(&h.Host)(parseHost(text)) }),
-	scalars("status", numeric, 100, parseStatus, func(h *Health) *[]int { return &h.Status }),
-	scalar("port", numeric, "", func(h *Health, text string) error { return keep(&h.Port)(parsePort(text)) }),
-	scalar("interval", textual|numeric, "2s", func(h *Health, text string) error {
-		return keep(&h.Interval)(parseDuration(text, minPeriod, maxPeriod))
-	}),
-	scalar("timeout", textual|numeric, "1s", func(h *Health, text string) error {
-		return keep(&h.Timeout)(parseDuration(text, minPeriod, maxPeriod))
-	}),
-	scalar("rise", numeric, "2", func(h *Health, text string) error { return keep(&h.Rise)(parseInt(text, 1, maxRun)) }),
-	scalar("fall", numeric, "3", func(h *Health, text string) error { return keep(&h.Fall)(parseInt(text, 1, maxRun)) }),
 }
 
 var backendFields = []field[Backend]{

@@ -94,18 +94,18 @@ func TestMistakesInAService(t *testing.T) {
 
 func TestMistakesInAHealthCheck(t *testing.T) {
 	testMistakes(t, []mistake{
-		{"check of a later version", "type: http", "type: https", says(
-			"32: services[0].health.type: this version does not support https: supported are tcp and http")},
-		{"check of no version", "type: http", "type: https2", says(
-			`32: services[0].health.type: must be tcp or http, is "https2": did you mean http?`)},
+		{"check of a later version", "type: http", "type: smtp", says(
+			"32: services[0].health.type: this version does not support smtp: supported are tcp, http, https, http2, grpc, tls, udp, dns, ping and exec")},
+		{"check of no version", "type: http", "type: httpss", says(
+			`32: services[0].health.type: must be tcp, http, https, http2, grpc, tls, udp, dns, ping or exec, is "httpss": did you mean https?`)},
 		{"check without a type", "      type: http\n", "", says(
 			"31: services[0].health.type: is missing: write for example type: http")},
 		{"check without anything", "health:\n      type: http\n      path: /healthz\n      host: www.example.com\n      status: [200, 204]\n      port: 8081\n      interval: 3s\n      timeout: 2s\n      rise: 1\n      fall: 4\n", "health:\n", says(
 			"31: services[0].health: has no value: give it one or remove the key")},
 		{"keys of an http check in a tcp check", "type: http", "type: tcp", says(
-			"33: services[0].health.path: has a meaning only for type http, this one is tcp: remove the key",
-			"34: services[0].health.host: has a meaning only for type http, this one is tcp: remove the key",
-			"35: services[0].health.status: has a meaning only for type http, this one is tcp: remove the key")},
+			"33: services[0].health.path: has a meaning only for type http, https or http2, this one is tcp: remove the key",
+			"34: services[0].health.host: has a meaning only for type http, https, http2 or grpc, this one is tcp: remove the key",
+			"35: services[0].health.status: has a meaning only for type http, https or http2, this one is tcp: remove the key")},
 		{"path without a slash", "path: /healthz", "path: healthz", says(
 			`33: services[0].health.path: must begin with a slash, as in /healthz, is "healthz"`)},
 		{"path with two slashes", "path: /healthz", "path: //healthz", says(
@@ -155,6 +155,6 @@ func TestMistakesInAHealthCheck(t *testing.T) {
 		{"too many failures", "fall: 4", "fall: 1001", says(
 			"40: services[0].health.fall: must be 1 to 1000, is 1001")},
 		{"unknown key of a check", "rise: 1", "retries: 1", says(
-			"39: services[0].health.retries: unknown key: known here are fall, host, interval, path, port, rise, status, timeout and type")},
+			"39: services[0].health.retries: unknown key: known here are body, ca, certificate, command, dynamic, expect, fall, flapping, grpc_service, host, interval, jitter, key, method, name, path, port, rcode, record, rise, send, sni, source, start, status, timeout, tls, type and verify")},
 	})
 }

@@ -123,19 +123,6 @@ type Tunnel struct {
 	MSSClamp bool // lower the MSS option of SYNs to what fits through the tunnel
 }
 
-// Health is a service's health check.
-type Health struct {
-	Type     string // tcp | http
-	Path     string // http: the request's path, default /
-	Host     string // http: the Host header, default the backend's address
-	Status   []int  // http: the statuses that count as healthy; empty: 200 to 399
-	Port     uint16 // 0: the backend's own
-	Interval time.Duration
-	Timeout  time.Duration
-	Rise     int // successes in a row that bring a backend up
-	Fall     int // failures in a row that take it down
-}
-
 // Backend is one real server of a service.
 type Backend struct {
 	Address netip.AddrPort // in tun and dr the port is the service's

@@ -1,17 +1,19 @@
-// Package health finds out which real servers answer: it connects to each on an ordinary socket, or asks
-// it for a page over HTTP, and reports when one stops answering or answers again.
+// Package health finds out which real servers answer. It connects to each on an ordinary socket, asks it for something
+// in one of several protocols, pings it, or runs a program that knows, and reports when one stops answering or
+// answers again.
 //
 // A backend starts up, so that a restart of Weir does not turn away clients while thousands of first
-// checks are under way: one that does not answer falls after its first Fall checks. The first checks of
-// a Set begin at once, a fraction of a millisecond apart; from then on, checks begin every Interval,
-// however long each takes. So a backend that dies is reported within Fall × Interval + Timeout, and one
-// that is back within Rise × Interval + Timeout. Where Timeout is longer than Interval, several checks of
-// one backend are under way at a time; their results count in the order in which they began.
+// checks are under way: one that does not answer falls after its first Fall checks. With Start down, it comes up with
+// the first check that passes. The first checks of a Set begin at once, a fraction of a millisecond apart; from then
+// on, checks begin every Interval, up to Jitter longer or shorter, however long each takes. So a backend that dies is
+// reported within Fall × (Interval + Jitter) + Timeout, and one that is back within Rise × (Interval + Jitter) +
+// Timeout. Where Timeout is longer than Interval, several checks of one backend are under way at a time; their
+// results count in the order in which they began. One that falls too often is held down for a while (Flapping).
 //
-// What fails on this machine, before a packet leaves it (no file descriptor, no such interface), says
+// What fails on this machine, before a packet leaves it (no file descriptor, no such interface, no such program), says
 // nothing about the backend: it shows in Status, and the state stays.
 //
-// Not supported: TLS, checks through the forwarding mode itself, checks by a program.
+// Not supported: checks through the forwarding mode itself.
 package health
 
 import (
@@ -30,19 +32,20 @@ type Target struct {
 	Service string
 	Backend netip.AddrPort
 	Check   conf.Health
-	// Source is the local address checks come from; the zero Addr leaves the choice to the kernel.
-	Source netip.Addr
 	// Interface is the network interface checks leave through, whatever the routes say; empty leaves the
 	// choice to the routes.
 	Interface string
 }
 
-// Event is a backend's change from up to down or back.
+// Event is a backend's change from up to down or back, or a change of the weight that its check gives it.
 type Event struct {
 	Service string
 	Backend netip.AddrPort
 	Up      bool
+	Weight  int    // as Status.Weight
 	Reason  string // the last check's outcome, as Status.Text
+	// Reweighed marks a change of the weight alone: it was up and is.
+	Reweighed bool
 }
 
 // Status is what is known of a target.
@@ -50,11 +53,23 @@ type Status struct {
 	Service string
 	Backend netip.AddrPort
 	Up      bool
-	// Text is the last check's outcome in words: "200 OK in 1.2 ms", "connection refused",
-	// "not checked yet". It never holds anything the backend sent.
+	// Text is the last check's outcome in words: "200 OK in 1.2 ms", "connection refused", "not checked yet". Of what
+	// others wrote, it holds only the first words of a program's output, and nothing that a terminal would obey.
 	Text string
 	// Since is when the backend last went up or down, or was first to be checked.
 	Since time.Time
+	// Took is how long the last check that got an answer took to it; 0 if none did yet.
+	Took time.Duration
+	// Failure is the outcome of the last check that failed, and when that was; empty if none did.
+	Failure   string
+	FailureAt time.Time
+	// Held is until when the backend stays down whatever its checks say; zero if it is not flapping.
+	Held time.Time
+	// Weight is what the last check that said so gives the backend; -1 if none did.
+	Weight int
+	// Passed, Failed and NotAsked count checks by their outcome; the last are those that this machine failed at.
+	// Changes counts how often the backend went up or down.
+	Passed, Failed, NotAsked, Changes uint64
 }
 
 // ErrClosed is returned by Set after Close.
@@ -69,6 +84,7 @@ type Manager struct {
 	onChange func(Event)
 	ask      asker
 	checks   sync.WaitGroup // under way
+	pings    pingers
 
 	// emit is held over a change of state and the report of it, so that events arrive one at a time and
 	// in the order of the changes.
@@ -92,10 +108,10 @@ func New(onChange func(Event)) *Manager {
 }
 
 // Set makes targets the ones that are checked. One that was there before and has not changed keeps its
-// state and its rhythm; one whose check has changed keeps only whether it is up. An error names the
+// state and its rhythm; one whose check has changed keeps only whether it is up and what was counted. An error names the
 // target that cannot be checked, or is ErrClosed; nothing has changed then.
 func (m *Manager) Set(targets []Target) error {
-	probes, err := compile(targets)
+	probes, err := compile(targets, &m.pings)
 	if err != nil {
 		return err
 	}
@@ -115,11 +131,18 @@ func (m *Manager) Set(targets []Target) error {
 		}
 		t := newTarget(m, p)
 		if old != nil {
-			t.up, t.since = old.stop()
+			t.inherit(old)
 		}
 		next[k] = t
 		added = append(added, t)
 	}
+	used := map[pingWay]bool{}
+	for _, t := range next {
+		if c, ok := t.probe.kind.(pingCheck); ok {
+			used[c.way] = true
+		}
+	}
+	m.pings.keep(used)
 	for k, old := range m.targets {
 		if _, kept := next[k]; !kept {
 			old.stop()
@@ -170,4 +193,5 @@ func (m *Manager) Close() {
 	m.targets = nil
 	m.mu.Unlock()
 	m.checks.Wait()
+	m.pings.close()
 }

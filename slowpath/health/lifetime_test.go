@@ -13,7 +13,7 @@ import (
 )
 
 // quick checks often, and has a timeout that no busy machine reaches.
-func quick(kind string) conf.Health {
+func quick(kind conf.Check) conf.Health {
 	return conf.Health{Type: kind, Interval: 20 * time.Millisecond, Timeout: patience, Rise: 2, Fall: 3}
 }
 
@@ -70,8 +70,8 @@ func webServer(t *testing.T, address string) (at netip.AddrPort, stop func()) {
 }
 
 func TestRealServerDiesAndComesBack(t *testing.T) {
-	for _, kind := range []string{"tcp", "http"} {
-		t.Run(kind, func(t *testing.T) {
+	for _, kind := range []conf.Check{"tcp", "http"} {
+		t.Run(string(kind), func(t *testing.T) {
 			before := openFiles(t)
 			at, stop := webServer(t, "127.0.0.1:0")
 			events := make(chan Event, 16)
@@ -166,7 +166,7 @@ func BenchmarkHTTPCheck(b *testing.B) {
 	at, stop := benchServer(b)
 	defer stop()
 	h := quick("http")
-	p, err := newProbe(Target{Backend: at, Check: h})
+	p, err := newProbe(Target{Backend: at, Check: h}, newStock())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func askOnce(t *testing.T, target Target) outcome {
 	if h.Timeout == 0 {
 		h.Timeout = patience
 	}
-	p, err := newProbe(target)
+	p, err := newProbe(target, newStock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,14 @@ func askOnce(t *testing.T, target Target) outcome {
 	o, hangUp := askServer(ctx, p)
 	hangUp()
 	return o
+}
+
+// ranges are single statuses as a configuration has them.
+func ranges(statuses []int) (out []conf.StatusRange) {
+	for _, s := range statuses {
+		out = append(out, conf.StatusRange{First: s, Last: s})
+	}
+	return out
 }
 
 func TestHTTPVerdicts(t *testing.T) {
@@ -92,7 +100,7 @@ func TestHTTPVerdicts(t *testing.T) {
 		{"status not asked for", "HTTP/1.1 200 OK\r\n\r\n", []int{204}, fail, "200 OK"},
 		{"status without a name", "HTTP/1.1 299 what\r\n\r\n", nil, pass, "299"},
 		{"long body", "HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 4*maxResponse), nil, pass, "200 OK"},
-		{"silent close", "", nil, fail, "connection closed without an HTTP response"},
+		{"silent close", "", nil, fail, "connection closed without a response"},
 		{"half a line", "HTTP/1.1 2", nil, fail, "the answer is not HTTP"},
 		{"ssh", "SSH-2.0-OpenSSH_9.2\r\n", nil, fail, "the answer is not HTTP"},
 		{"status of four digits", "HTTP/1.1 2000 OK\r\n\r\n", nil, fail, "the answer is not HTTP"},
@@ -105,7 +113,7 @@ func TestHTTPVerdicts(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			at := listen(t, says(c.answer))
-			o := askOnce(t, Target{Backend: at, Check: conf.Health{Type: "http", Status: c.status}})
+			o := askOnce(t, Target{Backend: at, Check: conf.Health{Type: "http", HTTP: conf.HTTPCheck{Status: ranges(c.status)}}})
 			text, _, _ := strings.Cut(o.String(), " in ")
 			if o.verdict != c.want || text != c.text {
 				t.Errorf("got %d %q, want %d %q", o.verdict, o, c.want, c.text)
@@ -117,28 +125,28 @@ func TestHTTPVerdicts(t *testing.T) {
 func TestHTTPRequestAsSent(t *testing.T) {
 	cases := []struct {
 		name, backend string
-		check         conf.Health
+		port          uint16
+		check         conf.HTTPCheck
 		line, host    string
 	}{
-		{"defaults", "10.0.0.1:8080", conf.Health{}, "GET / HTTP/1.1", "10.0.0.1:8080"},
-		{"port 80", "10.0.0.1:80", conf.Health{}, "GET / HTTP/1.1", "10.0.0.1"},
-		{"IPv6", "[2001:db8::1]:8080", conf.Health{}, "GET / HTTP/1.1", "[2001:db8::1]:8080"},
-		{"link-local", "[fe80::1%eth0]:80", conf.Health{}, "GET / HTTP/1.1", "[fe80::1]"},
-		{"port of the check", "10.0.0.1:80", conf.Health{Port: 9000}, "GET / HTTP/1.1", "10.0.0.1:9000"},
-		{"path and host", "10.0.0.1:80", conf.Health{Path: "/healthz?full=1", Host: "www.example.org"},
+		{"defaults", "10.0.0.1:8080", 0, conf.HTTPCheck{}, "GET / HTTP/1.1", "10.0.0.1:8080"},
+		{"port 80", "10.0.0.1:80", 0, conf.HTTPCheck{}, "GET / HTTP/1.1", "10.0.0.1"},
+		{"IPv6", "[2001:db8::1]:8080", 0, conf.HTTPCheck{}, "GET / HTTP/1.1", "[2001:db8::1]:8080"},
+		{"link-local", "[fe80::1%eth0]:80", 0, conf.HTTPCheck{}, "GET / HTTP/1.1", "[fe80::1]"},
+		{"port of the check", "10.0.0.1:80", 9000, conf.HTTPCheck{}, "GET / HTTP/1.1", "10.0.0.1:9000"},
+		{"path and host", "10.0.0.1:80", 0, conf.HTTPCheck{Path: "/healthz?full=1", Host: "www.example.org"},
 			"GET /healthz?full=1 HTTP/1.1", "www.example.org"},
-		{"host of ten thousand eight", "10.0.0.1:1080", conf.Health{}, "GET / HTTP/1.1", "10.0.0.1:1080"},
+		{"host of ten thousand eight", "10.0.0.1:1080", 0, conf.HTTPCheck{}, "GET / HTTP/1.1", "10.0.0.1:1080"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			h := c.check
-			h.Type, h.Interval, h.Timeout, h.Rise, h.Fall = "http", 1, 1, 1, 1
-			p, err := newProbe(Target{Backend: netip.MustParseAddrPort(c.backend), Check: h})
+			h := conf.Health{Type: "http", Port: c.port, HTTP: c.check, Interval: 1, Timeout: 1, Rise: 1, Fall: 1}
+			p, err := newProbe(Target{Backend: netip.MustParseAddrPort(c.backend), Check: h}, newStock())
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := c.line + "\r\nHost: " + c.host + "\r\nUser-Agent: weir-health-check\r\nConnection: close\r\n\r\n"
-			if got := string(p.request); got != want {
+			if got := string(p.kind.(*httpCheck).wire); got != want {
 				t.Errorf("got  %q\nwant %q", got, want)
 			}
 		})
@@ -155,7 +163,7 @@ func TestServerThatNeverAnswersIsATimeout(t *testing.T) {
 
 func TestNoConnectionInTimeIsATimeout(t *testing.T) {
 	p, err := newProbe(Target{Backend: listen(t, func(*net.TCPConn) {}),
-		Check: conf.Health{Type: "tcp", Interval: 1, Timeout: time.Second, Rise: 1, Fall: 1}})
+		Check: conf.Health{Type: "tcp", Interval: 1, Timeout: time.Second, Rise: 1, Fall: 1}}, newStock())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +176,7 @@ func TestNoConnectionInTimeIsATimeout(t *testing.T) {
 }
 
 func TestNobodyListensIsRefused(t *testing.T) {
-	for _, kind := range []string{"tcp", "http"} {
+	for _, kind := range []conf.Check{"tcp", "http"} {
 		o := askOnce(t, Target{Backend: closedPort(t), Check: conf.Health{Type: kind}})
 		if o.verdict != fail || o.String() != "connection refused" {
 			t.Errorf("%s: got %d %q", kind, o.verdict, o)
@@ -190,8 +198,9 @@ func closedPort(t *testing.T) netip.AddrPort {
 // A real server's log stays quiet when every read ends in EOF; a reset would be logged.
 func TestServerSeesAnOrderlyEnd(t *testing.T) {
 	cases := []struct {
-		name, kind string
-		first      func(*net.TCPConn) // what the server does before it reads to the end
+		name  string
+		kind  conf.Check
+		first func(*net.TCPConn) // what the server does before it reads to the end
 	}{
 		{"tcp", "tcp", func(*net.TCPConn) {}},
 		{"tcp with a banner nobody reads", "tcp", func(c *net.TCPConn) { _, _ = io.WriteString(c, "220 mail\r\n") }},
@@ -223,7 +232,7 @@ func TestCheckLeavesFromTheGivenAddressAndInterface(t *testing.T) {
 	from := make(chan netip.Addr, 1)
 	at := listen(t, func(c *net.TCPConn) { from <- c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr() })
 	source := netip.MustParseAddr("127.0.0.77")
-	o := askOnce(t, Target{Backend: at, Source: source, Interface: "lo", Check: conf.Health{Type: "tcp"}})
+	o := askOnce(t, Target{Backend: at, Interface: "lo", Check: conf.Health{Type: "tcp", Source: source}})
 	if o.verdict != pass {
 		t.Fatalf("the check failed: %v", o)
 	}
@@ -241,8 +250,8 @@ func TestTroubleOfThisMachineIsNotTheBackends(t *testing.T) {
 	}{
 		{"no such interface", Target{Interface: "weir-none"},
 			"not checked: the interface to check through does not exist"},
-		{"not an own address", Target{Source: netip.MustParseAddr("192.0.2.1")},
-			"not checked: no local address and port to connect from"},
+		{"not an own address", Target{Check: conf.Health{Source: netip.MustParseAddr("192.0.2.1")}},
+			"not checked: no local address and port to check from"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -265,7 +274,7 @@ func TestErrorsInWords(t *testing.T) {
 			t.Errorf("%v: got %d %q, want %q", err, o.verdict, o, want)
 		}
 	}
-	slow := outcome{verdict: pass, took: 1260 * time.Millisecond}
+	slow := outcome{verdict: pass, what: "connected", took: 1260 * time.Millisecond}
 	if got := slow.String(); got != "connected in 1.3 s" {
 		t.Errorf("got %q", got)
 	}
@@ -279,18 +288,18 @@ func TestWhatCannotBeCheckedIsRefused(t *testing.T) {
 		change func(*Target)
 		want   string
 	}{
-		{"unknown type", func(t *Target) { t.Check.Type = "ping" }, `type "ping" is unknown`},
+		{"unknown type", func(t *Target) { t.Check.Type = "smtp" }, `type "smtp" is unknown`},
 		{"no interval", func(t *Target) { t.Check.Interval = 0 }, "must be above 0"},
 		{"negative timeout", func(t *Target) { t.Check.Timeout = -1 }, "must be above 0"},
 		{"no fall", func(t *Target) { t.Check.Fall = 0 }, "must be above 0"},
 		{"no port", func(t *Target) { t.Backend = netip.AddrPortFrom(backend.Addr(), 0) }, "no address and port"},
 		{"no address", func(t *Target) { t.Backend = netip.AddrPort{} }, "no address and port"},
-		{"source of the other family", func(t *Target) { t.Source = netip.IPv6Loopback() }, "other IP version"},
-		{"path of another host", func(t *Target) { t.Check.Path = "//evil/" }, "not a path"},
-		{"relative path", func(t *Target) { t.Check.Path = "healthz" }, "not a path"},
-		{"path with a header in it", func(t *Target) { t.Check.Path = "/ HTTP/1.1\r\nX: y" }, "not a path"},
-		{"host with a header in it", func(t *Target) { t.Check.Host = "a\r\nX: y" }, "host"},
-		{"host with a path", func(t *Target) { t.Check.Host = "a/b" }, "more than a host"},
+		{"source of the other family", func(t *Target) { t.Check.Source = netip.IPv6Loopback() }, "other IP version"},
+		{"path of another host", func(t *Target) { t.Check.HTTP.Path = "//evil/" }, "not a path"},
+		{"relative path", func(t *Target) { t.Check.HTTP.Path = "healthz" }, "not a path"},
+		{"path with a header in it", func(t *Target) { t.Check.HTTP.Path = "/ HTTP/1.1\r\nX: y" }, "not a path"},
+		{"host with a header in it", func(t *Target) { t.Check.HTTP.Host = "a\r\nX: y" }, "host"},
+		{"host with a path", func(t *Target) { t.Check.HTTP.Host = "a/b" }, "more than a host"},
 	}
 	m := New(func(Event) {})
 	defer m.Close()

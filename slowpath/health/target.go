@@ -2,8 +2,12 @@ package health
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/weirlb/weir/conf"
 )
 
 // target is the life of one probe: its rhythm, and what its results add up to.
@@ -18,18 +22,50 @@ type target struct {
 	next    time.Time     // when the timer fires
 	counted chan struct{} // closed once the check that began last has counted
 	stopped bool
-	up      bool
-	against int // results in a row that contradict up
-	since   time.Time
+	state
+	against int  // results in a row that contradict up
+	unknown bool // no result has come yet, of a backend that starts down
 	last    outcome
+}
+
+// state is what outlives a change of the check.
+type state struct {
+	up        bool
+	since     time.Time
+	falls     []time.Time // the last ones, if flapping is looked for
+	held      time.Time   // down until then
+	weight    int         // -1: none
+	took      time.Duration
+	failure   outcome
+	failureAt time.Time
+	passed    uint64
+	failed    uint64
+	notAsked  uint64
+	changes   uint64
 }
 
 func newTarget(m *Manager, p *probe) *target {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &target{m: m, probe: p, ctx: ctx, cancel: cancel, up: true, since: time.Now()}
+	t := &target{m: m, probe: p, ctx: ctx, cancel: cancel}
+	t.state = state{up: p.Check.Start != conf.StartDown, since: time.Now(), weight: -1}
+	t.unknown = !t.up
 	t.counted = make(chan struct{})
 	close(t.counted)
 	return t
+}
+
+// inherit ends an earlier target of the same backend and goes on from its state.
+func (t *target) inherit(old *target) {
+	old.stop()
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	t.state, t.unknown = old.state, old.unknown
+	if t.probe.Check.Type != conf.CheckExec {
+		t.weight = -1
+	}
+	if t.probe.Check.Flapping == nil {
+		t.falls, t.held = nil, time.Time{}
+	}
 }
 
 func (t *target) start(after time.Duration) {
@@ -39,14 +75,13 @@ func (t *target) start(after time.Duration) {
 	t.timer = time.AfterFunc(after, t.check)
 }
 
-// stop ends the target and tells the state it ended in. Checks under way are cut short and do not count.
-func (t *target) stop() (up bool, since time.Time) {
+// stop ends the target. Checks under way are cut short and do not count.
+func (t *target) stop() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stopped = true
 	t.timer.Stop()
 	t.cancel()
-	return t.up, t.since
 }
 
 // check is what the timer runs: one check, from start to finish.
@@ -75,7 +110,7 @@ func (t *target) begin() (before <-chan struct{}, counted chan struct{}, ok bool
 	}
 	t.m.checks.Add(1)
 	interval := t.probe.Check.Interval
-	t.next = t.next.Add(interval)
+	t.next = t.next.Add(jittered(interval, t.probe.Check.Jitter))
 	late := time.Since(t.next)
 	if late > 0 { // the machine stood still: skip what was missed, keep the rhythm
 		t.next = t.next.Add((late/interval + 1) * interval)
@@ -86,58 +121,128 @@ func (t *target) begin() (before <-chan struct{}, counted chan struct{}, ok bool
 	return before, t.counted, true
 }
 
+// jittered is an interval made longer or shorter by up to a share of it, in percent. As every interval starts from
+// the one before, targets that began together drift apart for good.
+func jittered(interval time.Duration, percent int) time.Duration {
+	most := interval * time.Duration(percent) / 100
+	if most <= 0 {
+		return interval
+	}
+	return interval - most + rand.N(2*most+1)
+}
+
 // count takes a result into account, and reports the change it makes.
 func (t *target) count(result outcome) {
 	t.m.emit.Lock()
 	defer t.m.emit.Unlock()
-	if !t.record(result) {
-		return
+	if e, changed := t.record(result); changed {
+		t.m.onChange(e)
 	}
-	t.m.onChange(Event{
-		Service: t.probe.Service,
-		Backend: t.probe.Backend,
-		Up:      result.verdict == pass,
-		Reason:  result.String(),
-	})
 }
 
-// record tells whether the result takes the backend up or down.
-func (t *target) record(result outcome) (changed bool) {
+// record tells what a result changes.
+func (t *target) record(result outcome) (e Event, changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stopped {
-		return false
+		return e, false
 	}
 	t.last = result
-	if result.verdict == inconclusive {
-		return false
+	now := time.Now()
+	switch result.verdict {
+	case inconclusive:
+		t.notAsked++
+		return e, false
+	case pass:
+		t.passed++
+	case fail:
+		t.failed++
+		t.failure, t.failureAt = result, now
 	}
-	if (result.verdict == pass) == t.up {
-		t.against = 0
-		return false
+	if result.took != 0 {
+		t.took = result.took
 	}
-	t.against++
+	turned := t.turns(result.verdict == pass, now)
+	reweighed := result.weight != 0 && result.weight-1 != t.weight
+	if reweighed {
+		t.weight = result.weight - 1
+	}
+	e = Event{
+		Service: t.probe.Service, Backend: t.probe.Backend, Up: t.up, Weight: t.weight,
+		Reweighed: reweighed && t.up && !turned,
+	}
+	if !turned && !e.Reweighed {
+		return e, false
+	}
+	e.Reason = t.text(now)
+	return e, true
+}
+
+// turns counts a result and tells whether it takes the backend up or down.
+func (t *target) turns(passed bool, now time.Time) bool {
 	needed := t.probe.Check.Fall
 	if !t.up {
 		needed = t.probe.Check.Rise
 	}
-	if t.against < needed {
+	if t.unknown {
+		t.unknown, needed = false, 1
+	}
+	if passed == t.up {
+		t.against = 0
 		return false
 	}
-	t.up = !t.up
+	t.against++
+	if t.against < needed || passed && now.Before(t.held) {
+		return false
+	}
+	t.up = passed
 	t.against = 0
-	t.since = time.Now()
+	t.since = now
+	t.changes++
+	if !passed {
+		t.fell(now)
+	}
 	return true
+}
+
+// fell finds out whether a backend that has just gone down is to be held there.
+func (t *target) fell(now time.Time) {
+	f := t.probe.Check.Flapping
+	if f == nil {
+		return
+	}
+	t.falls = append(t.falls, now)
+	for len(t.falls) > f.Falls || now.Sub(t.falls[0]) > f.Within {
+		t.falls = t.falls[1:]
+	}
+	if len(t.falls) == f.Falls {
+		t.held = now.Add(f.Hold)
+	}
+}
+
+// text is the last outcome in words, and whether it is of no consequence.
+func (t *target) text(now time.Time) string {
+	if t.up || !now.Before(t.held) {
+		return t.last.String()
+	}
+	f := t.probe.Check.Flapping
+	return fmt.Sprintf("%s; flapping, %d falls within %v: held down for %v", t.last, f.Falls, f.Within,
+		t.held.Sub(now).Round(time.Second))
 }
 
 func (t *target) status() Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Status{
-		Service: t.probe.Service,
-		Backend: t.probe.Backend,
-		Up:      t.up,
-		Text:    t.last.String(),
-		Since:   t.since,
+	s := Status{
+		Service: t.probe.Service, Backend: t.probe.Backend, Up: t.up, Text: t.text(time.Now()), Since: t.since,
+		Took: t.took, FailureAt: t.failureAt, Weight: t.weight,
+		Passed: t.passed, Failed: t.failed, NotAsked: t.notAsked, Changes: t.changes,
 	}
+	if t.failed > 0 {
+		s.Failure = t.failure.String()
+	}
+	if !t.up && time.Now().Before(t.held) {
+		s.Held = t.held
+	}
+	return s
 }

@@ -1,0 +1,117 @@
+package conf
+
+import (
+	"slices"
+	"strings"
+)
+
+// maxAtOnce bounds how many checks of one backend can be under way: each is an open file of this process.
+const maxAtOnce = 10
+
+func (c *checker) health(i int, s *Service) {
+	if s.Health == nil {
+		return
+	}
+	h, at := s.Health, c.service(i).field("health")
+	if h.Type != "" {
+		healthTypeKeys(at, h)
+	}
+	if h.Interval != 0 && h.Timeout > maxAtOnce*h.Interval {
+		at.field("timeout").errorf("must be at most %d times the interval, is %s with the interval %s: more checks of a backend than that would be under way at once",
+			maxAtOnce, short(h.Timeout), short(h.Interval))
+	}
+	statuses(at.field("status"), h.HTTP.Status)
+	if h.HTTP.Body != "" && h.HTTP.Method == "HEAD" {
+		at.field("body").errorf("cannot be looked at: an answer to HEAD has none. Use method GET")
+	}
+	healthTLS(at, h)
+	if h.Source.IsValid() {
+		for _, b := range s.Backends {
+			if a := b.Address.Addr(); a.IsValid() && a.Is6() != h.Source.Is6() {
+				at.field("source").errorf("%s is %s, but the backend %s is %s", h.Source, family(h.Source), a, family(a))
+				break
+			}
+		}
+	}
+}
+
+// healthTypeKeys reports keys that the check's type does not have, and those that it lacks.
+func healthTypeKeys(at value, h *Health) {
+	for _, k := range healthKeys {
+		if slices.Contains(k.types, h.Type) {
+			continue
+		}
+		if v := at.field(k.key); v.exists() {
+			v.errorf("has a meaning only for type %s, this one is %s: remove the key", checks(k.types), h.Type)
+		}
+	}
+	switch {
+	case h.Type == CheckDNS && !at.field("name").exists():
+		at.field("name").errorf("is missing: write what to ask for, for example name: www.example.com")
+	case h.Type == CheckExec && !at.field("command").exists():
+		at.field("command").errorf("is missing: write the program and its arguments, for example command: [/usr/local/bin/check, --fast]")
+	case h.Type == CheckExec:
+		command(at.field("command"), h.Exec.Command)
+	}
+}
+
+func checks(types []Check) string {
+	words := make([]string, len(types))
+	for i, t := range types {
+		words[i] = string(t)
+	}
+	return oneOf(words)
+}
+
+// command checks the first word of a command; others may be anything.
+func command(at value, words []string) {
+	switch {
+	case len(words) == 0:
+		if at.isEmpty() {
+			at.errorf("is empty: write the program and its arguments, for example [/usr/local/bin/check, --fast]")
+		}
+	case words[0] == "" && at.item(0).node.Value != "": // its error is reported
+	case !strings.HasPrefix(words[0], "/") || strings.HasSuffix(words[0], "/"):
+		at.item(0).errorf("must be the program's path from the root, such as /usr/local/bin/check, is %s", quote(words[0]))
+	}
+}
+
+func statuses(at value, all []StatusRange) {
+	for j, r := range all {
+		if r.First == 0 || r.Last == 0 {
+			continue // its error is reported
+		}
+		for k := range j {
+			if o := all[k]; o.First <= r.Last && r.First <= o.Last {
+				said := "overlaps " + o.String()
+				if o == r {
+					said = "is given twice"
+				}
+				at.item(j).errorf("%s %s", r, said)
+				break
+			}
+		}
+	}
+}
+
+func healthTLS(at value, h *Health) {
+	t := &h.TLS
+	if (h.Type == CheckHTTP2 || h.Type == CheckGRPC) && !t.On && !at.field("tls").exists() {
+		for _, key := range []string{"sni", "verify", "ca", "certificate", "key"} {
+			if v := at.field(key); v.exists() {
+				v.errorf("has a meaning only over TLS: add tls: true, or remove the key")
+			}
+		}
+		return
+	}
+	if ca := at.field("ca"); ca.exists() && !t.Verify && !at.field("verify").exists() {
+		ca.errorf("has a meaning only if the backend's certificate is verified: add verify: true, or remove the key")
+	}
+	cert, key := at.field("certificate"), at.field("key")
+	switch {
+	case cert.exists() && !key.exists():
+		cert.errorf("needs the key that belongs to it: add key: FILE")
+	case key.exists() && !cert.exists():
+		key.errorf("needs the certificate that belongs to it: add certificate: FILE")
+	}
+}
