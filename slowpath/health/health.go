@@ -136,13 +136,13 @@ func (m *Manager) Set(targets []Target) error {
 		next[k] = t
 		added = append(added, t)
 	}
-	used := map[pingWay]bool{}
+	ways := map[pingWay]bool{}
 	for _, t := range next {
 		if c, ok := t.probe.kind.(pingCheck); ok {
-			used[c.way] = true
+			ways[c.way] = true
 		}
 	}
-	m.pings.keep(used)
+	m.pings.use(ways)
 	for k, old := range m.targets {
 		if _, kept := next[k]; !kept {
 			old.stop()

@@ -55,7 +55,7 @@ func (c *http2Client) do(ctx context.Context, p *probe, body func() io.ReadClose
 	if err != nil {
 		return nil, p.failed(http2Fault(err), "waiting for an HTTP/2 response"), func() { conn.hangUp(true) }
 	}
-	hangUp = func() {
+	end := func() {
 		conn.interrupt()
 		_ = client.Close()
 	}
@@ -65,11 +65,11 @@ func (c *http2Client) do(ctx context.Context, p *probe, body func() io.ReadClose
 	}
 	r, err = client.RoundTrip(request)
 	if err != nil {
-		return nil, p.failed(http2Fault(err), "waiting for an HTTP/2 response"), hangUp
+		return nil, p.failed(http2Fault(err), "waiting for an HTTP/2 response"), end
 	}
 	return r, outcome{}, func() {
 		_ = r.Body.Close()
-		hangUp()
+		end()
 	}
 }
 

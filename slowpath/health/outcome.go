@@ -155,14 +155,14 @@ func timedOut(err error) bool {
 func tlsFault(err error) (text string, ok bool) {
 	var notTLS tls.RecordHeaderError
 	var bad *tls.CertificateVerificationError
-	var alert tls.AlertError
+	var alert *net.OpError
 	switch {
 	case errors.As(err, &notTLS):
 		return "the answer is not TLS", true
 	case errors.As(err, &bad):
 		return certificateFault(bad.Err), true
-	case errors.As(err, &alert):
-		return "the server ended the handshake: " + strings.TrimPrefix(alert.Error(), "tls: "), true
+	case errors.As(err, &alert) && alert.Op == "remote error": // crypto/tls's for an alert
+		return "the server ended the handshake: " + strings.TrimPrefix(alert.Err.Error(), "tls: "), true
 	}
 	return "", false
 }

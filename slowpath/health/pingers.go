@@ -10,8 +10,8 @@ import (
 // of every ICMP packet. Sockets are opened when they are needed.
 type pingers struct {
 	mu      sync.Mutex
+	ways    map[pingWay]bool // that some target uses
 	sockets map[pingWay]*pinger
-	done    bool
 	readers sync.WaitGroup
 }
 
@@ -27,7 +27,7 @@ var errPingsEnded = errors.New("pings have ended")
 func (s *pingers) open(way pingWay) (*pinger, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done {
+	if !s.ways[way] {
 		return nil, errPingsEnded
 	}
 	if p := s.sockets[way]; p != nil && !p.broken() {
@@ -37,31 +37,28 @@ func (s *pingers) open(way pingWay) (*pinger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.sockets == nil {
-		s.sockets = map[pingWay]*pinger{}
-	}
 	s.sockets[way] = p
 	s.readers.Go(p.read)
 	return p, nil
 }
 
-// keep closes the sockets that are not in use any more.
-func (s *pingers) keep(used map[pingWay]bool) {
+// use closes the sockets of all other ways; only these ones can be opened from now on.
+func (s *pingers) use(ways map[pingWay]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ways = ways; s.sockets == nil {
+		s.sockets = map[pingWay]*pinger{}
+	}
 	for way, p := range s.sockets {
-		if !used[way] {
+		if !ways[way] {
 			p.close()
 			delete(s.sockets, way)
 		}
 	}
 }
 
-// close closes all, for good.
+// close closes all sockets.
 func (s *pingers) close() {
-	s.mu.Lock()
-	s.done = true
-	s.mu.Unlock()
-	s.keep(nil)
+	s.use(nil)
 	s.readers.Wait()
 }

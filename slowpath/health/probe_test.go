@@ -67,7 +67,7 @@ func askOnce(t *testing.T, target Target) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), h.Timeout)
+	ctx, cancel := deadline(h.Timeout)
 	defer cancel()
 	o, hangUp := askServer(ctx, p)
 	hangUp()
@@ -80,6 +80,10 @@ func ranges(statuses []int) (out []conf.StatusRange) {
 		out = append(out, conf.StatusRange{First: s, Last: s})
 	}
 	return out
+}
+
+func deadline(timeout time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), timeout)
 }
 
 func TestHTTPVerdicts(t *testing.T) {
