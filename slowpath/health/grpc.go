@@ -1,38 +1,26 @@
 package health
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // grpcCheck calls grpc.health.v1.Health/Check. Both messages have a single field, so that they are made and read by
-// hand (docs/decisions/0007-checks-without-a-grpc-library.md).
-type grpcCheck struct {
-	client  *http2Client
-	message []byte
-}
+// hand.
+type grpcCheck struct{ client *http2Client }
 
 func newGRPCCheck(p *probe, with *stock) (kind, error) {
-	client, err := newHTTP2Client(p, with)
-	if err != nil {
-		return nil, err
-	}
-	r := client.request
-	r.Method, r.URL.Path, r.URL.RawQuery = http.MethodPost, "/grpc.health.v1.Health/Check", ""
-	r.Header.Set("Content-Type", "application/grpc")
-	r.Header.Set("Te", "trailers")
-	c := &grpcCheck{client: client, message: healthRequest(p.Check.GRPC)}
-	r.ContentLength = int64(len(c.message))
-	return c, nil
+	client, err := newHTTP2Client(p, with, func(r *http.Request) {
+		r.Method, r.URL.Path, r.URL.RawQuery = http.MethodPost, "/grpc.health.v1.Health/Check", ""
+		r.Header.Set("Content-Type", "application/grpc")
+		r.Header.Set("Te", "trailers")
+	}, healthRequest(p.Check.GRPC))
+	return &grpcCheck{client}, err
 }
 
 // healthRequest is HealthCheckRequest{service: field 1, a string} behind gRPC's prefix: not compressed, length.
@@ -89,33 +77,20 @@ func healthStatus(message []byte) (uint64, error) {
 
 func (c *grpcCheck) ask(ctx context.Context, p *probe) (outcome, func()) {
 	begun := time.Now()
-	r, failure, hangUp := c.client.do(ctx, p, func() io.ReadCloser { return io.NopCloser(bytes.NewReader(c.message)) })
-	if r == nil {
+	a, failure, hangUp := c.client.do(ctx, p)
+	if a.status == 0 {
 		return failure, hangUp
 	}
-	message, err := io.ReadAll(io.LimitReader(r.Body, maxResponse))
-	took := time.Since(begun)
-	if err != nil {
-		var reset http2.StreamError
-		if !errors.As(err, &reset) {
-			err = http2Fault(err)
-		}
-		return p.failed(err, "waiting for a gRPC response"), hangUp
-	}
-	return judgeGRPC(r, message, took), hangUp
+	return judgeGRPC(a, time.Since(begun)), hangUp
 }
 
-// judgeGRPC looks at a response that was read to its end.
-func judgeGRPC(r *http.Response, message []byte, took time.Duration) outcome {
+func judgeGRPC(a answer, took time.Duration) outcome {
 	o := outcome{verdict: fail, took: took, wanted: servingStatus[serving]}
-	if r.StatusCode != http.StatusOK {
-		o.status, o.wanted = r.StatusCode, "200"
+	if a.status != http.StatusOK {
+		o.status, o.wanted = a.status, "200"
 		return o
 	}
-	code := r.Trailer.Get("Grpc-Status")
-	if code == "" {
-		code = r.Header.Get("Grpc-Status") // of a response without a message
-	}
+	code := a.header.Get("Grpc-Status")
 	if code == "" {
 		return failedFor("the answer is not gRPC: it has no grpc-status")
 	}
@@ -123,7 +98,7 @@ func judgeGRPC(r *http.Response, message []byte, took time.Duration) outcome {
 		o.what = "gRPC status " + grpcCode(code)
 		return o
 	}
-	status, err := healthStatus(message)
+	status, err := healthStatus(a.body)
 	if err != nil {
 		return failedFor("%s", err)
 	}
