@@ -24,6 +24,26 @@ func (c *checker) backends(i int, s *Service) {
 	}
 }
 
+// sorry checks the sorry server as a backend, which it is when no other is left.
+func (c *checker) sorry(i int, s *Service) {
+	b := s.Sorry
+	if b == nil || !b.Address.IsValid() {
+		return
+	}
+	at := func() value { return c.service(i).field("sorry") }
+	b.Line = at().line
+	if s.whole() {
+		c.backendPort(at, s, b)
+	}
+	for j := range s.Backends {
+		if s.Backends[j].Address == b.Address {
+			at().errorf("%s is a backend already, on line %d: a sorry server is another", b.Address, s.Backends[j].Line)
+			return
+		}
+	}
+	c.backendAddress(at, s, b.Address.Addr())
+}
+
 // whole reports whether a service's address and mode could be read. What depends on them cannot be said otherwise.
 func (s *Service) whole() bool { return s.Address.IsValid() && s.Mode != "" }
 

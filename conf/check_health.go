@@ -65,14 +65,17 @@ func checks(types []Check) string {
 
 // command checks the first word of a command; others may be anything.
 func command(at value, words []string) {
-	switch {
+	if !at.exists() {
+		return // its error is reported
+	}
+	switch first := at.item(0); {
 	case len(words) == 0:
 		if at.isEmpty() {
 			at.errorf("is empty: write the program and its arguments, for example [/usr/local/bin/check, --fast]")
 		}
-	case words[0] == "" && at.item(0).node.Value != "": // its error is reported
+	case words[0] == "" && (!first.exists() || first.node.Value != "" || first.node.ShortTag() == null): // so is this one's
 	case !strings.HasPrefix(words[0], "/") || strings.HasSuffix(words[0], "/"):
-		at.item(0).errorf("must be the program's path from the root, such as /usr/local/bin/check, is %s", quote(words[0]))
+		first.errorf("must be the program's path from the root, such as /usr/local/bin/check, is %s", quote(words[0]))
 	}
 }
 

@@ -30,11 +30,16 @@ func (c *checker) services() {
 		c.scheduler(i, s)
 		c.tunnel(i, s)
 		c.health(i, s)
+		c.quorum(i, s)
+		if s.OnChange != nil {
+			command(c.service(i).field("on_change").field("command"), s.OnChange.Command)
+		}
 		before := backends
 		if backends += len(s.Backends); before <= maxBackends && backends > maxBackends {
 			c.service(i).field("backends").errorf("makes more than %d backends of all services together: that is the most", maxBackends)
 		}
 		c.backends(i, s)
+		c.sorry(i, s)
 	}
 }
 
@@ -105,5 +110,35 @@ func (c *checker) scheduler(i int, s *Service) {
 func (c *checker) tunnel(i int, s *Service) {
 	if at := c.service(i).field("tunnel"); at.exists() && s.Mode != TUN && s.Mode != "" {
 		at.errorf("has a meaning only in mode tun, this one is %s: remove it", s.Mode)
+	}
+}
+
+// quorum checks that it can be had and lost.
+func (c *checker) quorum(i int, s *Service) {
+	at := c.service(i).field("quorum")
+	if !at.exists() {
+		return
+	}
+	q, key, unit, most := &s.Quorum, "backends", "number of backends", len(s.Backends)
+	if at.field("weight").exists() {
+		if v := at.field("backends"); v.exists() {
+			v.errorf("cannot be given together with weight: the quorum is one or the other")
+			return
+		}
+		key, unit, most = "weight", "weight of all backends", 0
+		for j := range s.Backends {
+			most += s.Backends[j].Weight
+		}
+	}
+	need := q.Backends
+	if key == "weight" {
+		need = q.Weight
+	}
+	switch {
+	case need == 0: // its error is reported
+	case q.Hysteresis >= need:
+		at.field("hysteresis").errorf("must be less than the quorum, which is %d, is %d: the quorum could never be lost", need, q.Hysteresis)
+	case len(s.Backends) > 0 && need+q.Hysteresis > most:
+		at.field(key).errorf("can never be gained: it takes %d, with the hysteresis, and the %s is %d", need+q.Hysteresis, unit, most)
 	}
 }

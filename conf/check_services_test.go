@@ -69,9 +69,9 @@ func TestBackendsThatPacketsCannotReach(t *testing.T) {
 		{"weight in quotes", "weight: 3", `weight: "3"`, says(
 			`43: services[0].backends[0].weight: must be a number, is the text "3": write it without quotes`)},
 		{"state by another word", "state: down", "state: off", says(
-			`44: services[0].backends[0].state: must be up or down, is "off"`)},
+			`44: services[0].backends[0].state: must be up, down or maintenance, is "off"`)},
 		{"state misspelt", "state: down", "state: don", says(
-			`44: services[0].backends[0].state: must be up or down, is "don": did you mean down?`)},
+			`44: services[0].backends[0].state: must be up, down or maintenance, is "don": did you mean down?`)},
 		{"unknown key of a backend", "state: down", "port: 80", says(
 			"44: services[0].backends[0].port: unknown key: known here are address, state and weight")},
 		{"backend that is no section", "{address: 203.0.113.15}", "203.0.113.15", says(

@@ -29,7 +29,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 		}},
 		Services: []Service{{
 			Name: "web", Address: ap("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "wlc",
-			Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Line: 4,
+			Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Quorum: Quorum{Backends: 1}, Line: 4,
 			Backends: []Backend{{Address: ap("203.0.113.11:80"), Weight: 1, Line: 4}},
 		}},
 		API:     API{Socket: "/run/weir.sock"},
@@ -83,7 +83,7 @@ func tryDefaults[T any](t *testing.T, table string, fields []field[T]) (n int) {
 func TestEveryDefaultIsValid(t *testing.T) {
 	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields) +
 		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) +
-		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "backends", backendFields) +
+		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "backends", backendFields) + tryDefaults(t, "quorum", quorumFields) + tryDefaults(t, "on_change", hookFields) +
 		tryDefaults(t, "neighbors", neighborFields) + tryDefaults(t, "api", apiFields) + tryDefaults(t, "metrics", metricsFields)
 	have := 0
 	for _, k := range knownKeys("", rootFields) {

@@ -43,6 +43,17 @@ var serviceFields = []field[Service]{
 		}
 		return s.Health
 	})),
+	section("quorum", quorumFields, func(s *Service) *Quorum { return &s.Quorum }),
+	scalar("sorry", plain, "", func(s *Service, text string) error {
+		s.Sorry = &Backend{Weight: 1}
+		return keep(&s.Sorry.Address)(parseBackend(text))
+	}),
+	optional(section("on_change", hookFields, func(s *Service) *Hook {
+		if s.OnChange == nil {
+			s.OnChange = new(Hook)
+		}
+		return s.OnChange
+	})),
 	required("[{address: 10.0.0.11:8080}]", list("backends", maxBackends, backendFields, func(s *Service) *[]Backend {
 		return &s.Backends
 	})),
@@ -66,6 +77,21 @@ var tunnelFields = []field[Tunnel]{
 	scalar("mss_clamp", boolean, "true", func(t *Tunnel, text string) error { return keep(&t.MSSClamp)(parseBool(text)) }),
 }
 
+var quorumFields = []field[Quorum]{
+	scalar("weight", numeric, "", func(q *Quorum, text string) error { return keep(&q.Weight)(parseInt(text, 1, maxQuorum)) }),
+	scalar("backends", numeric, "1", func(q *Quorum, text string) error { return keep(&q.Backends)(parseInt(text, 1, maxBackends)) }),
+	scalar("hysteresis", numeric, "0", func(q *Quorum, text string) error { return keep(&q.Hysteresis)(parseInt(text, 0, maxQuorum)) }),
+}
+
+const maxQuorum = maxBackends * sched.MaxWeight
+
+var hookFields = []field[Hook]{
+	required("[/usr/local/bin/changed]", scalars("command", plain, maxArguments, parseArgument, func(h *Hook) *[]string { return &h.Command })),
+	scalar("timeout", textual|numeric, "10s", func(h *Hook, text string) error {
+		return keep(&h.Timeout)(parseDuration(text, time.Second/10, time.Hour))
+	}),
+}
+
 var backendFields = []field[Backend]{
 	required("10.0.0.11:8080", scalar("address", plain, "", func(b *Backend, text string) error {
 		return keep(&b.Address)(parseBackend(text))
@@ -74,7 +100,7 @@ var backendFields = []field[Backend]{
 		return keep(&b.Weight)(parseInt(text, 0, sched.MaxWeight))
 	}),
 	scalar("state", textual, "up", func(b *Backend, text string) error {
-		b.Down = text == "down"
-		return parseWord(text, []string{"up", "down"}, nil)
+		b.Down, b.Maintenance = text == "down", text == "maintenance"
+		return parseWord(text, []string{"up", "down", "maintenance"}, nil)
 	}),
 }

@@ -103,6 +103,9 @@ type Service struct {
 	SlowStart      time.Duration // over which a backend that joins comes to its weight; 0: at once
 	Tunnel         Tunnel        // for tun
 	Health         *Health
+	Quorum         Quorum
+	Sorry          *Backend // takes new connections while the quorum is lost; nil: none
+	OnChange       *Hook
 	Backends       []Backend
 	Line           int // where it stands in the file
 }
@@ -123,12 +126,27 @@ type Tunnel struct {
 	MSSClamp bool // lower the MSS option of SYNs to what fits through the tunnel
 }
 
+// Quorum is what must be up for a service to be up: keepalived's quorum and hysteresis.
+type Quorum struct {
+	Weight     int // of the backends that are up, together; 0: Backends counts
+	Backends   int // that are up and have a weight
+	Hysteresis int // how much more it takes to gain the quorum, and less to lose it
+}
+
+// Hook is a program that is run when a backend or the service goes up or down.
+type Hook struct {
+	Command []string // the program's path and its arguments
+	Timeout time.Duration
+}
+
 // Backend is one real server of a service.
 type Backend struct {
 	Address netip.AddrPort // in tun and dr the port is the service's
 	Weight  int            // 0 to 65535; 0 takes no new connection
 	Down    bool           // state: down
-	Line    int            // where it stands in the file
+	// Maintenance is state: maintenance; the backend takes no new connections, but is checked.
+	Maintenance bool
+	Line        int // where it stands in the file
 }
 
 // Neighbor is a static entry: it is never resolved nor aged.

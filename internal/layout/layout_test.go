@@ -39,6 +39,7 @@ var rules = map[string][]string{
 	"slowpath/view":     {"fastpath/reason", "slowpath/view"},
 	"slowpath/tap":      {"fastpath/packet"},
 	"slowpath/health":   {"conf"},
+	"slowpath/hook":     {},
 	"slowpath/api":      {"slowpath/view"},
 	"slowpath/metrics":  {"slowpath/view"},
 	"fastpath/pkttest":  {"fastpath/reason"},

@@ -12,6 +12,7 @@ package compile
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"time"
 
@@ -111,7 +112,8 @@ func keyOf(s *conf.Service, backend netip.AddrPort) backendKey {
 	return backendKey{serviceKey{s.Address, s.Protocol}, s.Mode, backend}
 }
 
-// Compile makes the next snapshot. status is asked for every backend. acked is the oldest generation a
+// Compile makes the next snapshot. status is asked for every backend, and for a sorry server: while that is up, it
+// takes all new connections and the backends none. acked is the oldest generation a
 // worker may still use: places given up before it are free again. Nothing has changed, but that some next hops may
 // have been resolved in vain, until commit is called, which must be before the snapshot is published and before the
 // next Compile. The time only counts for backends that start slowly: see Due.
@@ -158,9 +160,9 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 				next.memories[serviceKey{s.Address, s.Protocol}] = m
 			}
 		}
-		for j := range s.Backends {
-			if p, ok := c.backends[keyOf(s, s.Backends[j].Address)]; ok {
-				next.backends[keyOf(s, s.Backends[j].Address)] = p
+		for b := range destinations(s) {
+			if p, ok := c.backends[keyOf(s, b.Address)]; ok {
+				next.backends[keyOf(s, b.Address)] = p
 			}
 		}
 	}
@@ -195,8 +197,8 @@ func (c *Compiler) takePlaces(s *conf.Service) {
 	if m := c.memories[k]; !m.Of(s.Scheduler) {
 		c.memories[k] = sched.NewMemory(s.Scheduler)
 	}
-	for i := range s.Backends {
-		k := keyOf(s, s.Backends[i].Address)
+	for b := range destinations(s) {
+		k := keyOf(s, b.Address)
 		if _, ok := c.backends[k]; !ok {
 			c.gens++
 			p := &Place{Index: c.bePlaces.take(), Gen: c.gens, Load: new(sched.Load), standing: new(standing)}
@@ -234,20 +236,30 @@ var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
 	k := serviceKey{s.Address, s.Protocol}
 	index := c.services[k].Index
-	servers := c.servers(s, status)
+	sorry := s.Sorry != nil && status(s, s.Sorry).Up
+	servers := c.servers(s, func(s *conf.Service, b *conf.Backend) Status {
+		st := status(s, b)
+		st.Up = st.Up && !sorry
+		return st
+	})
 	list := make([]uint32, len(s.Backends))
 	for i := range s.Backends {
 		b := &s.Backends[i]
 		place := c.backends[keyOf(s, b.Address)]
 		list[i] = place.Index
-		out := fastpath.BackendSpec{
-			Gen: place.Gen, Service: index, Address: b.Address, Accepts: servers[i].Weight > 0, Load: place.Load,
-			DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp,
+		if err := c.addBackend(spec, cfg, s, b, servers[i].Weight > 0); err != nil {
+			return err
 		}
-		if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
-			return fmt.Errorf("backend %s: %w", b.Address, err)
+	}
+	if s.Sorry != nil {
+		if err := c.addBackend(spec, cfg, s, s.Sorry, sorry); err != nil {
+			return err
 		}
-		spec.Backends[place.Index] = out
+	}
+	if sorry { // nothing else has a weight
+		place := c.backends[keyOf(s, s.Sorry.Address)]
+		servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
+		list = []uint32{place.Index}
 	}
 	opt := sched.Options{TableSize: s.MhTableSize, Memory: c.memories[k]}
 	for _, f := range s.SchedulerFlags {
@@ -261,6 +273,34 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 		Address: s.Address, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 	}
 	return nil
+}
+
+// addBackend puts a backend into its place.
+func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, accepts bool) error {
+	place := c.backends[keyOf(s, b.Address)]
+	out := fastpath.BackendSpec{
+		Gen: place.Gen, Service: c.services[serviceKey{s.Address, s.Protocol}].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
+		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp,
+	}
+	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
+		return fmt.Errorf("backend %s: %w", b.Address, err)
+	}
+	spec.Backends[place.Index] = out
+	return nil
+}
+
+// destinations are all that a service may send packets to.
+func destinations(s *conf.Service) iter.Seq[*conf.Backend] {
+	return func(yield func(*conf.Backend) bool) {
+		for i := range s.Backends {
+			if !yield(&s.Backends[i]) {
+				return
+			}
+		}
+		if s.Sorry != nil {
+			yield(s.Sorry)
+		}
+	}
 }
 
 // route finds the port and next hop of a backend, and for tun the source of the outer header.

@@ -16,7 +16,7 @@ func (s *source) Connections(service string, limit int) []view.Connection {
 		return nil
 	}
 	defer s.d.gate.leave()
-	_, all := s.placed()
+	_, all, _ := s.placed()
 	byIndex := map[uint32]*placed{}
 	for i := range all {
 		byIndex[all[i].place.Index] = &all[i]

@@ -95,8 +95,10 @@ func (d *Daemon) replace(old, cfg *conf.Config) error {
 	}
 	weights := d.weights
 	d.weights = map[backendName]int{}
+	d.setHooks(cfg)
 	if err := d.apply(cfg); err != nil {
 		d.weights = weights
+		d.setHooks(old)
 		return errors.Join(err, d.health.Set(targets(old)), d.taps.setRoutes(old))
 	}
 	return nil

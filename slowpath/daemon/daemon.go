@@ -32,6 +32,7 @@ import (
 	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/health"
+	"github.com/weirlb/weir/slowpath/hook"
 	"github.com/weirlb/weir/slowpath/metrics"
 	"github.com/weirlb/weir/slowpath/node"
 )
@@ -58,7 +59,10 @@ type Daemon struct {
 	taps    taps
 	node    *node.Node
 	health  *health.Manager
+	hooks   *hook.Runner
 	bell    *bell
+	// maintained are the backends whose changes run no hook.
+	maintained backendSet
 
 	gate gate
 	// reloads lets one reload end before the next reads the file: of two, the one that read it later must not be
@@ -68,7 +72,8 @@ type Daemon struct {
 	// The loop's own.
 	weights map[backendName]int // set at run time, until the next reload
 	shares  shareMeter
-	rest    time.Time // no step of a slow start before
+	rest    time.Time           // no step of a slow start before
+	quorums map[string]standing // by service
 
 	calls   chan func()
 	changed chan struct{} // a health check changed its mind
@@ -84,6 +89,18 @@ type Daemon struct {
 type backendName struct {
 	service string
 	address netip.AddrPort
+}
+
+// backendSet is a set that is replaced as a whole, for any goroutine.
+type backendSet struct {
+	p atomic.Pointer[map[backendName]bool]
+}
+
+func (s *backendSet) set(m map[backendName]bool) { s.p.Store(&m) }
+
+func (s *backendSet) has(name backendName) bool {
+	m := s.p.Load()
+	return m != nil && (*m)[name]
 }
 
 // Run runs a configuration until ctx ends, then takes everything down again in order. The error says what could
@@ -102,7 +119,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, up := range []func(*conf.Config) (func() error, error){
-		d.openHardware, d.openTAPs, d.makeNode, d.startWorkers, d.startLoop, d.startHealth, d.startTAPReaders,
+		d.openHardware, d.openTAPs, d.startHooks, d.makeNode, d.startWorkers, d.startLoop, d.startHealth, d.startTAPReaders,
 		d.serveAPI, d.serveMetrics,
 	} {
 		down, err := up(o.Config)
@@ -163,6 +180,8 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 			queues[w] = append(queues[w], dev.Queue(w))
 		}
 	}
+	d.quorums = d.assess(cfg)
+	d.announce(nil)
 	var seed [16]byte
 	_, _ = rand.Read(seed[:]) // never fails (crypto/rand)
 	d.node, err = node.New(node.Options{
@@ -184,13 +203,7 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 }
 
 func (d *Daemon) startHealth(cfg *conf.Config) (func() error, error) {
-	m := health.New(func(e health.Event) {
-		d.log.Info("backend "+upDown(e.Up), "service", e.Service, "backend", e.Backend.String(), "check", e.Reason)
-		select {
-		case d.changed <- struct{}{}:
-		default: // the loop will look at everything anyway
-		}
-	})
+	m := health.New(d.healthChanged)
 	if err := m.Set(targets(cfg)); err != nil {
 		m.Close()
 		return nil, fmt.Errorf("starting health checks: %w", err)

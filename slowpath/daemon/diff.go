@@ -56,6 +56,11 @@ func diffService(old, s *conf.Service) (out []string) {
 	if !reflect.DeepEqual(old.Health, s.Health) {
 		out = append(out, fmt.Sprintf("~ service %s: health", s.Name))
 	}
+	field("quorum", quorumOf(old), quorumOf(s))
+	field("sorry", sorryOf(old), sorryOf(s))
+	if !reflect.DeepEqual(old.OnChange, s.OnChange) {
+		out = append(out, fmt.Sprintf("~ service %s: on_change", s.Name))
+	}
 	before := map[string]*conf.Backend{}
 	for i := range old.Backends {
 		before[old.Backends[i].Address.String()] = &old.Backends[i]
@@ -67,9 +72,9 @@ func diffService(old, s *conf.Service) (out []string) {
 		switch {
 		case !ok:
 			out = append(out, fmt.Sprintf("+ backend %s %s: weight %d", s.Name, b.Address, b.Weight))
-		case was.Weight != b.Weight || was.Down != b.Down:
+		case was.Weight != b.Weight || was.Down != b.Down || was.Maintenance != b.Maintenance:
 			out = append(out, fmt.Sprintf("~ backend %s %s: weight %d %s, was %d %s",
-				s.Name, b.Address, b.Weight, upDown(!b.Down), was.Weight, upDown(!was.Down)))
+				s.Name, b.Address, b.Weight, stateOf(b), was.Weight, stateOf(was)))
 		}
 	}
 	for a := range before {
@@ -79,6 +84,27 @@ func diffService(old, s *conf.Service) (out []string) {
 		out = append(out, fmt.Sprintf("~ service %s: order of the backends", s.Name))
 	}
 	return out
+}
+
+func stateOf(b *conf.Backend) string {
+	if b.Maintenance {
+		return "maintenance"
+	}
+	return upDown(!b.Down)
+}
+
+func quorumOf(s *conf.Service) string {
+	if s.Quorum.Weight > 0 {
+		return fmt.Sprintf("weight %d ± %d", s.Quorum.Weight, s.Quorum.Hysteresis)
+	}
+	return fmt.Sprintf("%d backends ± %d", s.Quorum.Backends, s.Quorum.Hysteresis)
+}
+
+func sorryOf(s *conf.Service) string {
+	if s.Sorry == nil {
+		return "none"
+	}
+	return s.Sorry.Address.String()
 }
 
 func sameOrder(a, b []conf.Backend) bool {

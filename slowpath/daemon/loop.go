@@ -117,9 +117,13 @@ func (d *Daemon) do(f func()) bool {
 
 // apply compiles and publishes a configuration and waits until every worker uses it.
 func (d *Daemon) apply(cfg *conf.Config) error {
+	before := d.quorums
+	d.quorums = d.assess(cfg)
 	if err := d.node.Apply(time.Now(), cfg, d.status); err != nil {
+		d.quorums = before
 		return err
 	}
+	d.announce(before)
 	want := d.node.Snapshot().Generation
 	for deadline := time.Now().Add(settleTime); d.node.Acked() < want; time.Sleep(100 * time.Microsecond) {
 		if time.Now().After(deadline) {
@@ -130,16 +134,32 @@ func (d *Daemon) apply(cfg *conf.Config) error {
 	return nil
 }
 
-// status is what the data plane must know of a backend now.
+// status is what the data plane must know of a backend now, or of a sorry server, which is up while the quorum is lost.
 func (d *Daemon) status(s *conf.Service, b *conf.Backend) compile.Status {
-	st := compile.Status{Up: !b.Down, Weight: b.Weight}
+	if b == s.Sorry {
+		return compile.Status{Up: !d.quorums[s.Name].Up, Weight: b.Weight}
+	}
+	return d.condition(s, b)
+}
+
+// condition is a backend's own: what the configuration, its checks and the operator say. The operator's weight counts
+// more than a check's, and that more than the file's.
+func (d *Daemon) condition(s *conf.Service, b *conf.Backend) compile.Status {
+	st := compile.Status{Up: !b.Down && !b.Maintenance, Weight: b.Weight}
+	if !b.Down && s.Health != nil {
+		up, weight, ok := s.Health.Start != conf.StartDown, -1, true
+		if d.health != nil {
+			up, weight, ok = d.health.State(s.Name, b.Address)
+		}
+		if ok {
+			st.Up = st.Up && up
+		}
+		if weight >= 0 {
+			st.Weight = weight
+		}
+	}
 	if w, ok := d.weights[backendName{s.Name, b.Address}]; ok {
 		st.Weight = w
-	}
-	if st.Up && s.Health != nil && d.health != nil {
-		if h, ok := d.health.Status(s.Name, b.Address); ok {
-			st.Up = h.Up
-		}
 	}
 	return st
 }

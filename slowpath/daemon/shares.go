@@ -41,6 +41,11 @@ func (m *shareMeter) look(now time.Time, n *node.Node) {
 				places = append(places, p)
 			}
 		}
+		if s.Sorry != nil {
+			if p, ok := n.Compiler().Place(s, s.Sorry.Address); ok {
+				places = append(places, p)
+			}
+		}
 		m.moveOn(places, next, func(p *compile.Place) uint64 { return n.BackendCounters(p).NewConns })
 	}
 	m.counts = next

@@ -10,7 +10,6 @@ import (
 	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/slowpath/compile"
-	"github.com/weirlb/weir/slowpath/health"
 	"github.com/weirlb/weir/slowpath/view"
 )
 
@@ -45,64 +44,13 @@ func (g *gate) close() {
 	g.mu.Unlock()
 }
 
-// place is a backend with its place in the data plane, read in one go.
-type placed struct {
-	service *conf.Service
-	backend *conf.Backend
-	place   *compile.Place
-	status  compile.Status
-	health  health.Status
-	share   int    // of its weight, in percent
-	since   uint64 // connections it had got when the window of the current shares began
-}
-
-// effective is the weight that a backend counts with now.
-func (p *placed) effective() float64 {
-	if !p.status.Up {
-		return 0
-	}
-	return float64(p.status.Weight*p.share) / 100
-}
-
-// placed lists every backend of the configuration in force.
-func (s *source) placed() (cfg *conf.Config, out []placed) { return s.placedOf("") }
-
-// placedOf lists those of one service, of all if it has no name.
-func (s *source) placedOf(service string) (cfg *conf.Config, out []placed) {
-	d := s.d
-	d.do(func() {
-		cfg = d.node.Config()
-		for i := range cfg.Services {
-			v := &cfg.Services[i]
-			if service != "" && v.Name != service {
-				continue
-			}
-			for j := range v.Backends {
-				b := &v.Backends[j]
-				p, ok := d.node.Compiler().Place(v, b.Address)
-				if !ok {
-					continue
-				}
-				e := placed{
-					service: v, backend: b, place: p, status: d.status(v, b), share: p.Share(), since: d.shares.since(p),
-				}
-				if h, ok := d.health.Status(v.Name, b.Address); ok {
-					e.health = h
-				}
-				out = append(out, e)
-			}
-		}
-	})
-	return cfg, out
-}
-
 // Services implements view.Source.
 func (s *source) Services() []view.Service {
 	if !s.d.gate.enter() {
 		return nil
 	}
 	defer s.d.gate.leave()
-	cfg, all := s.placed()
+	cfg, all, quorums := s.placed()
 	if cfg == nil {
 		return nil
 	}
@@ -114,13 +62,14 @@ func (s *source) Services() []view.Service {
 		out = append(out, view.Service{
 			Name: v.Name, Address: v.Address.String(), Protocol: string(v.Protocol), Mode: string(v.Mode),
 			Scheduler: v.Scheduler, Backends: len(v.Backends),
+			State: serviceState(v, quorums[v.Name]), Reason: quorums[v.Name].text, Since: since(quorums[v.Name].since),
 		})
 	}
 	for _, p := range all {
 		v := &out[at[p.service]]
 		c := s.d.node.BackendCounters(p.place)
 		v.Shares = append(v.Shares, view.Share{Backend: p.backend.Address.String(), Share: float64(c.NewConns - p.since)})
-		if p.status.Up && p.status.Weight > 0 {
+		if p.status.Up && p.status.Weight > 0 && !p.sorry {
 			v.BackendsUp++
 		}
 		v.Active += int(p.place.Load.Active.Load())
@@ -159,22 +108,17 @@ func (s *source) Backends() []view.Backend {
 
 // backends lists those of one service, of all if it has no name.
 func (s *source) backends(service string) []view.Backend {
-	_, all := s.placedOf(service)
+	_, all, _ := s.placedOf(service)
 	out := make([]view.Backend, 0, len(all))
 	sums := map[*conf.Service]float64{} // connections of the window
 	for _, p := range all {
-		c := s.d.node.BackendCounters(p.place)
+		c, h := s.d.node.BackendCounters(p.place), &p.health
 		sums[p.service] += float64(c.NewConns - p.since)
-		state := "up"
-		switch {
-		case !p.status.Up:
-			state = "down"
-		case p.status.Weight == 0:
-			state = "draining"
-		}
 		out = append(out, view.Backend{
 			Service: p.service.Name, Address: p.backend.Address.String(), Weight: p.status.Weight, Effective: p.effective(),
-			Share: float64(c.NewConns - p.since), State: state, Health: p.health.Text, HealthSince: since(p.health.Since),
+			Share: float64(c.NewConns - p.since), State: p.state(), Health: h.Text, HealthSince: since(h.Since),
+			Latency: h.Took.Seconds(), LastError: h.Failure, LastErrorAt: since(h.FailureAt),
+			ChecksPassed: h.Passed, ChecksFailed: h.Failed, ChecksNotAsked: h.NotAsked, Changes: h.Changes,
 			Active: int(p.place.Load.Active.Load()), Inactive: int(p.place.Load.Inactive.Load()),
 			Connections: c.NewConns,
 			Traffic: view.Traffic{
@@ -186,6 +130,17 @@ func (s *source) backends(service string) []view.Backend {
 		out[i].Share /= max(sums[all[i].service], 1)
 	}
 	return out
+}
+
+// serviceState is a service's in a word.
+func serviceState(s *conf.Service, q standing) string {
+	switch {
+	case q.Up:
+		return "up"
+	case s.Sorry != nil:
+		return "sorry"
+	}
+	return "down"
 }
 
 // since is a time as the API tells it, 0 for none.

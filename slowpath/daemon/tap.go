@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/compile"
@@ -68,7 +69,12 @@ func routes(cfg *conf.Config, port int) []tap.Route {
 	var out []tap.Route
 	seen := map[netip.Addr]bool{}
 	for i := range cfg.Services {
-		for _, b := range cfg.Services[i].Backends {
+		s := &cfg.Services[i]
+		reached := s.Backends
+		if s.Sorry != nil {
+			reached = append(slices.Clip(reached), *s.Sorry)
+		}
+		for _, b := range reached {
 			addr := b.Address.Addr()
 			p, via, ok := compile.Way(cfg, addr)
 			if !ok || p != port || via == addr || seen[addr] {

@@ -45,17 +45,31 @@ func File(cfg *conf.Config, p *Packet) (e *view.Explanation, err error) {
 }
 
 func configured(s *conf.Service) (out []view.Backend) {
-	for _, b := range s.Backends {
+	lost := !compile.CountQuorum(s, true, replay.FromConfig).Up
+	for i := range s.Backends {
+		b := &s.Backends[i]
 		v := view.Backend{Service: s.Name, Address: b.Address.String(), Weight: b.Weight, Effective: float64(b.Weight), State: "up"}
 		switch {
 		case b.Down:
-			v.State, v.Effective = "down", 0
+			v.State = "down"
+		case b.Maintenance:
+			v.State = "maintenance"
 		case b.Weight == 0:
 			v.State = "draining"
 		}
+		if v.State != "up" || lost && s.Sorry != nil {
+			v.Effective = 0
+		}
 		out = append(out, v)
 	}
-	return out
+	if s.Sorry == nil {
+		return out
+	}
+	v := view.Backend{Service: s.Name, Address: s.Sorry.Address.String(), Weight: s.Sorry.Weight, State: "standby"}
+	if lost {
+		v.State, v.Effective = "sorry", float64(v.Weight)
+	}
+	return append(out, v)
 }
 
 // trial is one packet on its way.

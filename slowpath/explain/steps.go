@@ -191,6 +191,11 @@ func (t *trial) tellScheduler() {
 		return
 	}
 	v := t.service
+	if sorry, ok := t.sorry(); ok {
+		t.out.Backend = sorry
+		t.step("scheduler", fmt.Sprintf("the quorum is lost: the sorry server %s takes every new connection", sorry), t.candidates(sorry)...)
+		return
+	}
 	choice := "none"
 	if n := t.picks[0]; n >= 0 && n < len(v.Backends) {
 		choice = v.Backends[n].Address.String()
@@ -208,6 +213,16 @@ func (t *trial) tellScheduler() {
 	}
 	t.out.Predicted = !b.certain
 	t.step("scheduler", fmt.Sprintf("%s chooses %s, %s", v.Scheduler, choice, b.text), t.candidates(choice)...)
+}
+
+// sorry is the service's sorry server, if it takes the connections.
+func (t *trial) sorry() (address string, ok bool) {
+	for _, b := range t.Backends(t.service) {
+		if b.State == "sorry" {
+			return b.Address, true
+		}
+	}
+	return "", false
 }
 
 // anybody reports whether a backend takes connections.

@@ -166,6 +166,20 @@ func (m *Manager) Status(service string, backend netip.AddrPort) (Status, bool) 
 	return t.status(), true
 }
 
+// State returns what the data plane must know of one target, without the words: whether it is up, and the weight that
+// its check gives it, -1 if none does. ok is whether there is such a target.
+func (m *Manager) State(service string, backend netip.AddrPort) (up bool, weight int, ok bool) {
+	m.mu.Lock()
+	t := m.targets[key{service, backend}]
+	m.mu.Unlock()
+	if t == nil {
+		return false, -1, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.up, t.weight, true
+}
+
 // Snapshot returns what is known of all targets, by service and backend.
 func (m *Manager) Snapshot() []Status {
 	m.mu.Lock()

@@ -61,6 +61,8 @@ func collectDaemon(ch chan<- prometheus.Metric, d view.Daemon) {
 
 func collectService(ch chan<- prometheus.Metric, s view.Service) {
 	serviceInfo.send(ch, 1, s.Name, s.Address, s.Protocol, s.Mode, s.Scheduler)
+	serviceUp.send(ch, truth(s.State == "up"), s.Name)
+	serviceSince.send(ch, float64(s.Since), s.Name)
 	serviceBackends.send(ch, float64(s.Backends), s.Name)
 	serviceBackendsUp.send(ch, float64(s.BackendsUp), s.Name)
 	serviceConnections.send(ch, float64(s.Active), s.Name, "active")
@@ -78,6 +80,16 @@ func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
 	backendEffectiveWeight.send(ch, b.Effective, b.Service, b.Address)
 	if b.HealthSince != 0 {
 		backendHealthSince.send(ch, float64(b.HealthSince), b.Service, b.Address)
+		backendChecks.send(ch, float64(b.ChecksPassed), b.Service, b.Address, "passed")
+		backendChecks.send(ch, float64(b.ChecksFailed), b.Service, b.Address, "failed")
+		backendChecks.send(ch, float64(b.ChecksNotAsked), b.Service, b.Address, "not_asked")
+		backendChanges.send(ch, float64(b.Changes), b.Service, b.Address)
+	}
+	if b.LastErrorAt != 0 {
+		backendLastError.send(ch, float64(b.LastErrorAt), b.Service, b.Address)
+	}
+	if b.Latency != 0 {
+		backendLatency.send(ch, b.Latency, b.Service, b.Address)
 	}
 	backendConnections.send(ch, float64(b.Active), b.Service, b.Address, "active")
 	backendConnections.send(ch, float64(b.Inactive), b.Service, b.Address, "inactive")

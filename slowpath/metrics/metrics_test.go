@@ -153,17 +153,20 @@ weir_worker_poll_gap_seconds_count{worker="1"} 0
 
 // notExported are the fields of the views that have no metric of their own, and why.
 var notExported = map[string]string{
-	"Backend.Health":   "free text; weir_backend_up tells",
-	"Backend.Share":    "weir_backend_connections_total tells, over any time",
-	"Backend.State":    "weir_backend_up and weir_backend_weight tell",
-	"Service.Shares":   "weir_backend_connections_total tells, over any time",
-	"Port.Link":        "weir_port_link_up tells",
-	"Neighbor.Address": "neighbours are counted",
-	"Neighbor.MAC":     "neighbours are counted",
-	"Neighbor.Age":     "neighbours are counted",
-	"Drop.Help":        "docs/reasons.md explains the reasons",
-	"PortDrop.Help":    "docs/reasons.md explains the reasons",
-	"ServiceDrop.Help": "docs/reasons.md explains the reasons",
+	"Service.State":     "weir_service_up tells",
+	"Service.Reason":    "free text; weir_service_up tells",
+	"Service.Shares":    "weir_backend_connections_total tells, over any time",
+	"Backend.Share":     "weir_backend_connections_total tells, over any time",
+	"Backend.Health":    "free text; weir_backend_up tells",
+	"Backend.State":     "weir_backend_up and weir_backend_weight tell",
+	"Backend.LastError": "free text; weir_backend_last_error_timestamp_seconds tells when",
+	"Port.Link":         "weir_port_link_up tells",
+	"Neighbor.Address":  "neighbours are counted",
+	"Neighbor.MAC":      "neighbours are counted",
+	"Neighbor.Age":      "neighbours are counted",
+	"Drop.Help":         "docs/reasons.md explains the reasons",
+	"PortDrop.Help":     "docs/reasons.md explains the reasons",
+	"ServiceDrop.Help":  "docs/reasons.md explains the reasons",
 }
 
 func TestEveryFieldOfTheViewsIsExported(t *testing.T) {

@@ -104,7 +104,7 @@ func newNode(cfg *conf.Config, mem []*memport.Queue) (*node.Node, error) {
 		Unhurried: true, MakeUp: func(port int, addr netip.Addr) [6]byte {
 			return madeUpMAC(cfg.Ports[port].Name, addr.String())
 		},
-	}, time.Unix(0, 0), fromConfig)
+	}, time.Unix(0, 0), FromConfig)
 }
 
 // Start is a configuration's node before the first packet, for f to look at.
@@ -124,9 +124,12 @@ func Start(cfg *conf.Config, f func(*node.Still) error) error {
 	return errors.Join(err, n.Close())
 }
 
-// fromConfig takes a backend's state from the configuration alone.
-func fromConfig(_ *conf.Service, b *conf.Backend) compile.Status {
-	return compile.Status{Up: !b.Down, Weight: b.Weight}
+// FromConfig takes a backend's state from the configuration alone: a sorry server's from that of the others.
+func FromConfig(s *conf.Service, b *conf.Backend) compile.Status {
+	if b == s.Sorry {
+		return compile.Status{Up: !compile.CountQuorum(s, true, FromConfig).Up, Weight: b.Weight}
+	}
+	return compile.Status{Up: !b.Down && !b.Maintenance, Weight: b.Weight}
 }
 
 // portMAC is the configured MAC or a made-up one.

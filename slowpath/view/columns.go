@@ -15,6 +15,7 @@ var serviceColumns = []column[Service]{
 	{"PROTO", left, func(s Service) string { return s.Protocol }},
 	{"MODE", left, func(s Service) string { return s.Mode }},
 	{"SCHEDULER", left, func(s Service) string { return s.Scheduler }},
+	{"STATE", left, func(s Service) string { return s.State }},
 	{"UP", right, func(s Service) string { return fmt.Sprintf("%d/%d", s.BackendsUp, s.Backends) }},
 	{"ACTIVE", right, func(s Service) string { return strconv.Itoa(s.Active) }},
 	{"INACTIVE", right, func(s Service) string { return strconv.Itoa(s.Inactive) }},
@@ -60,8 +61,18 @@ func backendColumns(now time.Time) []column[Backend] {
 		{"BYTES-IN", right, func(b Backend) string { return size(b.BytesIn) }},
 		{"BYTES-OUT", right, func(b Backend) string { return size(b.BytesOut) }},
 		{"SINCE", right, func(b Backend) string { return since(b.HealthSince, now) }},
+		{"LATENCY", right, func(b Backend) string { return latency(b.Latency) }},
 		{"HEALTH", left, func(b Backend) string { return b.Health }},
+		{"LAST-ERROR", left, func(b Backend) string { return lastError(b, now) }},
 	}
+}
+
+// lastError is empty while it is the outcome shown beside it.
+func lastError(b Backend, now time.Time) string {
+	if b.LastErrorAt == 0 || b.LastError == b.Health {
+		return ""
+	}
+	return fmt.Sprintf("%s, %s ago", b.LastError, since(b.LastErrorAt, now))
 }
 
 var connectionColumns = []column[Connection]{

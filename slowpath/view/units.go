@@ -66,3 +66,14 @@ func since(unix int64, now time.Time) string {
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
+
+// latency is a short time in ms, or s from one on; empty for none.
+func latency(seconds float64) string {
+	switch {
+	case seconds <= 0:
+		return ""
+	case seconds < 1:
+		return fmt.Sprintf("%.1fms", 1000*seconds)
+	}
+	return fmt.Sprintf("%.1fs", seconds)
+}

@@ -37,6 +37,9 @@ type Service struct {
 	Protocol    string `json:"protocol"`
 	Mode        string `json:"mode"`
 	Scheduler   string `json:"scheduler"`
+	State       string `json:"state"`                    // up | down | sorry (down, and the sorry server takes over)
+	Reason      string `json:"reason"`                   // how many backends or how much weight is up, and the quorum
+	Since       int64  `json:"state_since_unix_seconds"` // when it last went up or down, or was first there
 	Backends    int    `json:"backends"`
 	BackendsUp  int    `json:"backends_up"` // up and with a weight
 	Active      int    `json:"active_connections"`
@@ -62,14 +65,25 @@ type Backend struct {
 	// Effective is the weight that the backend counts with now: 0 while it is down, less than its weight while it
 	// starts slowly.
 	Effective float64 `json:"effective_weight"`
-	Share     float64 `json:"share"`  // as in Service.Shares
-	State     string  `json:"state"`  // up | down | draining (weight 0)
-	Health    string  `json:"health"` // the last check's outcome in words; empty if not checked
+	Share     float64 `json:"share"` // as in Service.Shares
+	// State is up, down, draining (weight 0), maintenance (without new connections, but checked); of a sorry server
+	// standby, or sorry while it takes over.
+	State  string `json:"state"`
+	Health string `json:"health"` // the last check's outcome in words; empty if not checked
 	// HealthSince is when the checks last took the backend up or down, or began; 0 if not checked.
-	HealthSince int64  `json:"health_since_unix_seconds"`
-	Active      int    `json:"active_connections"`
-	Inactive    int    `json:"inactive_connections"`
-	Connections uint64 `json:"connections_total"`
+	HealthSince int64 `json:"health_since_unix_seconds"`
+	// Latency is how long the last check that got an answer took to it; 0 if none did.
+	Latency float64 `json:"check_latency_seconds"`
+	// LastError is the last check's that failed, with its time; empty and 0 if none did.
+	LastError      string `json:"last_error"`
+	LastErrorAt    int64  `json:"last_error_unix_seconds"`
+	ChecksPassed   uint64 `json:"checks_passed"`
+	ChecksFailed   uint64 `json:"checks_failed"`
+	ChecksNotAsked uint64 `json:"checks_not_asked"` // because of this machine
+	Changes        uint64 `json:"state_changes"`    // made by checks
+	Active         int    `json:"active_connections"`
+	Inactive       int    `json:"inactive_connections"`
+	Connections    uint64 `json:"connections_total"`
 	Traffic
 }
 

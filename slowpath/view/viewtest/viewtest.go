@@ -101,6 +101,7 @@ func Sample() *Source {
 		ServiceList: []view.Service{
 			{
 				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
+				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
 				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558,
 				Shares: []view.Share{{Backend: "10.0.0.11:8080", Share: 1}, {Backend: "10.0.0.12:8080"}, {Backend: "10.0.0.13:8080"}},
 				Traffic: view.Traffic{
@@ -110,6 +111,7 @@ func Sample() *Source {
 			},
 			{
 				Name: "dns6", Address: "[2001:db8::10]:53", Protocol: "udp", Mode: "dr", Scheduler: "mh",
+				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
 				Backends: 1, BackendsUp: 1, Inactive: 97, Connections: 88_010,
 				Shares:  []view.Share{{Backend: "[2001:db8:0:1::53]:53", Share: 1}},
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
@@ -118,7 +120,8 @@ func Sample() *Source {
 		BackendList: []view.Backend{
 			{
 				Service: "web", Address: "10.0.0.11:8080", Weight: 3, Effective: 1.2, Share: 1, State: "up", Health: "200 OK in 1.2 ms",
-				HealthSince: Now - 93_784, Active: 812, Inactive: 4020, Connections: 1_100_004,
+				HealthSince: Now - 93_784, Latency: 0.0012, LastError: "503 Service Unavailable in 0.9 ms, expected 200-399",
+				LastErrorAt: Now - 93_790, ChecksPassed: 46_892, ChecksFailed: 3, ChecksNotAsked: 1, Changes: 2, Active: 812, Inactive: 4020, Connections: 1_100_004,
 				Traffic: view.Traffic{
 					PacketsIn: 14_000_120, PacketsOut: 19_540_021,
 					BytesIn: 1_301_000_000, BytesOut: 26_000_000_000,
@@ -126,7 +129,8 @@ func Sample() *Source {
 			},
 			{
 				Service: "web", Address: "10.0.0.12:8080", Weight: 1, State: "down", Health: "connection refused",
-				HealthSince: Now - 42, Inactive: 11, Connections: 104_553,
+				HealthSince: Now - 42, LastError: "connection refused", LastErrorAt: Now - 1, ChecksFailed: 21, Changes: 1,
+				Inactive: 11, Connections: 104_553,
 				Traffic: view.Traffic{
 					PacketsIn: 310_100, PacketsOut: 404_000,
 					BytesIn: 15_540_240, BytesOut: 127_000_510,
@@ -135,6 +139,7 @@ func Sample() *Source {
 			{
 				Service: "web", Address: "10.0.0.13:8080", State: "draining", Connections: 1,
 				Health: "timeout after 1s waiting for an HTTP response", HealthSince: Now - 7,
+				LastError: "timeout after 1s waiting for an HTTP response", LastErrorAt: Now - 1, ChecksFailed: 4, Changes: 1,
 			},
 			{
 				Service: "dns6", Address: "[2001:db8:0:1::53]:53", Weight: 1, Effective: 1, Share: 1, State: "up",

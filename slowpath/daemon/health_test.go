@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/view"
+)
+
+// service is the first service as weir show tells it.
+func (r *rig) service() view.Service {
+	r.t.Helper()
+	list, err := api.Dial(r.socket).Show(r.t.Context(), "services", api.Filter{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return list.([]view.Service)[0]
+}
+
+func (r *rig) expectBackends(want ...string) {
+	r.t.Helper()
+	r.until(fmt.Sprintf("the backends are %q", want), func() bool { return fmt.Sprint(r.backends()) == fmt.Sprint(want) })
+}
+
+// switched is a program that checks by a file for each backend, which says its exit status; none is 0.
+func switched(t *testing.T) (command string, set func(backend, status string)) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "check")
+	if err := os.WriteFile(file, []byte(`exit $(cat "`+dir+`/$1" 2>/dev/null || echo 0)`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "[/bin/sh, " + file + `, "{address}"]`, func(backend, status string) {
+		new := filepath.Join(dir, "new")
+		if err := os.WriteFile(new, []byte(status), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(new, filepath.Join(dir, backend)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checked is a service of two backends with more keys.
+func checked(command, more string) string {
+	return somePorts + `
+services:
+  - name: web
+    address: 203.0.113.10:80
+    protocol: tcp
+    mode: nat
+    health: {type: exec, command: ` + command + `, interval: 20ms, timeout: 200ms, rise: 1, fall: 1, dynamic: true}
+    ` + more + `
+    backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080", weight: 3}]
+`
+}
+
+func TestSorryServerTakesConnectionsWhileTheQuorumIsLost(t *testing.T) {
+	command, set := switched(t)
+	r := startIn(t, "", memory(), checked(command, "quorum: {weight: 2}\n    sorry: \"10.0.0.99:8080\""))
+	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 up", "web 10.0.0.99:8080 standby")
+	set("10.0.0.12", "1")
+	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 down", "web 10.0.0.99:8080 sorry")
+	if s := r.service(); s.State != "sorry" || s.Reason != "weight up: 1, quorum: 2" || s.BackendsUp != 1 || s.Backends != 2 {
+		t.Errorf("%+v", s)
+	}
+	set("10.0.0.12", "0")
+	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 up", "web 10.0.0.99:8080 standby")
+	for _, line := range []string{
+		`msg="service down" service=web reason="weight up: 1, quorum: 2"`, `msg="service up" service=web reason="weight up: 4, quorum: 2"`,
+		`msg="backend down" service=web backend=10.0.0.12:8080 check="exit status 1`,
+	} {
+		if n := strings.Count(r.log.String(), line); n != 1 {
+			t.Errorf("%d lines of %s in\n%s", n, line, r.log)
+		}
+	}
+}
+
+func TestChecksSetWeightsAndOperatorsOverrideThem(t *testing.T) {
+	command, set := switched(t)
+	set("10.0.0.11", "9")
+	r := startIn(t, "", memory(), checked(command, ""))
+	weight := func() int {
+		list, err := api.Dial(r.socket).Show(t.Context(), "backends", api.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list.([]view.Backend)[0].Weight
+	}
+	r.until("the check's weight counts", func() bool { return weight() == 7 })
+	if _, err := api.Dial(r.socket).SetWeight(t.Context(), "web", netip.MustParseAddrPort("10.0.0.11:8080"), 5); err != nil {
+		t.Fatal(err)
+	}
+	set("10.0.0.11", "12")
+	r.until("the check has another", func() bool { return strings.Contains(r.log.String(), "weight=10") })
+	if got := weight(); got != 5 {
+		t.Errorf("the operator's weight became %d", got)
+	}
+}
+
+func TestHooksAreToldOfChanges(t *testing.T) {
+	command, set := switched(t)
+	out := filepath.Join(t.TempDir(), "out")
+	program := filepath.Join(t.TempDir(), "hook")
+	if err := os.WriteFile(program, []byte(`echo "$WEIR_EVENT $WEIR_BACKEND $WEIR_REASON" >>`+out), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := checked(command, "quorum: {backends: 2}\n    on_change: {command: [/bin/sh, "+program+"]}")
+	r := startIn(t, "", memory(), config)
+	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 up")
+	set("10.0.0.11", "1")
+	r.until("the hook was told", func() bool {
+		got, _ := os.ReadFile(out)
+		return strings.Count(string(got), "\n") == 2
+	})
+	got, _ := os.ReadFile(out)
+	lines := strings.Split(string(got), "\n")
+	if !strings.HasPrefix(lines[0], "backend-down 10.0.0.11:8080 exit status 1 in ") || lines[1] != "service-down  backends up: 1, quorum: 2" {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestBackendInMaintenanceIsCheckedAndTakesNothing(t *testing.T) {
+	command, set := switched(t)
+	config := strings.Replace(checked(command, ""), `{address: "10.0.0.11:8080"}`, `{address: "10.0.0.11:8080", state: maintenance}`, 1)
+	r := startIn(t, "", memory(), config)
+	r.expectBackends("web 10.0.0.11:8080 maintenance", "web 10.0.0.12:8080 up")
+	if s := r.service(); s.BackendsUp != 1 {
+		t.Errorf("%+v", s)
+	}
+	set("10.0.0.11", "1")
+	r.until("its check is known", func() bool { return strings.Contains(r.log.String(), "backend=10.0.0.11:8080") })
+	r.expectBackends("web 10.0.0.11:8080 maintenance", "web 10.0.0.12:8080 up")
+	r.rewrite(checked(command, ""))
+	changes, err := r.reload()
+	if err != nil || len(changes) != 1 || changes[0] != "~ backend web 10.0.0.11:8080: weight 1 up, was 1 maintenance" {
+		t.Errorf("%q, %v", changes, err)
+	}
+	r.expectBackends("web 10.0.0.11:8080 down", "web 10.0.0.12:8080 up")
+}
+
+func TestBackendsThatStartDownWaitForTheirFirstCheck(t *testing.T) {
+	command, set := switched(t)
+	set("10.0.0.11", "1")
+	config := strings.Replace(checked(command, "sorry: \"10.0.0.99:8080\""), "fall: 1,", "fall: 100, start: down,", 1)
+	r := startIn(t, "", memory(), config)
+	r.expectBackends("web 10.0.0.11:8080 down", "web 10.0.0.12:8080 up", "web 10.0.0.99:8080 standby")
+	set("10.0.0.11", "0")
+	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 up", "web 10.0.0.99:8080 standby")
+}

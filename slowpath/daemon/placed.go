@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/slowpath/compile"
+	"github.com/weirlb/weir/slowpath/health"
+)
+
+// placed is a backend with its place in the data plane, read in one go.
+type placed struct {
+	service *conf.Service
+	backend *conf.Backend
+	place   *compile.Place
+	status  compile.Status
+	health  health.Status
+	sorry   bool
+	idle    bool   // the sorry server takes its place
+	share   int    // of its weight, in percent
+	since   uint64 // connections it had got when the window of the current shares began
+}
+
+// effective is the weight that a backend counts with now.
+func (p *placed) effective() float64 {
+	if !p.status.Up || p.idle {
+		return 0
+	}
+	return float64(p.status.Weight*p.share) / 100
+}
+
+// placed lists every backend of the configuration in force, and how its services stand.
+func (s *source) placed() (cfg *conf.Config, out []placed, quorums map[string]standing) {
+	return s.placedOf("")
+}
+
+// placedOf lists those of one service, of all if it has no name.
+func (s *source) placedOf(service string) (cfg *conf.Config, out []placed, quorums map[string]standing) {
+	d := s.d
+	d.do(func() {
+		cfg, quorums = d.node.Config(), d.quorums
+		for i := range cfg.Services {
+			v := &cfg.Services[i]
+			if service != "" && v.Name != service {
+				continue
+			}
+			lost := v.Sorry != nil && !quorums[v.Name].Up
+			for j := range v.Backends {
+				if p, ok := s.place(v, &v.Backends[j]); ok {
+					p.idle = lost
+					out = append(out, p)
+				}
+			}
+			if v.Sorry == nil {
+				continue
+			}
+			if p, ok := s.place(v, v.Sorry); ok {
+				p.status, p.sorry = d.status(v, v.Sorry), true
+				out = append(out, p)
+			}
+		}
+	})
+	return cfg, out, quorums
+}
+
+func (s *source) place(v *conf.Service, b *conf.Backend) (e placed, ok bool) {
+	d := s.d
+	p, ok := d.node.Compiler().Place(v, b.Address)
+	if !ok {
+		return e, false
+	}
+	e = placed{service: v, backend: b, place: p, status: d.condition(v, b), share: p.Share(), since: d.shares.since(p)}
+	if d.health != nil {
+		e.health, _ = d.health.Status(v.Name, b.Address)
+	}
+	return e, true
+}
+
+// state is a backend's in a word.
+func (p *placed) state() string {
+	switch {
+	case p.sorry && p.status.Up:
+		return "sorry"
+	case p.sorry:
+		return "standby"
+	case p.backend.Maintenance:
+		return "maintenance"
+	case !p.status.Up:
+		return "down"
+	case p.status.Weight == 0:
+		return "draining"
+	}
+	return "up"
+}

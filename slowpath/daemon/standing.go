@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/slowpath/compile"
+	"github.com/weirlb/weir/slowpath/health"
+	"github.com/weirlb/weir/slowpath/hook"
+)
+
+// standing is how a service stands to its quorum, and since when.
+type standing struct {
+	compile.Quorum
+	since time.Time
+	text  string
+}
+
+// assess finds out how the services of a configuration stand. What a service was before decides which way the
+// hysteresis counts; one that was not there is taken to have been up.
+func (d *Daemon) assess(cfg *conf.Config) map[string]standing {
+	out := make(map[string]standing, len(cfg.Services))
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		before, known := d.quorums[s.Name]
+		if !known {
+			before = standing{Quorum: compile.Quorum{Up: true}, since: time.Now()}
+		}
+		now := standing{Quorum: compile.CountQuorum(s, before.Up, d.condition), since: before.since}
+		if now.Up != before.Up {
+			now.since = time.Now()
+		}
+		now.text = quorumText(s, now.Quorum)
+		out[s.Name] = now
+	}
+	return out
+}
+
+func quorumText(s *conf.Service, q compile.Quorum) string {
+	what := "backends"
+	if s.Quorum.Weight > 0 {
+		what = "weight"
+	}
+	text := fmt.Sprintf("%s up: %d, quorum: %d", what, q.Have, q.Need)
+	if s.Quorum.Hysteresis > 0 {
+		text += fmt.Sprintf(" (lost below %d, gained from %d)", q.Need-s.Quorum.Hysteresis, q.Need+s.Quorum.Hysteresis)
+	}
+	return text
+}
+
+// announce logs, and tells the hooks, which services went up or down.
+func (d *Daemon) announce(before map[string]standing) {
+	for _, name := range slices.Sorted(maps.Keys(d.quorums)) {
+		now, was := d.quorums[name], true
+		if b, ok := before[name]; ok {
+			was = b.Up
+		}
+		if now.Up == was {
+			continue
+		}
+		d.log.Info("service "+upDown(now.Up), "service", name, "reason", now.text)
+		d.hooks.Fire(hook.Change{Service: name, Up: now.Up, Reason: now.text})
+	}
+}
+
+// healthChanged takes a change of state from the health checks, on a goroutine of theirs.
+func (d *Daemon) healthChanged(e health.Event) {
+	if e.Reweighed {
+		d.log.Info("backend weight", "service", e.Service, "backend", e.Backend.String(), "weight", e.Weight, "check", e.Reason)
+	} else {
+		d.log.Info("backend "+upDown(e.Up), "service", e.Service, "backend", e.Backend.String(), "check", e.Reason)
+		if !d.maintained.has(backendName{e.Service, e.Backend}) {
+			d.hooks.Fire(hook.Change{Service: e.Service, Backend: e.Backend.String(), Up: e.Up, Reason: e.Reason})
+		}
+	}
+	select {
+	case d.changed <- struct{}{}:
+	default: // the loop will look at everything anyway
+	}
+}
+
+func (d *Daemon) startHooks(cfg *conf.Config) (func() error, error) {
+	d.hooks = hook.New(d.log)
+	d.setHooks(cfg)
+	return func() error { d.hooks.Close(); return nil }, nil
+}
+
+// setHooks gives the hooks a configuration's programs.
+func (d *Daemon) setHooks(cfg *conf.Config) {
+	programs := map[string]hook.Program{}
+	maintained := map[backendName]bool{}
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		if s.OnChange != nil {
+			programs[s.Name] = hook.Program{Command: s.OnChange.Command, Timeout: s.OnChange.Timeout}
+		}
+		for j := range s.Backends {
+			if s.Backends[j].Maintenance {
+				maintained[backendName{s.Name, s.Backends[j].Address}] = true
+			}
+		}
+	}
+	d.hooks.Set(programs)
+	d.maintained.set(maintained)
+}
