@@ -179,9 +179,7 @@ func TestSighupReloads(t *testing.T) {
 	r.rewrite(somePorts + strings.Replace(oneService, "weight: 3", "weight: 0", 1))
 	r.hup <- syscall.SIGHUP
 	r.until("the backend drains", func() bool { return slices.Contains(r.backends(), "web 10.0.0.12:8080 draining") })
-	if !strings.Contains(r.log.String(), "weight 0") {
-		t.Errorf("the log does not tell the change:\n%s", r.log)
-	}
+	r.until("the log tells the change", func() bool { return strings.Contains(r.log.String(), "weight 0") })
 }
 
 func TestSighupIsAnsweredInTheLogAlsoIfNothingChanged(t *testing.T) {
