@@ -14,7 +14,7 @@ func (c *checker) health(i int, s *Service) {
 	}
 	h, at := s.Health, c.service(i).field("health")
 	if h.Type != "" {
-		healthTypeKeys(at, h)
+		c.healthTypeKeys(at, h)
 	}
 	if h.Interval != 0 && h.Timeout > maxAtOnce*h.Interval {
 		at.field("timeout").errorf("must be at most %d times the interval, is %s with the interval %s: more checks of a backend than that would be under way at once",
@@ -25,6 +25,9 @@ func (c *checker) health(i int, s *Service) {
 		at.field("body").errorf("cannot be looked at: an answer to HEAD has none. Use method GET")
 	}
 	healthTLS(at, h)
+	c.uses(at.field("ca"), h.TLS.CA, false)
+	c.uses(at.field("certificate"), h.TLS.Certificate, false)
+	c.uses(at.field("key"), h.TLS.Key, false)
 	if h.Source.IsValid() {
 		for _, b := range s.Backends {
 			if a := b.Address.Addr(); a.IsValid() && a.Is6() != h.Source.Is6() {
@@ -36,7 +39,7 @@ func (c *checker) health(i int, s *Service) {
 }
 
 // healthTypeKeys reports keys that the check's type does not have, and those that it lacks.
-func healthTypeKeys(at value, h *Health) {
+func (c *checker) healthTypeKeys(at value, h *Health) {
 	for _, k := range healthKeys {
 		if slices.Contains(k.types, h.Type) {
 			continue
@@ -51,7 +54,7 @@ func healthTypeKeys(at value, h *Health) {
 	case h.Type == CheckExec && !at.field("command").exists():
 		at.field("command").errorf("is missing: write the program and its arguments, for example command: [/usr/local/bin/check, --fast]")
 	case h.Type == CheckExec:
-		command(at.field("command"), h.Exec.Command)
+		c.command(at.field("command"), h.Exec.Command)
 	}
 }
 
@@ -64,7 +67,7 @@ func checks(types []Check) string {
 }
 
 // command checks the first word of a command; others may be anything.
-func command(at value, words []string) {
+func (c *checker) command(at value, words []string) {
 	if !at.exists() {
 		return // its error is reported
 	}
@@ -76,6 +79,8 @@ func command(at value, words []string) {
 	case words[0] == "" && (!first.exists() || first.node.Value != "" || first.node.ShortTag() == null): // so is this one's
 	case !strings.HasPrefix(words[0], "/") || strings.HasSuffix(words[0], "/"):
 		first.errorf("must be the program's path from the root, such as /usr/local/bin/check, is %s", quote(words[0]))
+	default:
+		c.uses(first, words[0], true)
 	}
 }
 

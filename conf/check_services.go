@@ -32,7 +32,7 @@ func (c *checker) services() {
 		c.health(i, s)
 		c.quorum(i, s)
 		if s.OnChange != nil {
-			command(c.service(i).field("on_change").field("command"), s.OnChange.Command)
+			c.command(c.service(i).field("on_change").field("command"), s.OnChange.Command)
 		}
 		before := backends
 		if backends += len(s.Backends); before <= maxBackends && backends > maxBackends {

@@ -15,6 +15,7 @@ type Config struct {
 	Neighbors []Neighbor
 	API       API
 	Metrics   Metrics
+	Files     []FileUse // that checks and hooks need
 }
 
 // Hugepages says whether DPDK's memory and the connection tables use huge pages.

@@ -18,14 +18,28 @@ func configFlag(cmd *cobra.Command, file *string) {
 // loadConfig loads a configuration, or prints all its errors, a line each.
 func loadConfig(file string) (*conf.Config, error) {
 	cfg, err := conf.Load(file)
+	return cfg, printed(err)
+}
+
+// loadForThisMachine is loadConfig, and looks for the files that the configuration names.
+func loadForThisMachine(file string) (*conf.Config, error) {
+	cfg, err := loadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, printed(cfg.CheckFiles())
+}
+
+// printed prints the errors of a configuration.
+func printed(err error) error {
 	var all conf.Errors
 	if errors.As(err, &all) {
 		for _, e := range all {
 			fmt.Fprintln(os.Stderr, e.Error())
 		}
-		return nil, errReported
+		return errReported
 	}
-	return cfg, err
+	return err
 }
 
 func checkCommand() *cobra.Command {
@@ -35,7 +49,7 @@ func checkCommand() *cobra.Command {
 		Short: "Validate a configuration: every error at once, with file, line and key",
 		Args:  takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := loadForThisMachine(file)
 			if err != nil {
 				return err
 			}

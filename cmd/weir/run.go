@@ -29,7 +29,7 @@ func runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := loadConfig(file)
+			cfg, err := loadForThisMachine(file)
 			if err != nil {
 				return err
 			}

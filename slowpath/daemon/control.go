@@ -22,6 +22,9 @@ func (c *controller) Reload() (changes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.CheckFiles(); err != nil {
+		return nil, err
+	}
 	if !c.d.do(func() { changes, err = c.d.reload(cfg) }) {
 		return nil, ErrStopping
 	}
@@ -73,6 +76,9 @@ func (d *Daemon) reload(cfg *conf.Config) ([]string, error) {
 		changes = append(changes, fmt.Sprintf("~ backend %s %s: weight %d, set at run time, is the file's again", name.service, name.address, w))
 	}
 	if len(changes) == 0 {
+		if err := d.health.Set(targets(cfg)); err != nil { // the files that checks use may hold something new
+			return nil, fmt.Errorf("health checks: %w", err)
+		}
 		d.log.Info("configuration reloaded: nothing changed", "config", cfg.File)
 		return nil, nil
 	}
