@@ -18,7 +18,7 @@ import (
 
 // http2Client makes one request over a connection of its own: HTTP/2 from the first byte (RFC 9113 section 3.3), over
 // TLS if that is not nil. As nothing that it sends depends on the answer, it is all made beforehand; a client for any
-// use would cost several times as much (docs/decisions/0010-checks-speak-http2-by-hand.md).
+// use does much that a single request has no need of (docs/decisions/0010-checks-speak-http2-by-hand.md).
 type http2Client struct {
 	wire []byte
 	tls  *tlsClient
