@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,4 +170,18 @@ func FuzzExplain(f *testing.F) {
 			t.Errorf("%s: %+v", p, e)
 		}
 	})
+}
+
+func TestSorryServerIsSaidToTakeOver(t *testing.T) {
+	cfg := loaded(t)
+	for i := range cfg.Services {
+		if s := &cfg.Services[i]; s.Name == "dark" {
+			s.Sorry = &conf.Backend{Address: netip.MustParseAddrPort("10.0.0.99:82"), Weight: 1}
+		}
+	}
+	e := explained(t, cfg, "tcp 198.51.100.7:1 > 203.0.113.10:82 syn")
+	text := told(t, e)
+	if e.Backend != "10.0.0.99:82" || e.Predicted || !strings.Contains(text, "the quorum is lost: the sorry server 10.0.0.99:82 takes every new connection") {
+		t.Errorf("%+v\n%s", e, text)
+	}
 }
