@@ -52,7 +52,7 @@ func (d device) preflightPCI(sys fs.FS) error {
 	if _, err := fs.Stat(sys, dir); err != nil {
 		return errors.New("there is no such PCI device: see lspci -D")
 	}
-	bind := "bind it with: dpdk-devbind.py --bind=vfio-pci " + d.name
+	bind := "bind it with: scripts/nic bind " + d.name
 	link, err := fs.ReadLink(sys, path.Join(dir, "driver"))
 	if err != nil {
 		return fmt.Errorf("no driver has the PCI device, DPDK needs vfio-pci: %s", bind)

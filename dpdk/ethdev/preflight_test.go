@@ -27,7 +27,7 @@ func sysfs(address, driver, group string) fstest.MapFS {
 }
 
 func TestWhatAPCIDeviceLacks(t *testing.T) {
-	const bind = "bind it with: dpdk-devbind.py --bind=vfio-pci 0000:03:00.0"
+	const bind = "bind it with: scripts/nic bind 0000:03:00.0"
 	for _, tc := range []struct {
 		name string
 		sys  fs.FS
