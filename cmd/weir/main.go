@@ -43,7 +43,7 @@ its own. One YAML file configures it; see conf/examples.`,
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), checkCommand(), showCommand(), backendCommand(), reloadCommand(),
+	root.AddCommand(runCommand(), checkCommand(), preflightCommand(), showCommand(), backendCommand(), reloadCommand(),
 		explainCommand(), replayCommand(), versionCommand())
 	return root
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -141,9 +142,42 @@ func TestVersionAndHelp(t *testing.T) {
 		}
 	}
 	out, _, code := run(t, "--help")
-	for _, cmd := range []string{"run", "check", "show", "backend", "reload", "explain", "replay", "version"} {
+	for _, cmd := range []string{"run", "check", "preflight", "show", "backend", "reload", "explain", "replay", "version"} {
 		if code != 0 || !strings.Contains(out, "\n  "+cmd+" ") {
 			t.Errorf("%d: help does not list %s:\n%s", code, cmd, out)
+		}
+	}
+}
+
+func TestPreflightTellsWhatIsWrong(t *testing.T) {
+	file := write(t, "weir.yaml", "ports: [{name: wan, device: \"net_af_packet0,iface=nosuch0\", addresses: [203.0.113.2/24]}]\n"+
+		"dataplane: {cores: [1023], memory_mb: 16}\n")
+	out, errs, code := run(t, "preflight", "-c", file)
+	if code != 1 || errs != "" {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	for _, want := range []string{
+		`(?m)^WRONG +interface +port wan: there is no network interface nosuch0: `, `(?m)^WRONG +core +core 1023 of worker 0 is not there`,
+		`(?m)^ok +driver +port wan: DPDK has net_af_packet$`, `(?m)^ok +dpdk +DPDK \d+\.\d+`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no line matches %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestPreflightDoesNotFailWithoutAConfiguration(t *testing.T) {
+	out, errs, code := run(t, "preflight", "-o", "json")
+	if code != 0 || errs != "" {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	var results []struct{ Check, Status, Found string }
+	if err := json.Unmarshal([]byte(out), &results); err != nil || len(results) < 5 {
+		t.Fatalf("%v in %s", err, out)
+	}
+	for _, r := range results {
+		if r.Check == "" || r.Found == "" || r.Status != "ok" && r.Status != "warning" {
+			t.Errorf("%+v", r)
 		}
 	}
 }
