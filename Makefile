@@ -8,7 +8,7 @@ FUZZTIME ?= 1m
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "demo, test, e2e, dpdk and the lab need root: sudo make demo. The first use installs what is missing (apt)."
+	@echo "demo, test, test-vm, e2e, dpdk and the lab need root: sudo make demo. The first use installs what is missing (apt)."
 
 .PHONY: setup
 setup: ## install what is missing to build, test and run the lab
@@ -40,6 +40,7 @@ lab-down: ## take it away again
 .PHONY: test
 test: ## everything there is to run, with a summary
 	@scripts/setup test
+	@scripts/setup vm || [ "$$CI" != true ]
 	@$(MAKE) --no-print-directory build
 	@scripts/test
 
@@ -62,6 +63,12 @@ profiles: ## tests of the profiles for TRex and pktgen (Python, Lua)
 .PHONY: e2e
 e2e: setup build ## tests that run bin/weir (root)
 	$(GO) test -count=1 ./internal/e2e/...
+
+.PHONY: test-vm
+test-vm: ## Weir on real NICs of a virtual machine (root; QEMU, no KVM needed)
+	@scripts/setup vm
+	@$(MAKE) --no-print-directory build
+	$(GO) test -count=1 -v ./internal/vm/...
 
 .PHONY: fuzz
 fuzz: ## every fuzzer for FUZZTIME (1m)

@@ -15,6 +15,7 @@ const devices = "sys/bus/pci/devices/"
 func twoNICs(t *testing.T, refuses string) *machine {
 	files := map[string]string{
 		"proc/net/route":                              "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\neth0\t00000000\t01000A0A\t0003\t0\t0\t0\t00000000",
+		"sys/module/vfio_iommu_type1/refcnt":          "0",
 		"proc/net/ipv6_route":                         "",
 		"sys/class/net/eth0/mtu":                      "1500",
 		"sys/class/net/eth1/mtu":                      "1500",

@@ -2,7 +2,9 @@ package preflight
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 )
 
 const cpus = "sys/devices/system/cpu"
@@ -22,6 +24,33 @@ func (m *Machine) others() []int {
 	return slices.DeleteFunc(m.online(), func(c int) bool { return slices.Contains(m.cores(), c) })
 }
 
+// allowed are the cores that this process's control group has: a thread can bind itself to any of them, also to one that
+// is isolated and so not among those where the process begins.
+func (m *Machine) allowed() []int {
+	for line := range strings.Lines(m.text("proc/self/cgroup")) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		root, name := "sys/fs/cgroup", "cpuset.cpus.effective" // version 2
+		if slices.Contains(strings.Split(f[1], ","), "cpuset") {
+			root, name = "sys/fs/cgroup/cpuset", "cpuset.effective_cpus" // version 1
+		} else if f[0] != "0" {
+			continue
+		}
+		// A group that is not itself limited can have no such file; the next one up then counts.
+		for dir := path.Join("/", f[2]); ; dir = path.Dir(dir) {
+			if list := numbers(m.text(path.Join(root, dir, name))); len(list) > 0 {
+				return list
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return m.online()
+}
+
 func (m *Machine) checkCores() []Result {
 	online := m.online()
 	if m.Config == nil {
@@ -30,7 +59,7 @@ func (m *Machine) checkCores() []Result {
 	if len(m.cores()) == 0 {
 		return one(ok("dataplane.cores is empty: one worker, on any core"))
 	}
-	allowed := numbers(m.value("proc/self/status", "Cpus_allowed_list"))
+	allowed := m.allowed()
 	var out []Result
 	for i, c := range m.cores() {
 		switch {
@@ -38,7 +67,7 @@ func (m *Machine) checkCores() []Result {
 			out = append(out, found(Wrong, "core %d of worker %d is not there: this machine's are %s", c, i, m.text(cpus+"/online")).
 				do("name others in dataplane.cores"))
 		case !slices.Contains(allowed, c):
-			out = append(out, found(Wrong, "core %d of worker %d is none of those this process may use: %s", c, i, written(allowed)).
+			out = append(out, found(Wrong, "core %d of worker %d is none of those that this process's control group has: %s", c, i, written(allowed)).
 				do("allow it in the service's AllowedCPUs or the container's --cpuset-cpus, or name others in dataplane.cores"))
 		default:
 			out = append(out, ok("core %d of worker %d is there, on node %d", c, i, max(m.nodeOfCore(c), 0)))

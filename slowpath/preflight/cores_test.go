@@ -8,8 +8,12 @@ func TestCoresThatAWorkerCannotHave(t *testing.T) {
 	testFindings(t, (*Machine).checkCores, []finding{
 		{name: "out of range", changes: tree{"sys/devices/system/cpu/online": "0-1,4"}, want: []string{
 			"wrong: core 3 of worker 1 is not there: this machine's are 0-1,4: name others in dataplane.cores"}},
-		{name: "not for this process", changes: tree{"proc/self/status": "Cpus_allowed_list:\t0,2-3"}, want: []string{
-			"wrong: core 1 of worker 0 is none of those this process may use: 0,2,3: allow it in the service's AllowedCPUs or the container's --cpuset-cpus, or name others in dataplane.cores"}},
+		{name: "not in the control group", changes: tree{"proc/self/cgroup": "0::/weir/a", "sys/fs/cgroup/weir/cpuset.cpus.effective": "0,2-3"}, want: []string{
+			"wrong: core 1 of worker 0 is none of those that this process's control group has: 0,2,3: allow it in the service's AllowedCPUs or the container's --cpuset-cpus, or name others in dataplane.cores"}},
+		{name: "not in the control group, version 1", changes: tree{"proc/self/cgroup": "5:cpu,cpuset:/docker/x\n1:name=systemd:/", "sys/fs/cgroup/cpuset/docker/x/cpuset.effective_cpus": "0-2"}, want: []string{
+			"wrong: core 3 of worker 1 is none of those that this process's control group has: 0,1,2: allow it in the service's AllowedCPUs or the container's --cpuset-cpus, or name others in dataplane.cores"}},
+		{name: "in the control group", changes: tree{"proc/self/cgroup": "0::/weir", "sys/fs/cgroup/cpuset.cpus.effective": "0-7"}},
+		{name: "isolated, so not where this process began", changes: tree{"proc/self/status": "Cpus_allowed_list:\t0"}},
 		{name: "all there are", changes: tree{"sys/devices/system/cpu/online": "1,3"}, want: []string{
 			"warning: every core has a worker: none is left to health checks, the API and the rest of the machine: take a core out of dataplane.cores"}},
 		{name: "none given", config: "ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]"},

@@ -166,7 +166,7 @@ func (m *Machine) checkMemory() []Result {
 		free += n.free
 	}
 	switch {
-	case c.Hugepages == conf.HugepagesOff || free < c.MemoryMB:
+	case c.Hugepages == conf.HugepagesOff, c.Hugepages == conf.HugepagesAuto && free < c.MemoryMB:
 	case free >= need:
 		need = 0
 	default:

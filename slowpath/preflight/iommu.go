@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -33,26 +34,28 @@ func (m *Machine) checkIOMMU() []Result {
 		words = "amd_iommu=on"
 	}
 	off := found(wrongIf(m.needsVFIO()), "off: no device is in an IOMMU group, and vfio-pci takes none")
-	line := strings.Fields(m.text("proc/cmdline"))
-	for _, w := range line {
-		if w == words {
-			return one(off.do("turn VT-d or AMD-Vi on in the firmware's setup, or give the virtual machine an IOMMU: the kernel was told %s and found none", words))
-		}
+	if slices.Contains(strings.Fields(m.text("proc/cmdline")), words) {
+		return one(off.do("turn VT-d or AMD-Vi on in the firmware's setup, or give the virtual machine an IOMMU: the kernel was told %s and found none", words))
 	}
 	return one(m.bootWith(off, words+" iommu=pt"))
 }
 
 func (m *Machine) checkVFIO() []Result {
-	if m.exists("sys/bus/pci/drivers/vfio-pci") {
-		if m.exists("dev/vfio/vfio") {
-			return one(ok("vfio-pci is loaded"))
-		}
+	const load = "modprobe -a vfio-pci vfio_iommu_type1"
+	switch {
+	case m.pointless():
+		return one(ok("no port needs vfio-pci"))
+	case !m.exists("sys/bus/pci/drivers/vfio-pci"):
+		return one(found(wrongIf(m.needsVFIO()), "vfio-pci is not loaded").
+			run("%s && echo vfio-pci > /etc/modules-load.d/weir.conf", load))
+	case !m.exists("dev/vfio/vfio"):
 		return one(found(wrongIf(m.needsVFIO()), "vfio-pci is loaded, but /dev/vfio/vfio is missing").
 			run("mkdir -p /dev/vfio && mknod -m 666 /dev/vfio/vfio c 10 196"))
+	case m.hasIOMMU() && !m.exists("sys/module/vfio_iommu_type1"):
+		return one(found(wrongIf(m.needsVFIO()), "vfio-pci is loaded, but vfio_iommu_type1, which programs the IOMMU for it, is not").
+			run("%s", load))
 	}
-	if m.pointless() {
-		return one(ok("vfio-pci is not loaded, and no port needs it"))
-	}
-	return one(found(wrongIf(m.needsVFIO()), "vfio-pci is not loaded").
-		run("modprobe vfio-pci && echo vfio-pci > /etc/modules-load.d/weir.conf"))
+	return one(ok("vfio-pci is loaded"))
 }
+
+func (m *Machine) hasIOMMU() bool { return len(m.list("sys/kernel/iommu_groups")) > 0 }

@@ -66,10 +66,13 @@ func TestIOMMUThatIsOff(t *testing.T) {
 func TestVFIOThatIsMissing(t *testing.T) {
 	testFindings(t, (*Machine).checkVFIO, []finding{
 		{name: "not loaded", changes: tree{"sys/bus/pci/drivers/vfio-pci": "gone"}, want: []string{
-			"wrong: vfio-pci is not loaded: run: modprobe vfio-pci && echo vfio-pci > /etc/modules-load.d/weir.conf"}},
+			"wrong: vfio-pci is not loaded: run: modprobe -a vfio-pci vfio_iommu_type1 && echo vfio-pci > /etc/modules-load.d/weir.conf"}},
 		{name: "not needed", changes: tree{"sys/bus/pci/drivers/vfio-pci": "gone"}, config: "ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]"},
 		{name: "no configuration", none: true, changes: tree{"sys/bus/pci/drivers/vfio-pci": "gone"}, want: []string{
-			"warning: vfio-pci is not loaded: run: modprobe vfio-pci && echo vfio-pci > /etc/modules-load.d/weir.conf"}},
+			"warning: vfio-pci is not loaded: run: modprobe -a vfio-pci vfio_iommu_type1 && echo vfio-pci > /etc/modules-load.d/weir.conf"}},
+		{name: "without what programs the IOMMU", changes: tree{"sys/module/vfio_iommu_type1": "gone"}, want: []string{
+			"wrong: vfio-pci is loaded, but vfio_iommu_type1, which programs the IOMMU for it, is not: run: modprobe -a vfio-pci vfio_iommu_type1"}},
+		{name: "without an IOMMU", changes: tree{"sys/module/vfio_iommu_type1": "gone", "sys/kernel/iommu_groups": "gone"}},
 		{name: "without its device file", changes: tree{"dev/vfio": "gone"}, want: []string{
 			"wrong: vfio-pci is loaded, but /dev/vfio/vfio is missing: run: mkdir -p /dev/vfio && mknod -m 666 /dev/vfio/vfio c 10 196"}},
 	})
