@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long the test waits for anything that should happen soon. The machine is slow: its CPUs are software.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // need skips the test, loudly, where something it stands on is missing; in CI that is a failure.
 func need(t *testing.T, ok bool, what string) {
@@ -51,6 +51,10 @@ func boot(t *testing.T) *machine {
 	m := &machine{t: t, prefix: fmt.Sprintf("weir-vm-%d", os.Getpid())}
 	t.Cleanup(func() {
 		if t.Failed() {
+			for _, list := range []string{"services", "backends", "workers", "ports", "neighbors", "drops"} {
+				said, _ := m.script("vm", "run", "bin/weir show "+list)
+				t.Logf("weir show %s:\n%s", list, said)
+			}
 			for _, name := range []string{"console.log", "weir.log"} {
 				log, _ := os.ReadFile(m.file("vm", name)) // what there is
 				t.Logf("%s:\n%s", name, log[max(0, len(log)-4000):])
@@ -124,7 +128,7 @@ func (m *machine) read(command string, into any) {
 // curl fetches a URL at the client, and returns which server answered.
 func (m *machine) curl(args ...string) (server string, err error) {
 	out, err := exec.Command("ip", append([]string{"netns", "exec", m.prefix + "-client",
-		"curl", "-gsS", "--max-time", "30", "-w", "%header{x-server}"}, args...)...).CombinedOutput()
+		"curl", "-gsS", "--max-time", "60", "-w", "%header{x-server}"}, args...)...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("curl %s: %w: %s", strings.Join(args, " "), err, out)
 	}
