@@ -2,7 +2,7 @@ package health
 
 import (
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -11,7 +11,7 @@ import (
 	"github.com/weirlb/weir/conf"
 )
 
-var quiet = log.New(io.Discard, "", 0)
+var quiet = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 
 func TestBodyVerdicts(t *testing.T) {
 	long := strings.Repeat("x", maxResponse)
