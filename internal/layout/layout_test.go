@@ -30,6 +30,7 @@ var rules = map[string][]string{
 	"fastpath/prefetch":  {},
 	"fastpath/packet":    {"fastpath/reason"},
 	"fastpath/conn":      {"fastpath/offheap", "fastpath/prefetch"},
+	"fastpath/filter":    {},
 	"fastpath/memport":   {"fastpath/port"},
 	"fastpath/ring":      {"fastpath/nexthop", "fastpath/port", "fastpath/reason"},
 	"dpdk":               {"dpdk", "fastpath/port"},
