@@ -92,18 +92,30 @@ func (w *Worker) takeHandedOver() int {
 		w.fetchHeaders(frames)
 		for len(frames) > 0 {
 			n := samePort(frames)
-			if frames[0].Flags&finished != 0 {
-				for i := range frames[:n] {
-					frames[i].Flags &^= finished
-					w.transmit(&frames[i], frames[i].Port)
-				}
-			} else {
+			switch {
+			case frames[0].Flags&finished != 0:
+				w.transmitAll(frames[:n])
+			case w.taps != nil:
+				w.receiveCaptured(frames[:n], frames[0].Port, false)
+			default:
 				w.receive(frames[:n], frames[0].Port, false)
 			}
 			frames = frames[n:]
 		}
 	}
 	return total
+}
+
+// transmitAll sends finished frames.
+func (w *Worker) transmitAll(frames []port.Frame) {
+	if w.taps != nil {
+		w.captureFinished(frames)
+		return
+	}
+	for i := range frames {
+		frames[i].Flags &^= finished
+		w.transmit(&frames[i], frames[i].Port)
+	}
 }
 
 // fetchHeaders starts loading the headers of frames, and their ports' handles, which other workers' caches have.

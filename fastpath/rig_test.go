@@ -46,6 +46,7 @@ type rig struct {
 	punts   []*ring.Packets
 	inject  []*ring.Packets
 	loads   []*sched.Load
+	taps    *Taps
 	// released: the rig's end has been checked already
 	released bool
 }
@@ -168,7 +169,7 @@ func (r *rig) addService(s rigService) {
 		}
 	}
 	var servers []sched.Server
-	svc := ServiceSpec{Address: vip, Proto: s.proto, Mode: s.mode}
+	svc := ServiceSpec{Name: fmt.Sprint("s", index), Address: vip, Proto: s.proto, Mode: s.mode}
 	for i, p := range s.peers {
 		addr := netip.MustParseAddrPort(p)
 		mac := [][6]byte{rs1MAC, rs2MAC}[i%2]

@@ -34,6 +34,10 @@ func (w *Worker) Poll() int {
 			total += n
 			w.counters.In += uint64(n)
 			p.b.NRX = 0
+			if w.taps != nil {
+				w.receiveCaptured(p.b.RX[:n], uint8(i), w.workers > 1)
+				continue
+			}
 			w.receive(p.b.RX[:n], uint8(i), w.workers > 1)
 		}
 	}
@@ -96,6 +100,10 @@ func (w *Worker) takeInjected() int {
 		if int(m.Port) >= len(w.ports) || size < packet.EthLen {
 			w.counters.Own++
 			w.countAt(reason.Unset, m.Port)
+			continue
+		}
+		if w.taps != nil {
+			w.captureSent(w.scratch.bytes[:size], m.Port)
 			continue
 		}
 		w.sendCopy(w.scratch.bytes[:size], m.Port)

@@ -42,10 +42,12 @@ type Snapshot struct {
 	services *endpointTable // endpoint → index + 1
 	locals   *endpointTable // address → local flags
 	vips     *addrSet       // the addresses of services
+	taps     *Taps          // nil while there is no capture
 }
 
 // Service is a virtual service.
 type Service struct {
+	Name string
 	Mode Mode
 	// Sched picks among Backends, which lists the snapshot's indices in the scheduler's order.
 	Sched    sched.Scheduler

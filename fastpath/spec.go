@@ -36,6 +36,7 @@ type GatewaySpec struct {
 
 // ServiceSpec is a virtual service.
 type ServiceSpec struct {
+	Name     string
 	Address  netip.AddrPort
 	Proto    uint8
 	Mode     Mode
@@ -134,7 +135,7 @@ func (snap *Snapshot) markShared(s *Spec) {
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
-	snap.Services[i] = Service{Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
+	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
 	e := endpointOf(v.Address.Addr(), 0, 0)
 	*snap.locals.ref(e) |= localVIP
 	e = endpointOf(v.Address.Addr(), v.Address.Port(), v.Proto)

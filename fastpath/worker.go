@@ -93,6 +93,7 @@ type Worker struct {
 	key      sched.Key
 	dead     conn.Dead
 	mem      *counterMemory
+	taps     *Taps // of the snapshot
 }
 
 // scratch is what the stages of a burst hand to each other.
@@ -174,7 +175,7 @@ func (w *Worker) MaxConnections() int { return w.table.Cap() }
 func (w *Worker) Dump(f func(*conn.Entry) bool) { w.table.Dump(f) }
 
 func (w *Worker) adopt(s *Snapshot) {
-	w.snap = s
+	w.snap, w.taps = s, s.taps
 	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends)), uint32(len(s.Backends))
 	w.table.SetPeers(s.Peers)
 	w.acked.Store(s.Generation)

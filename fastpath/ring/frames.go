@@ -70,3 +70,10 @@ func (r *Frames) Pop(dst []port.Frame) int {
 	}
 	return n
 }
+
+// Next is the position of the next frame to be pushed, and At the frame at a position that was pushed but not yet
+// published: for the writer to look at what it has done.
+func (r *Frames) Next() uint32 { return r.next }
+
+// At is the frame at a position: see Next.
+func (r *Frames) At(position uint32) *port.Frame { return &r.slots[position&r.mask] }

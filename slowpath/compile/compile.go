@@ -270,7 +270,7 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 		return err
 	}
 	spec.Services[index] = fastpath.ServiceSpec{
-		Address: s.Address, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
+		Name: s.Name, Address: s.Address, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 	}
 	return nil
 }
