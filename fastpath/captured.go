@@ -208,7 +208,6 @@ func (s *capturing) judge(w *Worker) {
 	i := &s.info
 	s.packets++
 	i.Time, i.Packet = s.at, s.packets
-	s.owner.tell(i)
 	why, grown := s.grown(w)
 	i.Reason = why
 	switch {
@@ -247,6 +246,7 @@ func (w *Worker) offer(s *capturing) {
 		case !t.admit(w.nowNs):
 			l.above.Add(1)
 		default:
+			s.owner.tell(&s.info)
 			l.taken.Add(1)
 			l.lost.Add(s.missed)
 			t.take(s, l)

@@ -17,7 +17,7 @@ type ownership struct {
 	peer     netip.AddrPort // the connection's backend; not valid: there is no connection
 	reply    bool           // from the backend
 	client   netip.Addr     // the connection's
-	src, dst netip.Addr     // the packet's own
+	src, dst netip.Addr     // the packet's own, if there is no connection
 }
 
 // find tells whose a frame is that came in, as it was then; it is what the stages made of it.
@@ -32,7 +32,6 @@ func (o *ownership) find(w *Worker, frame []byte, it *item) {
 	if int(it.End) > len(frame) {
 		return
 	}
-	o.addresses(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6())
 	switch {
 	case it.flow():
 		k := it.key(&f)
@@ -41,6 +40,9 @@ func (o *ownership) find(w *Worker, frame []byte, it *item) {
 		}
 	case it.Kind == packet.ICMP4 || it.Kind == packet.ICMP6:
 		o.quoted(w, &f, it)
+	}
+	if !o.client.IsValid() {
+		o.addresses(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6())
 	}
 }
 
