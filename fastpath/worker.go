@@ -93,7 +93,8 @@ type Worker struct {
 	key      sched.Key
 	dead     conn.Dead
 	mem      *counterMemory
-	taps     *Taps // of the snapshot
+	taps     *Taps                // of the snapshot
+	tapped   atomic.Pointer[Taps] // the same; read by the slow path
 }
 
 // scratch is what the stages of a burst hand to each other.
@@ -168,6 +169,12 @@ func (w *Worker) Close() error {
 // Generation is that of the snapshot the worker uses; for any goroutine.
 func (w *Worker) Generation() uint64 { return w.acked.Load() }
 
+// Uses reports whether the worker uses these taps and no others; for any goroutine.
+func (w *Worker) Uses(t *Taps) bool {
+	in := w.tapped.Load()
+	return in == t || in == nil && t.Len() == 0
+}
+
 // MaxConnections is the capacity of the worker's table; for any goroutine.
 func (w *Worker) MaxConnections() int { return w.table.Cap() }
 
@@ -178,5 +185,6 @@ func (w *Worker) adopt(s *Snapshot) {
 	w.snap, w.taps = s, s.taps
 	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends)), uint32(len(s.Backends))
 	w.table.SetPeers(s.Peers)
+	w.tapped.Store(s.taps)
 	w.acked.Store(s.Generation)
 }

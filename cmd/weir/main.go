@@ -44,7 +44,7 @@ its own. One YAML file configures it; see conf/examples.`,
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(runCommand(), checkCommand(), preflightCommand(), showCommand(), backendCommand(), reloadCommand(),
-		explainCommand(), replayCommand(), versionCommand())
+		explainCommand(), captureCommand(), replayCommand(), versionCommand())
 	return root
 }
 

@@ -41,6 +41,7 @@ var rules = map[string][]string{
 	"slowpath/tap":       {"fastpath/packet"},
 	"slowpath/health":    {"conf"},
 	"slowpath/hook":      {},
+	"slowpath/capture":   {"fastpath", "slowpath/view"},
 	"slowpath/api":       {"slowpath/view"},
 	"slowpath/metrics":   {"slowpath/view"},
 	"fastpath/pkttest":   {"fastpath/reason"},

@@ -30,6 +30,7 @@ type recorder struct {
 	calls   []string
 	changes []string
 	err     error
+	taken   sample
 }
 
 func (r *recorder) Reload() ([]string, error) {
@@ -43,6 +44,23 @@ func (r *recorder) SetWeight(service string, backend netip.AddrPort, weight int)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.calls = append(r.calls, fmt.Sprintf("%s %v %d", service, backend, weight))
+	return r.err
+}
+
+func (r *recorder) Capture(q view.CaptureRequest) (Capture, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, fmt.Sprintf("capture %+v", q))
+	if r.err != nil {
+		return nil, r.err
+	}
+	return &r.taken, nil
+}
+
+func (r *recorder) EndCapture(id int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, fmt.Sprintf("end capture %d", id))
 	return r.err
 }
 

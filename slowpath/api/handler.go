@@ -61,9 +61,11 @@ func newHandler(src view.Source, ctl Controller) http.Handler {
 		"/v1/reload":                             {http.MethodPost: h.reload},
 		"/v1/backends/{service}/{address}":       {http.MethodPut: h.setWeight},
 		"/v1/backends/{service}/{address}/drain": {http.MethodPost: h.drain},
+		"/v1/captures/{number}":                  {http.MethodDelete: h.endCapture},
 	} {
 		mux.Handle(path, m)
 	}
+	mux.HandleFunc("/v1/capture", h.capture)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, failf(http.StatusNotFound, "the API has no %s", r.URL.Path))
 	})

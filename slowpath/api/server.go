@@ -7,6 +7,8 @@
 //	POST /v1/reload                                            applies the configuration file again
 //	PUT  /v1/backends/SERVICE/ADDRESS:PORT {"weight":N}        until the next reload
 //	POST /v1/backends/SERVICE/ADDRESS:PORT/drain               the same as weight 0
+//	GET  /v1/capture?service=NAME&…                            pcapng until the capture ends; see capture.go
+//	DELETE /v1/captures/NUMBER                                 ends it
 //
 // What changes something answers {"changes": ["sentence", …]}, every failure {"error": "sentence"}: 400 for
 // a request that makes no sense, 404 for what is not there, 405 for a wrong method, 422 for what the
@@ -34,6 +36,10 @@ type Controller interface {
 	Reload() (changes []string, err error)
 	// SetWeight changes a backend's weight, 0 (take no new connections) to 65535.
 	SetWeight(service string, backend netip.AddrPort, weight int) error
+	// Capture begins a capture, which runs until its Run returns.
+	Capture(view.CaptureRequest) (Capture, error)
+	// EndCapture makes the capture of that number come to its end.
+	EndCapture(id int) error
 }
 
 const (

@@ -30,6 +30,7 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/capture"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/health"
 	"github.com/weirlb/weir/slowpath/hook"
@@ -63,6 +64,8 @@ type Daemon struct {
 	bell    *bell
 	// maintained are the backends whose changes run no hook.
 	maintained backendSet
+	// captures exists from the first packet to the last.
+	captures *capture.Manager
 
 	gate gate
 	// reloads lets one reload end before the next reads the file: of two, the one that read it later must not be
@@ -192,6 +195,7 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 				"mac", net.HardwareAddr(mac[:]).String())
 		},
 	}, time.Now(), d.status)
+	d.captures = capture.NewManager(host{d}, portNames(cfg), len(queues), d.version, d.log)
 	return func() error {
 		defer d.bell.close() // after the workers have gone
 		d.gate.close()
@@ -250,7 +254,10 @@ func (d *Daemon) serveAPI(cfg *conf.Config) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Close, nil
+	return func() error {
+		d.captures.Close() // or the server would wait for their clients
+		return s.Close()
+	}, nil
 }
 
 func (d *Daemon) serveMetrics(cfg *conf.Config) (func() error, error) {

@@ -125,13 +125,20 @@ func (d *Daemon) apply(cfg *conf.Config) error {
 	}
 	d.announce(before)
 	want := d.node.Snapshot().Generation
-	for deadline := time.Now().Add(settleTime); d.node.Acked() < want; time.Sleep(100 * time.Microsecond) {
-		if time.Now().After(deadline) {
-			d.log.Warn("a worker does not take over the new configuration: is its core taken away?", "generation", want)
-			return nil
-		}
+	if !d.settle(func() bool { return d.node.Acked() >= want }) {
+		d.log.Warn("a worker does not take over the new configuration: is its core taken away?", "generation", want)
 	}
 	return nil
+}
+
+// settle waits until the workers have taken something over; false if one does not.
+func (d *Daemon) settle(done func() bool) bool {
+	for deadline := time.Now().Add(settleTime); !done(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 // status is what the data plane must know of a backend now, or of a sorry server, which is up while the quorum is lost.

@@ -310,7 +310,7 @@ func (s *source) ServiceDrops() (out []view.ServiceDrop) {
 
 // Daemon implements view.Source.
 func (s *source) Daemon() view.Daemon {
-	v := view.Daemon{Version: s.d.version, Hugepages: s.d.hw.Hugepages(), StartUnix: s.d.started.Unix()}
+	v := view.Daemon{Version: s.d.version, Hugepages: s.d.hw.Hugepages(), StartUnix: s.d.started.Unix(), Captures: s.d.captures.Totals()}
 	s.d.do(func() {
 		v.Config = s.d.node.Config().File
 		v.Generation = s.d.node.Snapshot().Generation

@@ -57,6 +57,9 @@ func collectDaemon(ch chan<- prometheus.Metric, d view.Daemon) {
 	configGeneration.send(ch, float64(d.Generation))
 	hugepages.send(ch, truth(d.Hugepages))
 	startTime.send(ch, float64(d.StartUnix))
+	captures.send(ch, float64(d.Captures.Running))
+	capturePackets.send(ch, float64(d.Captures.Packets))
+	captureLost.send(ch, float64(d.Captures.Lost))
 }
 
 func collectService(ch chan<- prometheus.Metric, s view.Service) {

@@ -40,6 +40,9 @@ var (
 	configGeneration = gauge("config_generation", "Number of the state that the workers use: it grows with every reload and every change of a weight or of a backend's health.")
 	hugepages        = gauge("hugepages", "1 if memory comes from huge pages.")
 	startTime        = gauge("start_time_seconds", "When the daemon started, Unix time.")
+	captures         = gauge("captures", "Captures under way.")
+	capturePackets   = counter("capture_packets_total", "Packets that workers copied for captures.")
+	captureLost      = counter("capture_lost_frames_total", "Copies for captures that were lost because there was no room for them.")
 )
 
 var (

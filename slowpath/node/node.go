@@ -87,6 +87,7 @@ type Node struct {
 	infos     []fastpath.PortInfo
 	seed      conn.Seed
 	madeUp    bool // neighbours are: everything is one goroutine's
+	taps      *fastpath.Taps // of the captures under way; nil before the first
 }
 
 // injector lets several goroutines send through one worker.
@@ -287,10 +288,44 @@ func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service,
 	}
 	commit()
 	n.cfg = cfg
-	n.snapshot.Store(snap)
+	n.publish(snap)
 	n.neighbors.SetLocal(now, vips(cfg))
 	n.release = release{epoch: epoch, generation: snap.Generation}
 	return nil
+}
+
+// publish gives the workers a snapshot, with the taps there are.
+func (n *Node) publish(snap *fastpath.Snapshot) {
+	if n.taps.Len() > 0 {
+		snap = snap.Tapped(n.taps)
+	}
+	n.snapshot.Store(snap)
+}
+
+// AddTap lets the workers copy packets to a tap, from their next round on.
+func (n *Node) AddTap(t *fastpath.Tap) {
+	if n.taps == nil {
+		n.taps = fastpath.NewTaps(len(n.workers))
+	}
+	n.setTaps(n.taps.With(t))
+}
+
+// RemoveTap ends that.
+func (n *Node) RemoveTap(t *fastpath.Tap) { n.setTaps(n.taps.Without(t)) }
+
+func (n *Node) setTaps(t *fastpath.Taps) {
+	n.taps = t
+	n.snapshot.Store(n.snapshot.Load().Tapped(t))
+}
+
+// Tapped reports whether every worker has taken over the last change of taps.
+func (n *Node) Tapped() bool {
+	for _, w := range n.workers {
+		if !w.Uses(n.taps) {
+			return false
+		}
+	}
+	return true
 }
 
 // release is what may be forgotten once no worker uses a snapshot older than generation: neighbours that only

@@ -197,4 +197,45 @@ type Daemon struct {
 	Generation uint64 `json:"generation"` // of the configuration in force
 	Hugepages  bool   `json:"hugepages"`
 	StartUnix  int64  `json:"start_unix_seconds"`
+	// Captures are those under way and the totals of all.
+	Captures CaptureTotals `json:"captures"`
+}
+
+// CaptureTotals are what captures have done since the start.
+type CaptureTotals struct {
+	Running int    `json:"running"`
+	Packets uint64 `json:"packets"`     // that the workers copied for one
+	Lost    uint64 `json:"frames_lost"` // copies for which there was no room
+}
+
+// CaptureRequest is what a capture shall have: packets that fit all of it. What is zero is not asked for.
+type CaptureRequest struct {
+	Service string
+	Backend string   // ADDRESS or ADDRESS:PORT
+	Client  string   // ADDRESS or ADDRESS/BITS
+	Reasons []string // names; also dropped and punted, for all of a kind
+	Filter  string   // an expression in tcpdump's language
+	Rate    int      // packets a second
+	Snap    int      // bytes of a frame
+	// The capture ends after so many packets, seconds or bytes of the file.
+	Count   uint64
+	Seconds float64
+	MaxSize int64
+}
+
+// CaptureOutput is where a capture is written. Flush shows what was written to whoever reads.
+type CaptureOutput interface {
+	Write([]byte) (int, error)
+	Flush() error
+}
+
+// CaptureSummary is how a capture went.
+type CaptureSummary struct {
+	Packets   uint64 `json:"packets"`
+	Frames    uint64 `json:"frames"` // a packet is one as it came, and each as that it left
+	Bytes     uint64 `json:"bytes"`  // of the file
+	Filtered  uint64 `json:"packets_filtered"`
+	AboveRate uint64 `json:"packets_above_rate"` // not taken, or not even looked at
+	Lost      uint64 `json:"frames_lost"`        // for which there was no room, or which were gone too soon
+	Ended     string `json:"ended"`              // why
 }

@@ -210,7 +210,7 @@ func Sample() *Source {
 		},
 		Process: view.Daemon{
 			Version: "1.0.0", Config: "/etc/weir/weir.yaml", Generation: 4, Hugepages: true,
-			StartUnix: Now - 100_000,
+			StartUnix: Now - 100_000, Captures: view.CaptureTotals{Running: 1, Packets: 1_234, Lost: 5},
 		},
 	}
 }
