@@ -74,6 +74,7 @@ func TestRunSaysInOneSentenceWhatIsMissing(t *testing.T) {
 func TestClientsSayThatNoDaemonRuns(t *testing.T) {
 	for _, args := range [][]string{
 		{"show", "services"}, {"reload"}, {"backend", "drain", "web", "10.0.0.1:80"}, {"explain", "icmp 198.51.100.7 > 203.0.113.10"},
+		{"capture", "-w", "/nonexistent/out.pcapng"},
 	} {
 		_, errs, code := run(t, append(args, "--socket", "/nonexistent/weir.sock")...)
 		if code != 1 || !strings.Contains(errs, "/nonexistent/weir.sock") || strings.Count(errs, "\n") != 1 {
@@ -124,6 +125,7 @@ func TestACommandWrittenWrongIsToldHowItIsWritten(t *testing.T) {
 		{[]string{"backend", "drain", "web"}, "an argument is missing: write weir backend drain SERVICE ADDRESS:PORT"},
 		{[]string{"explain"}, "an argument is missing: write weir explain [-c FILE] PACKET"},
 		{[]string{"explain", "tcp"}, `"tcp" is no packet: write PROTO SOURCE > DESTINATION`},
+		{[]string{"capture"}, "-w is missing: write weir capture -w FILE"},
 		{[]string{"show", "connections", "--limit", "few"}, `--limit must be a number, is "few"`},
 		{[]string{"run", "--config-file", "x"}, "unknown flag: --config-file: see weir run --help"},
 	} {
@@ -142,7 +144,7 @@ func TestVersionAndHelp(t *testing.T) {
 		}
 	}
 	out, _, code := run(t, "--help")
-	for _, cmd := range []string{"run", "check", "preflight", "show", "backend", "reload", "explain", "replay", "version"} {
+	for _, cmd := range []string{"run", "check", "preflight", "show", "backend", "reload", "explain", "capture", "replay", "version"} {
 		if code != 0 || !strings.Contains(out, "\n  "+cmd+" ") {
 			t.Errorf("%d: help does not list %s:\n%s", code, cmd, out)
 		}
