@@ -18,6 +18,7 @@ import (
 // loads nor what schedulers remember of the service with this index. The schedulers go on reading the true loads.
 func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sched.Scheduler) *Snapshot {
 	c := *snap
+	c.taps = nil
 	load := new(sched.Load)
 	c.Backends = append([]Backend(nil), snap.Backends...)
 	for i := range c.Backends {

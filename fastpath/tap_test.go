@@ -18,6 +18,7 @@ import (
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/sched"
 )
 
 // tap lets the workers copy packets from now on.
@@ -370,6 +371,14 @@ func TestATapMakesNoGarbage(t *testing.T) {
 				t.Error("nothing was copied")
 			}
 		}
+	}
+}
+
+func TestARehearsalIsNotCaptured(t *testing.T) {
+	r := newRig(t, tcp4())
+	r.tap(TapOptions{})
+	if s := r.snap.Load().Rehearsal(0, func(s sched.Scheduler) sched.Scheduler { return s }); s.taps != nil || r.snap.Load().taps == nil {
+		t.Error("a worker beside the others would write into their rings")
 	}
 }
 

@@ -49,7 +49,8 @@ and as it left. The summary goes to standard error.`,
 	f.StringVar(&r.Service, "service", "", "only packets of the service `NAME`")
 	f.StringVar(&r.Backend, "backend", "", "only packets of connections to the backend `ADDRESS[:PORT]`")
 	f.StringVar(&r.Client, "client", "", "only packets of clients at `ADDRESS[/BITS]`")
-	f.StringSliceVar(&r.Reasons, "reason", nil, "only packets with one of the reasons `NAME,…` of weir show drops; dropped, punted: any of a kind")
+	f.StringSliceVar(&r.Reasons, "reason", nil,
+		"only packets with a reason, one of `NAMES` as in weir show drops, with commas; dropped, punted: any of a kind")
 	f.StringVar(&r.Filter, "filter", "", "only packets that fit `EXPR`, such as 'tcp port 80 and host 198.51.100.7'")
 	f.Uint64Var(&r.Count, "count", 0, "end after `N` packets")
 	f.DurationVar(&duration, "duration", 0, "end after `TIME`, such as 30s")

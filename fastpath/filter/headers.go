@@ -91,7 +91,7 @@ func (h *headers) read6(b []byte) {
 	for range most {
 		var size int
 		switch {
-		case h.proto != protoHopByHop && h.proto != protoRouting && h.proto != protoDestOpts && h.proto != protoFragment && h.proto != protoAH:
+		case !extension(h.proto):
 			h.readL4(b)
 			return
 		case len(b) < 8:
@@ -112,6 +112,14 @@ func (h *headers) read6(b []byte) {
 		}
 		h.proto, b = b[0], b[size:]
 	}
+}
+
+func extension(proto uint8) bool {
+	switch proto {
+	case protoHopByHop, protoRouting, protoFragment, protoAH, protoDestOpts:
+		return true
+	}
+	return false
 }
 
 func (h *headers) readL4(b []byte) {

@@ -44,11 +44,8 @@ func (c *Client) Capture(ctx context.Context, r view.CaptureRequest, open func()
 	defer context.AfterFunc(ctx, func() {
 		late := time.AfterFunc(endTimeout, cancel)
 		defer late.Stop()
-		if c.endCapture(whole, resp.Header.Get(numberHeader)) != nil {
-			cancel() // it does not come to its end
-			return
-		}
-		<-whole.Done() // as soon as all is read
+		_ = c.endCapture(whole, resp.Header.Get(numberHeader)) // fails if it has just ended by itself
+		<-whole.Done()                                         // as soon as all is read
 	})()
 	to := &failing{w: w}
 	_, err = io.Copy(to, resp.Body)
@@ -57,7 +54,8 @@ func (c *Client) Capture(ctx context.Context, r view.CaptureRequest, open func()
 	}
 	var s view.CaptureSummary
 	if err != nil || json.Unmarshal([]byte(resp.Trailer.Get(summaryTrailer)), &s) != nil {
-		return none, errors.New("the daemon broke the capture off: it has stopped, or this program did not keep up; what came before is written")
+		return none, errors.New("the daemon broke the capture off: it has stopped, or this program did not keep up; " +
+			"what came before is written")
 	}
 	return s, nil
 }
@@ -81,8 +79,9 @@ func (c *Client) endCapture(ctx context.Context, number string) error {
 
 func captureQuery(r *view.CaptureRequest) url.Values {
 	return url.Values{
-		"service": {r.Service}, "backend": {r.Backend}, "client": {r.Client}, "reason": {strings.Join(r.Reasons, ",")}, "filter": {r.Filter},
-		"rate": {strconv.Itoa(r.Rate)}, "snaplen": {strconv.Itoa(r.Snap)}, "count": {strconv.FormatUint(r.Count, 10)},
+		"service": {r.Service}, "backend": {r.Backend}, "client": {r.Client}, "reason": {strings.Join(r.Reasons, ",")},
+		"filter": {r.Filter},
+		"rate":   {strconv.Itoa(r.Rate)}, "snaplen": {strconv.Itoa(r.Snap)}, "count": {strconv.FormatUint(r.Count, 10)},
 		"duration": {time.Duration(r.Seconds * float64(time.Second)).String()}, "max_size": {strconv.FormatInt(r.MaxSize, 10)},
 	}
 }

@@ -71,7 +71,8 @@ func reasonsNamed(name string) (out []reason.Reason, err error) {
 		}
 	}
 	if out == nil {
-		return nil, fmt.Errorf("there is no reason %q: weir show drops has their names, and dropped and punted stand for all of a kind", name)
+		return nil, fmt.Errorf("there is no reason %q: weir show drops has their names, and dropped and punted stand for "+
+			"all of a kind", name)
 	}
 	return out, nil
 }
@@ -81,7 +82,8 @@ func words(r *view.CaptureRequest) string {
 	var out strings.Builder
 	out.WriteString("weir capture")
 	for _, f := range []struct{ flag, value string }{
-		{"service", r.Service}, {"backend", r.Backend}, {"client", r.Client}, {"reason", strings.Join(r.Reasons, ",")}, {"filter", r.Filter},
+		{"service", r.Service}, {"backend", r.Backend}, {"client", r.Client}, {"reason", strings.Join(r.Reasons, ",")},
+		{"filter", r.Filter},
 	} {
 		if f.value != "" {
 			fmt.Fprintf(&out, " --%s '%s'", f.flag, f.value)

@@ -86,7 +86,7 @@ type Node struct {
 	release   release
 	infos     []fastpath.PortInfo
 	seed      conn.Seed
-	madeUp    bool // neighbours are: everything is one goroutine's
+	madeUp    bool           // neighbours are: everything is one goroutine's
 	taps      *fastpath.Taps // of the captures under way; nil before the first
 }
 
