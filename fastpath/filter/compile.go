@@ -33,19 +33,14 @@ func (p *Program) compile(n *node, then, otherwise int) int {
 }
 
 // all joins parts that must all hold, of which some may be nil.
-func all(parts ...*node) *node { return joined(and, parts) }
-
-// some joins parts of which one must hold.
-func some(parts ...*node) *node { return joined(or, parts) }
-
-func joined(how join, parts []*node) (out *node) {
+func all(parts ...*node) (out *node) {
 	for _, n := range parts {
 		switch {
 		case n == nil:
 		case out == nil:
 			out = n
 		default:
-			out = &node{join: how, left: out, right: n}
+			out = &node{join: and, left: out, right: n}
 		}
 	}
 	return out

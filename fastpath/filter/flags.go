@@ -12,11 +12,13 @@ func (r *parser) tcpFlags() (*node, error) {
 	if !r.accept("tcpflags", "13") || !r.accept("]") {
 		return nil, r.errorf(`expected "tcpflags]" after "tcp["`)
 	}
-	mask, err := uint32(0xff), error(nil)
+	mask := uint32(0xff)
 	if r.accept("&") {
-		if mask, err = r.flag(); err != nil {
+		m, err := r.flag()
+		if err != nil {
 			return nil, err
 		}
+		mask = m
 		if r.peek() == "|" { // tcpdump would add the flag to what is left of all flags
 			return nil, r.errorf("expected parentheses around flags that are joined,")
 		}

@@ -77,7 +77,7 @@ func (r *parser) errorf(format string, args ...any) error {
 func (r *parser) expression() (*node, error) {
 	left, err := r.unit()
 	for err == nil {
-		how := leaf
+		var how join
 		switch {
 		case r.accept("and", "&&"):
 			how = and
