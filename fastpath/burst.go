@@ -129,8 +129,11 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 func (w *Worker) finish(frames []port.Frame, items []item) {
 	s, fresh := w.scratch, 0
 	for i := 0; i < len(frames); i++ {
-		if i += w.steady(frames[i:], items[i:]); i == len(frames) {
-			break
+		// Without a guess it is not steady.
+		if items[i].Guess != 0 {
+			if i += w.steady(frames[i:], items[i:]); i == len(frames) {
+				break
+			}
 		}
 		f, it := &frames[i], &items[i]
 		if it.steady != 0 && it.Proto == packet.ProtoTCP {

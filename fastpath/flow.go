@@ -22,6 +22,9 @@ func (it *item) key(f *port.Frame) conn.Key {
 
 // flow handles a TCP or UDP packet whose connection is where the index led to; any other is a newcomer for now.
 func (w *Worker) flow(f *port.Frame, it *item) verdict {
+	if it.Guess == 0 {
+		return newcomer
+	}
 	k := it.key(f)
 	r := w.table.Ref(it.Guess)
 	if !w.table.Check(r, &k) {

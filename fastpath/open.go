@@ -38,13 +38,16 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 		}
 	}
 	w.prefetch(all)
+	var homes uint64 // a bit for each that has been seen
 	for i := range all {
 		o := &all[i]
 		f, it := &frames[o.at], &items[o.at]
-		if follows(it, items, all[:i]) {
+		bit := uint64(1) << (it.hash & 63)
+		if homes&bit != 0 && follows(it, items, all[:i]) {
 			o.state = repeated
 			continue
 		}
+		homes |= bit
 		v := w.seek(frames[o.at:], items[o.at:])
 		if v == newcomer {
 			v = w.admit(f, it, o)
