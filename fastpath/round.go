@@ -15,6 +15,9 @@ const (
 	// idleSweeps is how many times as many a round without packets may look at. A worker that naps between its
 	// rounds would fall behind otherwise.
 	idleSweeps = 32
+	// fullSweeps is how many times a round sweeps that finds as many expired ones as it can take at a time. As many may
+	// have begun in its burst: to end no more than these would never make up for a delay, and fill the table.
+	fullSweeps = 4
 )
 
 const nsPerTick = 1_000_000
@@ -72,19 +75,36 @@ func (w *Worker) tick(now uint64) {
 // sweep ends connections whose time is up, a bounded number a round: the rest stays owed, a burst must not wait
 // for it.
 func (w *Worker) sweep(idle bool) {
-	w.sweepOnce()
-	for i := 1; w.table.Behind() > 0 && (w.unhurried || idle && i < idleSweeps); i++ {
-		w.sweepOnce()
+	n := w.sweepOnce()
+	for i := 1; w.table.Behind() > 0 && (w.unhurried || idle && i < idleSweeps || n == len(w.dead) && i < fullSweeps); i++ {
+		n = w.sweepOnce()
 	}
 	w.counters.Live = uint64(w.table.Len())
 }
 
-func (w *Worker) sweepOnce() {
+// sweepOnce ends the connections that one sweep finds, a few at a time: the lines of the next few are on their way
+// meanwhile.
+func (w *Worker) sweepOnce() int {
 	n := w.table.Sweep(w.now, sweepBudget, &w.dead)
-	for _, e := range w.dead[:n] {
-		w.forget(e)
-	}
 	w.counters.Expired += uint64(n)
+	next := w.dead[:n]
+	few := next[:min(conn.PrefetchMost, n)]
+	if n == 0 {
+		return 0
+	}
+	w.table.PrefetchHomes(few)
+	for len(few) > 0 {
+		next = next[len(few):]
+		after := next[:min(conn.PrefetchMost, len(next))]
+		if len(after) > 0 {
+			w.table.PrefetchHomes(after)
+		}
+		for _, e := range few {
+			w.forget(e)
+		}
+		few = after
+	}
+	return n
 }
 
 // takeInjected sends what the slow path wants sent, a bounded number a round.

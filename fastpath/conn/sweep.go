@@ -41,22 +41,22 @@ func (t *Table) Sweep(now Tick, budget int, dead *Dead) int {
 		}
 	}
 	t.owed -= i * SweepPeriod
-	if found > 0 {
-		t.prefetchHomes(dead[:found])
-	}
 	return found
 }
 
-// prefetchHomes starts loading the index lines that deleting these entries will write.
-func (t *Table) prefetchHomes(dead []*Entry) {
-	var homes [2 * len(Dead{})]Probe
+// PrefetchHomes starts loading the index lines that deleting these entries, at most PrefetchMost, will write.
+func (t *Table) PrefetchHomes(entries []*Entry) {
+	var homes [2 * PrefetchMost]Probe
 	n := 0
-	for _, e := range dead {
+	for _, e := range entries[:min(len(entries), PrefetchMost)] {
 		homes[n].Home, homes[n+1].Home = e.fwd, e.rev
 		n += 2
 	}
 	t.PrefetchIndex(&homes[0], n, unsafe.Sizeof(homes[0]))
 }
+
+// PrefetchMost is as many entries as have about as many lines as a core can wait for at a time.
+const PrefetchMost = 16
 
 // Behind is how many entries the sweep still has to look at to be up to date.
 func (t *Table) Behind() int { return int(t.owed / SweepPeriod) }
