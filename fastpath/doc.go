@@ -3,15 +3,17 @@
 //
 //   - worker.go: the worker and what it is made of; run.go: its loop; round.go: one round of it
 //   - burst.go: the stages of a burst; verdict.go: what can become of a packet
-//   - plain.go, steady.go, steady6.go: the short way that nearly all packets take; hot.go: what it looks things up in
-//   - flow.go: TCP and UDP, known connections and new ones; modes.go: nat's rewriting; tunnel.go: tun's headers;
-//     fragment.go: packets that must be cut up
+//   - plain.go, steady.go, steady6.go, wrap.go: the short way that nearly all packets take; hot.go: what it looks things
+//     up in
+//   - flow.go: TCP and UDP of known connections; open.go: the beginning of new ones; modes.go: nat's rewriting;
+//     tunnel.go: tun's headers; fragment.go: packets that must be cut up
 //   - own.go: addresses of Weir's own, and sources that nobody can have
 //   - icmp.go: ICMP that arrives; icmpquote.go: what an error quotes; icmptranslate.go: errors across nat;
 //     icmptunnel.go: errors from inside a tunnel; icmpsend.go: errors of Weir's own
 //   - steer.go, handover.go: several workers
 //   - spec.go, snapshot.go, addrtable.go, routes.go: the configuration as workers read it
-//   - counters.go: what is counted; blame.go: whose the packets were that are lost
+//   - counters.go, gaps.go: what is counted; blame.go: whose the packets were that are lost
+//   - tap.go, captured.go, ownership.go: copies of packets, and what they belong to, while a capture is on
 //   - rehearsal.go: what it takes to ask what a worker would do
 //
 // It has no cgo and needs neither root nor devices: queues come through the interface in package port.
