@@ -4,6 +4,7 @@ package fastpath
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -22,7 +23,7 @@ func TestTenMillionConnectionsAreMadeUsedAndExpired(t *testing.T) {
 	if err := unix.Sysinfo(&info); err != nil {
 		t.Fatal(err)
 	}
-	if free := info.Freeram * uint64(info.Unit); free < 2<<30 {
+	if free := info.Freeram * uint64(info.Unit); free < 2<<30 && os.Getenv("CI") != "true" {
 		t.Skipf("SKIPPED, NOT TESTED: it takes 1 GB of memory, and %d MB are free", free>>20)
 	}
 	vip := "203.0.113.10:80"

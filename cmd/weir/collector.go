@@ -10,8 +10,7 @@ import (
 
 const (
 	// garbageRoom is how much garbage may pile up before it is collected, at least. A collection makes the workers
-	// wait a few times, for tens of microseconds each where the slow path has cores of its own and longer where it has
-	// to share; Weir makes little garbage, so that this is enough for minutes to hours.
+	// wait a few times, and longer where the slow path has to share its core.
 	garbageRoom = 256 << 20
 	// limitPeriod is how often the limit follows what is alive.
 	limitPeriod = time.Second

@@ -1,6 +1,7 @@
 package lcore
 
 import (
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -38,7 +39,11 @@ func TestVacateLeavesTheWorkersTheirCores(t *testing.T) {
 	onOwnThread(func() {
 		cores := allowed(t)
 		if len(cores) < 2 {
-			t.Skip("one core only")
+			if os.Getenv("CI") == "true" {
+				t.Error("a second core is missing")
+				return
+			}
+			t.Skip("SKIPPED, NOT TESTED: a second core is missing")
 		}
 		last := cores[len(cores)-1]
 		tid := unix.Gettid()
