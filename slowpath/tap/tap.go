@@ -103,10 +103,21 @@ func (d *Device) Read(buf []byte) (int, error) {
 		return n, nil
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, os.ErrClosed):
 		return 0, ErrInterrupted
-	case errors.Is(err, unix.EBADFD):
+	case errors.Is(err, unix.EBADFD), d.deleted():
 		return 0, fmt.Errorf("kernel interface %s was deleted; restart weir to get it back", d.name)
 	}
 	return 0, fmt.Errorf("kernel interface %s: %w", d.name, err)
+}
+
+// deleted asks the kernel after a Read that failed. While the interface goes, the runtime's poller sees an error on the
+// descriptor and does not say which: the kernel has only this one there.
+func (d *Device) deleted() (gone bool) {
+	_ = d.raw.Control(func(fd uintptr) {
+		fds := []unix.PollFd{{Fd: int32(fd)}}
+		_, err := unix.Poll(fds, 0)
+		gone = err == nil && fds[0].Revents&unix.POLLERR != 0
+	})
+	return gone
 }
 
 // Write gives the kernel a frame, from its Ethernet header on, as received by the interface. It never blocks:
