@@ -59,10 +59,15 @@ func In(ns string, f func() error) error {
 }
 
 // Dial connects from a namespace.
-func Dial(ctx context.Context, ns, network, address string) (c net.Conn, err error) {
+func Dial(ctx context.Context, ns, network, address string) (net.Conn, error) {
+	return DialFrom(ctx, ns, network, nil, address)
+}
+
+// DialFrom is Dial from an address and port of the namespace.
+func DialFrom(ctx context.Context, ns, network string, local net.Addr, address string) (c net.Conn, err error) {
 	err = In(ns, func() (err error) {
 		// One family only, so that the dialer needs no second goroutine.
-		c, err = (&net.Dialer{FallbackDelay: -1}).DialContext(ctx, network, address)
+		c, err = (&net.Dialer{FallbackDelay: -1, LocalAddr: local}).DialContext(ctx, network, address)
 		return err
 	})
 	return c, err

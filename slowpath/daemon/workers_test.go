@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/internal/netnstest"
 )
 
@@ -56,12 +57,12 @@ func TestRealTCPThroughTwoWorkers(t *testing.T) {
 			l := netnstest.Listen(t, n.server, "10.0.0.11:7")
 			go echo(l)
 			var wg sync.WaitGroup
-			for i := range 8 {
+			for _, from := range clientsOf(netip.MustParseAddr("203.0.113.100"), 2, 4) {
 				wg.Add(1)
 				go func() {
 					defer wg.Done()
-					if err := talk(t.Context(), n.client, "203.0.113.10:7", 1<<20); err != nil {
-						t.Errorf("connection %d: %v", i, err)
+					if err := talk(t.Context(), n.client, from, "203.0.113.10:7", 1<<20); err != nil {
+						t.Errorf("connection from %s: %v", from, err)
 					}
 				}()
 			}
@@ -78,6 +79,19 @@ func TestRealTCPThroughTwoWorkers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// clientsOf are addresses and ports of a client, the same number for each of the workers that own them.
+func clientsOf(client netip.Addr, workers, each int) (from []netip.AddrPort) {
+	found := make([]int, workers)
+	for port := uint16(20000); len(from) < workers*each; port++ {
+		a := netip.AddrPortFrom(client, port)
+		if o := fastpath.Owner(a, workers); found[o] < each {
+			found[o]++
+			from = append(from, a)
+		}
+	}
+	return from
 }
 
 // locked lets several pumps share a steering.
@@ -103,11 +117,11 @@ func echo(l net.Listener) {
 	}
 }
 
-// talk sends size bytes from a namespace to an echo server and checks that they come back.
-func talk(ctx context.Context, ns, address string, size int) error {
+// talk sends size bytes from an address of a namespace to an echo server and checks that they come back.
+func talk(ctx context.Context, ns string, from netip.AddrPort, address string, size int) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, err := netnstest.Dial(ctx, ns, "tcp", address)
+	conn, err := netnstest.DialFrom(ctx, ns, "tcp", net.TCPAddrFromAddrPort(from), address)
 	if err != nil {
 		return err
 	}
