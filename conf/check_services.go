@@ -28,6 +28,7 @@ func (c *checker) services() {
 			}
 		}
 		c.scheduler(i, s)
+		c.timeouts(i, s)
 		c.tunnel(i, s)
 		c.health(i, s)
 		c.quorum(i, s)

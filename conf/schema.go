@@ -53,7 +53,7 @@ var dataplaneFields = []field[Config]{
 	scalar("max_connections", numeric, "1000000", func(c *Config, text string) error {
 		return keep(&c.Dataplane.MaxConnections)(parseInt(text, 1, 16_000_000))
 	}),
-	section("timeouts", timeoutFields, itself),
+	section("timeouts", timeoutFields("900s", "120s", "300s"), func(c *Config) *Timeouts { return &c.Dataplane.Timeouts }),
 }
 
 // parseCore returns -1 beside an error.
@@ -65,16 +65,13 @@ func parseCore(text string) (int, error) {
 	return n, err
 }
 
-var timeoutFields = []field[Config]{
-	scalar("tcp", textual|numeric, "900s", func(c *Config, text string) error {
-		return keep(&c.Dataplane.Timeouts.TCP)(parseTimeout(text))
-	}),
-	scalar("tcp_fin", textual|numeric, "120s", func(c *Config, text string) error {
-		return keep(&c.Dataplane.Timeouts.TCPFin)(parseTimeout(text))
-	}),
-	scalar("udp", textual|numeric, "300s", func(c *Config, text string) error {
-		return keep(&c.Dataplane.Timeouts.UDP)(parseTimeout(text))
-	}),
+// timeoutFields are the keys of a section timeouts, with its defaults; empty: none.
+func timeoutFields(tcp, tcpFin, udp string) []field[Timeouts] {
+	return []field[Timeouts]{
+		scalar("tcp", textual|numeric, tcp, func(t *Timeouts, text string) error { return keep(&t.TCP)(parseTimeout(text)) }),
+		scalar("tcp_fin", textual|numeric, tcpFin, func(t *Timeouts, text string) error { return keep(&t.TCPFin)(parseTimeout(text)) }),
+		scalar("udp", textual|numeric, udp, func(t *Timeouts, text string) error { return keep(&t.UDP)(parseTimeout(text)) }),
+	}
 }
 
 func parseTimeout(text string) (time.Duration, error) {

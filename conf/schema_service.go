@@ -36,6 +36,7 @@ var serviceFields = []field[Service]{
 	scalar("slow_start", textual|numeric, "", func(s *Service, text string) error {
 		return keep(&s.SlowStart)(parseDuration(text, time.Second, time.Hour))
 	}),
+	section("timeouts", timeoutFields("", "", ""), func(s *Service) *Timeouts { return &s.Timeouts }),
 	section("tunnel", tunnelFields, func(s *Service) *Tunnel { return &s.Tunnel }),
 	optional(section("health", healthFields, func(s *Service) *Health {
 		if s.Health == nil {

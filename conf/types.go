@@ -102,6 +102,7 @@ type Service struct {
 	SchedulerFlags []string
 	MhTableSize    int           // entries of mh's table, a prime; 0: the scheduler's default
 	SlowStart      time.Duration // over which a backend that joins comes to its weight; 0: at once
+	Timeouts       Timeouts      // 0: the data plane's
 	Tunnel         Tunnel        // for tun
 	Health         *Health
 	Quorum         Quorum

@@ -105,7 +105,7 @@ func (w *Worker) advance(it *item, e *conn.Entry, b *Backend, reply bool) {
 	} else if e.Expires != 0 {
 		e.Flags |= conn.Several
 	}
-	e.Touch(w.now, &w.snap.Timeouts)
+	e.Touch(w.now, w.idle(b))
 }
 
 func (w *Worker) setActive(e *conn.Entry, b *Backend, active bool) {

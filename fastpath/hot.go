@@ -16,6 +16,7 @@ type hot struct {
 	entries   unsafe.Pointer // of the table
 	reals     unsafe.Pointer // the snapshot's backends
 	realCount uint32
+	idles     unsafe.Pointer // the snapshot's tables of idle times
 	totals    unsafe.Pointer // the backends' counters
 	exits     [256]exit      // by port
 }
@@ -52,6 +53,11 @@ func (h *hot) entry(s conn.Slot) *conn.Entry {
 
 // real is the snapshot's backend of an index below realCount.
 func (h *hot) real(i uint32) *Backend { return (*Backend)(unsafe.Add(h.reals, uintptr(i)*backendSize)) }
+
+// idle is the table of idle times of a backend's connections.
+func (h *hot) idle(b *Backend) *conn.Timeouts {
+	return (*conn.Timeouts)(unsafe.Add(h.idles, uintptr(b.timeouts)*unsafe.Sizeof(conn.Timeouts{})))
+}
 
 // total is the worker's counters of a backend.
 func (h *hot) total(i uint32) *BackendCounters {

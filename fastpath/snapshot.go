@@ -24,6 +24,8 @@ const (
 const (
 	MaxBackends = 1 << 20
 	MaxServices = 1 << 17
+	// MaxTimeouts bounds the tables of idle times.
+	MaxTimeouts = 1 << 16
 )
 
 // Snapshot is the configuration as the workers use it. It is immutable once published; the
@@ -37,7 +39,9 @@ type Snapshot struct {
 	Peers    []conn.Peer
 	Services []Service // a service keeps its index while it is configured
 	Routes   Routes
-	Timeouts conn.Timeouts
+	// Timeouts are the tables of idle times, each once: Backend.timeouts says which. The first is that of services
+	// without any of their own.
+	Timeouts []conn.Timeouts
 
 	services *endpointTable // endpoint → index + 1
 	locals   *endpointTable // address → local flags
@@ -67,9 +71,10 @@ type Backend struct {
 	// The same with the TTL lowered as well, and all that for the way back.
 	toL3TTL, fromL3TTL, fromL4 packet.Delta
 	Mode                       Mode
-	V6                         bool  // of the backend's address
-	minTTL                     uint8 // a TTL that is not above this goes no further
-	shared                     bool  // NAT: another service has the same real server
+	V6                         bool   // of the backend's address
+	minTTL                     uint8  // a TTL that is not above this goes no further
+	shared                     bool   // NAT: another service has the same real server
+	timeouts                   uint16 // index in the snapshot's
 	peer                       conn.Peer
 	Load                       *sched.Load
 

@@ -16,9 +16,9 @@ type Spec struct {
 	Generation uint64
 	Ports      []PortSpec
 	Gateways   []GatewaySpec
-	Services   []ServiceSpec // by index; one without a scheduler is an unused place
-	Backends   []BackendSpec // by index; one with generation 0 is an unused place
-	Timeouts   conn.Timeouts
+	Services   []ServiceSpec   // by index; one without a scheduler is an unused place
+	Backends   []BackendSpec   // by index; one with generation 0 is an unused place
+	Timeouts   []conn.Timeouts // at least one
 }
 
 // PortSpec is a port, by index.
@@ -42,6 +42,7 @@ type ServiceSpec struct {
 	Mode     Mode
 	Sched    sched.Scheduler
 	Backends []uint32
+	Timeouts uint16 // index in the spec's
 }
 
 // BackendSpec is a real server.
@@ -74,6 +75,9 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 	if len(s.Backends) > MaxBackends || len(s.Services) > MaxServices {
 		return nil, fmt.Errorf("%d services with %d backends: the most is %d with %d",
 			len(s.Services), len(s.Backends), MaxServices, MaxBackends)
+	}
+	if len(s.Timeouts) == 0 || len(s.Timeouts) > MaxTimeouts {
+		return nil, fmt.Errorf("services have %d different sets of timeouts: there can be 1 to %d", len(s.Timeouts), MaxTimeouts)
 	}
 	snap := &Snapshot{
 		Generation: s.Generation,
@@ -154,6 +158,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 	*out = Backend{
 		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, Clamp: b.Clamp,
 		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
+		timeouts: svc.Timeouts,
 	}
 	mtu := s.Ports[b.Port].MTU
 	switch svc.Mode {

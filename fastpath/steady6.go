@@ -79,7 +79,7 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 			c.PacketsOut++
 			c.BytesOut += uint64(it.End) - packet.EthLen
 		}
-		e.Touch(w.now, &w.snap.Timeouts)
+		e.Touch(w.now, w.idle(b))
 		x.put(f, h)
 	}
 	return len(frames)

@@ -53,6 +53,7 @@ type Compiler struct {
 	now        time.Time // of the compilation under way
 	due        time.Time
 	changed    []change
+	idles      map[conf.Timeouts]uint16 // indices in the snapshot under way
 }
 
 // serviceKey is what makes two services of two configurations the same: its name may change.
@@ -120,14 +121,14 @@ func keyOf(s *conf.Service, backend netip.AddrPort) backendKey {
 func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Service, *conf.Backend) Status, acked uint64) (snap *fastpath.Snapshot, commit func(), err error) {
 	spec := &fastpath.Spec{
 		Generation: c.generation + 1,
-		Timeouts: conn.NewTimeouts(uint32(cfg.Dataplane.Timeouts.TCP.Milliseconds()),
-			uint32(cfg.Dataplane.Timeouts.TCPFin.Milliseconds()), uint32(cfg.Dataplane.Timeouts.UDP.Milliseconds())),
+		Timeouts:   []conn.Timeouts{idleTimes(cfg.Dataplane.Timeouts)},
 	}
 	if err := c.addPorts(spec, cfg); err != nil {
 		return nil, nil, err
 	}
 	next := c.plan(cfg, acked)
 	next.now = now
+	next.idles = map[conf.Timeouts]uint16{cfg.Dataplane.Timeouts: 0}
 	spec.Services = make([]fastpath.ServiceSpec, next.svcPlaces.size)
 	spec.Backends = make([]fastpath.BackendSpec, next.bePlaces.size)
 	for i := range cfg.Services {
@@ -269,8 +270,13 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	if err != nil {
 		return err
 	}
+	timeouts, err := c.timeouts(spec, s.Timeouts.Over(cfg.Dataplane.Timeouts))
+	if err != nil {
+		return err
+	}
 	spec.Services[index] = fastpath.ServiceSpec{
 		Name: s.Name, Address: s.Address, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
+		Timeouts: timeouts,
 	}
 	return nil
 }

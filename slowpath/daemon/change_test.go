@@ -93,6 +93,15 @@ func TestReloadTellsOfTimeoutsByTheirKeys(t *testing.T) {
 	}
 }
 
+func TestReloadTellsOfAServicesOwnTimeouts(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	r.rewrite(somePorts + strings.Replace(oneService, "protocol: tcp", "protocol: tcp\n    timeouts: {tcp: 60s}", 1))
+	got, err := r.reload()
+	if want := []string{"~ service web: timeouts.tcp 1m0s, was the data plane's"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, changes %q, want %q", err, got, want)
+	}
+}
+
 // TestTheLaterReloadCounts: the file is replaced while a reload is still reading it, and applied again. What the
 // slow reader has read is older, and must not be what stays in force.
 func TestTheLaterReloadCounts(t *testing.T) {

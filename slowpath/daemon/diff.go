@@ -51,6 +51,14 @@ func diffService(old, s *conf.Service) (out []string) {
 	field("scheduler_flags", old.SchedulerFlags, s.SchedulerFlags)
 	field("slow_start", old.SlowStart, s.SlowStart)
 	field("mh_table_size", old.MhTableSize, s.MhTableSize)
+	timeouts := func(key string, a, b time.Duration) {
+		if a != b {
+			out = append(out, fmt.Sprintf("~ service %s: timeouts.%s %s, was %s", s.Name, key, ownTime(b), ownTime(a)))
+		}
+	}
+	timeouts("tcp", old.Timeouts.TCP, s.Timeouts.TCP)
+	timeouts("tcp_fin", old.Timeouts.TCPFin, s.Timeouts.TCPFin)
+	timeouts("udp", old.Timeouts.UDP, s.Timeouts.UDP)
 	field("tunnel.df", old.Tunnel.DF, s.Tunnel.DF)
 	field("tunnel.mss_clamp", old.Tunnel.MSSClamp, s.Tunnel.MSSClamp)
 	if !reflect.DeepEqual(old.Health, s.Health) {
@@ -84,6 +92,14 @@ func diffService(old, s *conf.Service) (out []string) {
 		out = append(out, fmt.Sprintf("~ service %s: order of the backends", s.Name))
 	}
 	return out
+}
+
+// ownTime is a timeout of a service's own.
+func ownTime(d time.Duration) string {
+	if d == 0 {
+		return "the data plane's"
+	}
+	return d.String()
 }
 
 func stateOf(b *conf.Backend) string {

@@ -1,0 +1,27 @@
+package compile
+
+import (
+	"fmt"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/fastpath/conn"
+)
+
+// timeouts is the index of a set of timeouts in a snapshot, where each set stands once.
+func (c *Compiler) timeouts(spec *fastpath.Spec, t conf.Timeouts) (uint16, error) {
+	if i, ok := c.idles[t]; ok {
+		return i, nil
+	}
+	i := len(spec.Timeouts)
+	if i >= fastpath.MaxTimeouts {
+		return 0, fmt.Errorf("its timeouts are one set too many: all services together can have %d different ones", fastpath.MaxTimeouts)
+	}
+	c.idles[t] = uint16(i)
+	spec.Timeouts = append(spec.Timeouts, idleTimes(t))
+	return uint16(i), nil
+}
+
+func idleTimes(t conf.Timeouts) conn.Timeouts {
+	return conn.NewTimeouts(uint32(t.TCP.Milliseconds()), uint32(t.TCPFin.Milliseconds()), uint32(t.UDP.Milliseconds()))
+}
