@@ -48,7 +48,7 @@ func (snap *Snapshot) Local(a netip.Addr) (vip bool, port int) {
 }
 
 // Connection finds a packet's connection in the worker's table, with conn.Table.Peek's caveat; for any goroutine.
-func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, peers []conn.Peer) (e conn.Entry, reply, ok bool) {
+func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, snap *Snapshot) (e conn.Entry, reply, ok bool) {
 	var addrs [32]byte
 	k := conn.Key{
 		Addrs: unsafe.Pointer(&addrs), V6: src.Addr().Is6(), Proto: proto,
@@ -56,7 +56,7 @@ func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, peers []conn.P
 	}
 	n := copy(addrs[:], src.Addr().AsSlice())
 	copy(addrs[n:], dst.Addr().AsSlice())
-	return w.table.Peek(&k, peers)
+	return w.table.Peek(&k, snap.Peers, snap.Locals)
 }
 
 // SchedulerState copies what a service's scheduler keeps on this worker; for any goroutine.
@@ -87,6 +87,7 @@ func (w *Worker) Adopt(from *conn.Entry) error {
 		return errors.New("the connection table has no room for a copy")
 	}
 	e.State, e.Backend, e.Gen, e.Expires = from.State, from.Backend, from.Gen, from.Expires
+	e.Local, e.Shift = from.Local, from.Shift
 	e.Flags = from.Flags&^conn.Reverse | e.Flags&conn.Reverse
 	return nil
 }

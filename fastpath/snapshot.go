@@ -37,6 +37,8 @@ type Snapshot struct {
 	// place has generation 0.
 	Backends []Backend
 	Peers    []conn.Peer
+	// Locals are the local addresses of fullnat services, by the index that connections keep.
+	Locals   []conn.Local
 	Services []Service // a service keeps its index while it is configured
 	Routes   Routes
 	// Timeouts are the tables of idle times, each once: Backend.timeouts says which. The first is that of services

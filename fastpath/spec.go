@@ -153,6 +153,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		Addr: *(*[2]uint64)(unsafe.Pointer(&addr)),
 		Gen:  b.Gen,
 		Port: packet.Swap16(b.Address.Port()),
+		V6:   b.Address.Addr().Is6(),
 	}
 	out := &snap.Backends[i]
 	*out = Backend{

@@ -185,7 +185,7 @@ func (w *Worker) adopt(s *Snapshot) {
 	w.snap, w.taps = s, s.taps
 	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends)), uint32(len(s.Backends))
 	w.idles = unsafe.Pointer(unsafe.SliceData(s.Timeouts))
-	w.table.SetPeers(s.Peers)
+	w.table.SetPeers(s.Peers, s.Locals)
 	w.tapped.Store(s.taps)
 	w.acked.Store(s.Generation)
 }

@@ -18,8 +18,14 @@ const (
 	OneWay                    // replies do not pass here: tun and dr
 	Active                    // counted as active at the backend, otherwise as inactive
 	Replied                   // a packet has come from the backend (nat)
-	Several                   // more than one packet has come from the client
+	Several                   // UDP: more than one packet has come from the client; TCP: see Pending
+	Full                      // fullnat: replies go to a local address of Weir's
 )
+
+// Pending is a fullnat TCP connection whose client is still to be told to the backend. It shares Several's bit, which
+// TCP has no use for: as no packet of a pending connection may take the steady way, and one of a UDP connection only
+// with the bit, both are the same test.
+const Pending = Several
 
 // Entry is one connection, exactly one cache line. Addresses and ports are as in the packet that
 // goes from the client to the VIP.
@@ -31,13 +37,13 @@ type Entry struct {
 	Proto   uint8  // 0 in a free entry
 	Flags   Flags
 	State   State
-	_       uint8
+	Shift   uint8  // fullnat: by how much the backend's sequence numbers of the client's bytes are ahead of the client's
 	Backend uint32 // index in the snapshot's backends
 	Gen     uint32 // the backend's generation; another one there means ours is gone
 	Expires Tick
 	fwd     Home
 	rev     Home
-	_       uint32
+	Local   uint32 // fullnat: index of the local address << 16 | local port as loaded
 }
 
 // Head is an entry's ports, protocol, flags and state in one word: bits 0-31, 32-39, 40-47 and 48-55. The rest is 0.
@@ -59,8 +65,23 @@ type Peer struct {
 	Addr [2]uint64 // as loaded; IPv4 in the low half of the first word, zeros elsewhere
 	Gen  uint32
 	Port uint16 // as loaded
-	_    uint16
+	V6   bool
+	_    uint8
 }
+
+// Local is an address from which Weir itself talks to backends in fullnat, and to which they reply. It is part of the
+// snapshot; a connection names it by its index.
+type Local struct {
+	Addr [2]uint64 // as in Peer
+	V6   bool
+	Used bool // false: no address has this index
+}
+
+// LocalPort is the port of Entry.Local, as loaded.
+func (e *Entry) LocalPort() uint16 { return uint16(e.Local) }
+
+// LocalIndex is the index of the address of Entry.Local.
+func (e *Entry) LocalIndex() uint32 { return e.Local >> 16 }
 
 // Key is a packet's 5-tuple: where its addresses lie, and its ports as loaded.
 type Key struct {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestWhatTheTableKeepsHoldsNoGoPointers(t *testing.T) {
-	for _, v := range []any{Entry{}, bucket{}, Slot(0), Peer{}} {
+	for _, v := range []any{Entry{}, bucket{}, Slot(0), Peer{}, Local{}} {
 		if offheap.HoldsPointers(reflect.TypeOf(v)) {
 			t.Errorf("%T does", v)
 		}

@@ -21,6 +21,7 @@ type Table struct {
 	Hasher
 	spread [256]uint32 // see other
 	peers  []Peer
+	locals []Local
 
 	free  uint32 // head of the list of freed entries, 0 if none
 	fresh uint32 // the first entry never used: nothing at or after it is live
@@ -69,9 +70,9 @@ func (t *Table) Close() error {
 	return t.indexMem.Free()
 }
 
-// SetPeers tells the table where backend indices lead from now on. The slice is only read and must not
-// change.
-func (t *Table) SetPeers(p []Peer) { t.peers = p }
+// SetPeers tells the table where the indices of backends and local addresses lead from now on. The slices are only read
+// and must not change.
+func (t *Table) SetPeers(p []Peer, l []Local) { t.peers, t.locals = p, l }
 
 // Len is the number of connections; Cap the most there can be; Bytes the memory they take.
 func (t *Table) Len() int { return t.live }
@@ -109,7 +110,13 @@ func (t *Table) Slot(r Ref) Slot {
 // or used anew since.
 func (t *Table) Check(r Ref, k *Key) bool {
 	e := r.Entry
-	if e == nil || e.Proto != k.Proto || e.Flags&V6 != 0 != k.V6 {
+	if e == nil || e.Proto != k.Proto {
+		return false
+	}
+	if r.Reply && e.Flags&Full != 0 {
+		return t.isFullReply(e, k)
+	}
+	if e.Flags&V6 != 0 != k.V6 {
 		return false
 	}
 	if r.Reply {
@@ -139,6 +146,23 @@ func (t *Table) isReply(e *Entry, k *Key) bool {
 	}
 	a := (*[4]uint64)(k.Addrs)
 	return a[0] == p.Addr[0] && a[1] == p.Addr[1] && a[2] == e.Addrs[0] && a[3] == e.Addrs[1]
+}
+
+// isFullReply compares the reply's tuple in fullnat: from the backend's address to the connection's local one. Its family
+// need not be the client's.
+func (t *Table) isFullReply(e *Entry, k *Key) bool {
+	if e.Flags&Reverse == 0 || int(e.Backend) >= len(t.peers) || int(e.LocalIndex()) >= len(t.locals) {
+		return false
+	}
+	p, l := &t.peers[e.Backend], &t.locals[e.LocalIndex()]
+	if p.Gen != e.Gen || !l.Used || p.V6 != k.V6 || k.Ports != uint32(p.Port)|e.Local<<16 {
+		return false
+	}
+	if !k.V6 {
+		return *(*uint64)(k.Addrs) == p.Addr[0]|l.Addr[0]<<32
+	}
+	a := (*[4]uint64)(k.Addrs)
+	return a[0] == p.Addr[0] && a[1] == p.Addr[1] && a[2] == l.Addr[0] && a[3] == l.Addr[1]
 }
 
 // Find looks a tuple up.

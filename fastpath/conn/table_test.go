@@ -30,9 +30,16 @@ func randomTuple(r *rand.Rand) tuple {
 // testPeers are backends, IPv4 at even and IPv6 at odd indices.
 var testPeers = []Peer{
 	{Addr: [2]uint64{0x0b00000a}, Port: 0x901f, Gen: 1},
-	{Addr: [2]uint64{0xfd, 0x0b << 56}, Port: 0x901f, Gen: 2},
+	{Addr: [2]uint64{0xfd, 0x0b << 56}, Port: 0x901f, Gen: 2, V6: true},
 	{Addr: [2]uint64{0x0c00000a}, Port: 0x5000, Gen: 3},
-	{Addr: [2]uint64{0xfd, 0x0c << 56}, Port: 0x5000, Gen: 3},
+	{Addr: [2]uint64{0xfd, 0x0c << 56}, Port: 0x5000, Gen: 3, V6: true},
+}
+
+// testLocals are local addresses, of the families of testPeers; the last index is nobody's.
+var testLocals = []Local{
+	{Addr: [2]uint64{0x1400000a}, Used: true},
+	{Addr: [2]uint64{0xfd, 0x14 << 56}, V6: true, Used: true},
+	{Addr: [2]uint64{0x1500000a}},
 }
 
 // reply is the tuple of the packets that come back from a backend.
@@ -43,6 +50,18 @@ func (p *tuple) reply(peer uint32) tuple {
 		back.addrs = [4]uint64{b.Addr[0], b.Addr[1], p.addrs[0], p.addrs[1]}
 	} else {
 		back.addrs[0] = b.Addr[0] | p.addrs[0]<<32
+	}
+	return back
+}
+
+// fullReply is the same in fullnat, to a local address and port.
+func fullReply(peer, local uint32, proto uint8) tuple {
+	b, l := &testPeers[peer], &testLocals[local>>16]
+	back := tuple{proto: proto, v6: b.V6, ports: uint32(b.Port) | local<<16}
+	if b.V6 {
+		back.addrs = [4]uint64{b.Addr[0], b.Addr[1], l.Addr[0], l.Addr[1]}
+	} else {
+		back.addrs[0] = b.Addr[0] | l.Addr[0]<<32
 	}
 	return back
 }
@@ -67,7 +86,7 @@ func newTable(t testing.TB, capacity int) *Table {
 			t.Error(err)
 		}
 	})
-	tab.SetPeers(testPeers)
+	tab.SetPeers(testPeers, testLocals)
 	return tab
 }
 
@@ -90,15 +109,24 @@ func newOracle(t *testing.T, capacity int) *oracle {
 	return &oracle{t: t, tab: newTable(t, capacity), r: rand.New(rand.NewPCG(3, 4)), byID: map[*Entry]connection{}, of: map[tuple]Ref{}}
 }
 
-// insert makes a connection as a worker does; two of three are nat's.
+// insert makes a connection as a worker does: a third each are nat's, fullnat's and one-way.
 func (o *oracle) insert() {
 	o.t.Helper()
-	c := connection{fwd: randomTuple(o.r), twoWay: o.r.IntN(3) > 0}
+	kind := o.r.IntN(3)
+	c := connection{fwd: randomTuple(o.r), twoWay: kind > 0}
 	peer := uint32(2 * o.r.IntN(2))
 	if c.fwd.v6 {
 		peer++
 	}
 	c.rev = c.fwd.reply(peer)
+	var local uint32
+	if kind == 2 {
+		peer = uint32(o.r.IntN(4)) // of any family
+		local = peer%2<<16 | uint32(uint16(o.r.Uint32()))
+		if c.rev = fullReply(peer, local, c.fwd.proto); o.of[c.rev].Entry != nil {
+			return // a worker does not choose a tuple that is taken
+		}
+	}
 	var reply *Key
 	if c.twoWay {
 		reply = c.rev.key()
@@ -110,7 +138,10 @@ func (o *oracle) insert() {
 	if _, used := o.byID[e]; used {
 		o.t.Fatal("Insert gave an entry that is in use")
 	}
-	e.Backend, e.Gen = peer, testPeers[peer].Gen
+	e.Backend, e.Gen, e.Local = peer, testPeers[peer].Gen, local
+	if kind == 2 {
+		e.Flags |= Full
+	}
 	o.byID[e] = c
 	o.of[c.fwd] = Ref{e, false}
 	if c.twoWay {
@@ -158,7 +189,7 @@ func (o *oracle) check(p tuple) {
 
 // peek looks as somebody does who is not the table's worker.
 func (o *oracle) peek(p tuple) {
-	e, reply, ok := o.tab.Peek(p.key(), testPeers)
+	e, reply, ok := o.tab.Peek(p.key(), testPeers, testLocals)
 	want := o.of[p]
 	if ok != (want.Entry != nil) || ok && (reply != want.Reply || e != *want.Entry) {
 		o.t.Fatalf("%+v: a peek found %t, %+v, reply %t, want %+v", p, ok, e, reply, want)
@@ -332,6 +363,45 @@ func TestRepliesAreOnlyThoseOfTheConnectionsBackend(t *testing.T) {
 		e.Gen, e.Backend = 0, uint32(len(testPeers))
 		if tab.Check(Ref{e, true}, back.key()) {
 			t.Errorf("IPv6 %t: a reply from a backend that is no longer in the snapshot", v6)
+		}
+		tab.Delete(e)
+	}
+}
+
+func TestFullNATRepliesAreOnlyThoseToTheLocalAddressAndPort(t *testing.T) {
+	tab := newTable(t, 10)
+	for local, peer := range []uint32{0, 1} {
+		k := tuple{addrs: [4]uint64{0x0100007f_0a0a0a0a, 2, 3, 4}, ports: 0x5000_1234, proto: 6, v6: peer == 0} // of the other family
+		if !k.v6 {
+			k.addrs = [4]uint64{k.addrs[0]}
+		}
+		back := fullReply(peer, uint32(local)<<16|0x4321, 6)
+		e := insert(tab, k.key(), back.key())
+		e.Backend, e.Gen, e.Local = peer, testPeers[peer].Gen, uint32(local)<<16|0x4321
+		e.Flags |= Full
+		if got := tab.Find(back.key()); got.Entry != e || !got.Reply {
+			t.Fatalf("local address %d: the reply is not found", local)
+		}
+		if got := tab.Find(k.key()); got.Entry != e || got.Reply {
+			t.Fatalf("local address %d: the client's packet is not found", local)
+		}
+		for name, change := range map[string]func(*tuple){
+			"from another port":   func(p *tuple) { p.ports ^= 1 },
+			"to another port":     func(p *tuple) { p.ports ^= 1 << 16 },
+			"another protocol":    func(p *tuple) { p.proto = 17 },
+			"from another server": func(p *tuple) { p.addrs[0] ^= 1 },
+			"to another address":  func(p *tuple) { p.addrs[0] ^= 1 << 63; p.addrs[2] ^= 1 },
+			"the other family":    func(p *tuple) { p.v6 = !p.v6 },
+		} {
+			p := back
+			change(&p)
+			if tab.Check(Ref{e, true}, p.key()) {
+				t.Errorf("local address %d, %s: held for a reply", local, name)
+			}
+		}
+		e.Local = 2<<16 | e.Local&0xffff
+		if tab.Check(Ref{e, true}, back.key()) {
+			t.Errorf("local address %d: a reply to an address that is no longer in the snapshot", local)
 		}
 		tab.Delete(e)
 	}

@@ -146,7 +146,7 @@ func (t *trial) find() {
 		client = t.p.Src
 	}
 	t.owner = fastpath.Owner(client, t.workers())
-	t.entry, t.reply, t.known = t.Still.Workers[min(t.owner, len(t.Still.Workers)-1)].Connection(t.p.Src, t.p.Dst, t.p.number, s.Peers)
+	t.entry, t.reply, t.known = t.Still.Workers[min(t.owner, len(t.Still.Workers)-1)].Connection(t.p.Src, t.p.Dst, t.p.number, s)
 	end := t.p.Dst
 	if t.known && t.reply {
 		end = vipOf(&t.entry)
