@@ -44,7 +44,7 @@ its own. One YAML file configures it; see conf/examples.`,
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(runCommand(), checkCommand(), preflightCommand(), showCommand(), backendCommand(), reloadCommand(),
-		explainCommand(), captureCommand(), replayCommand(), versionCommand())
+		explainCommand(), captureCommand(), replayCommand(), importCommand(), versionCommand())
 	return root
 }
 
