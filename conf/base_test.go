@@ -157,4 +157,7 @@ func mustLoad(t *testing.T, text string) *Config {
 	return cfg
 }
 
-var byValue = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{})
+var byValue = cmp.Options{
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
+	cmpopts.IgnoreFields(Config{}, "Text"),
+}

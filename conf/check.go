@@ -43,6 +43,7 @@ func check(root value, cfg *Config) {
 	c.gateways()
 	c.services()
 	c.neighbors()
+	c.api()
 }
 
 // networksRead reports whether no error so far is about the addresses or gateways of a port, misspelt ones included.

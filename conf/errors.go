@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -54,7 +55,8 @@ type problems struct {
 	file    string
 	env     environment
 	list    Errors
-	more    bool // than maxErrors
+	most    int  // errors that are kept; 0: maxErrors
+	more    bool // than that
 	visited int  // values, each as often as aliases repeat it
 }
 
@@ -66,7 +68,7 @@ func (p *problems) add(e Error) {
 
 // room reports whether another error can be kept, and remembers that there was one if not.
 func (p *problems) room() bool {
-	p.more = p.more || len(p.list) == maxErrors
+	p.more = p.more || len(p.list) == cmp.Or(p.most, maxErrors)
 	return !p.more
 }
 

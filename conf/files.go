@@ -38,6 +38,9 @@ func (c *Config) CheckFiles() error {
 			p.add(Error{File: c.File, Line: f.Line, Key: f.Key, Msg: err.Error()})
 		}
 	}
+	if len(p.list) == 0 {
+		c.checkCredentials(p)
+	}
 	return p.found()
 }
 

@@ -38,3 +38,18 @@ services:
 		t.Errorf("base: %v", err)
 	}
 }
+
+func TestCertificatesThatCannotBeUsedAreToldWithTheirLines(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := mustLoad(t, least+"api:\n  listen: 127.0.0.1:9443\n  certificate: "+empty+"\n  key: "+empty+"\n  client_ca: "+empty+"\n")
+	err := cfg.CheckFiles()
+	want := "weir.yaml:7: api.certificate: " + empty + " and the key " + empty + " are no pair that can be used: " +
+		"tls: failed to find any PEM data in certificate input"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}

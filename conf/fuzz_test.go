@@ -178,3 +178,54 @@ func (hops) Resolve(port int, a netip.Addr) (nexthop.ID, error) {
 	}
 	return 1, nil
 }
+
+// FuzzEdit changes any valid configuration: what comes out is the change and nothing else, or the change is refused. The
+// forms that Diff and Effective make hold, too.
+func FuzzEdit(f *testing.F) {
+	for _, text := range append(slices.Clone(conf.Valid), conf.EditSamples...) {
+		f.Add(text, uint8(0), uint16(7))
+	}
+	for _, file := range examples(f) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text), uint8(1), uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, text string, pick uint8, weight uint16) {
+		cfg, err := conf.ParseText(text)
+		if err != nil {
+			return
+		}
+		if d := conf.Diff(cfg, cfg); len(d) > 0 {
+			t.Errorf("it differs from itself: %v", d)
+		}
+		if effective, err := cfg.Effective(); err != nil {
+			t.Error(err)
+		} else if _, err := conf.Parse("effective", effective); err != nil {
+			t.Errorf("the effective form has errors: %v\n%s", err, effective)
+		}
+		for i := range cfg.Services {
+			s := &cfg.Services[i]
+			if len(s.Backends) == 0 {
+				continue
+			}
+			b := s.Backends[int(pick)%len(s.Backends)]
+			for _, e := range []conf.Edit{
+				{Service: s.Name, Backend: b.Address, Weight: int(weight)},
+				{Service: s.Name, Backend: b.Address, Remove: true},
+				{Service: s.Name, Backend: netip.AddrPortFrom(b.Address.Addr().Next(), b.Address.Port()), Weight: int(weight)},
+			} {
+				now, err := cfg.Edited([]conf.Edit{e}) // compares the outcome itself
+				if err != nil {
+					continue
+				}
+				for _, d := range conf.Diff(cfg, now) {
+					if d.Service != s.Name || d.Path != "services[].backends[].weight" && d.Path != "services[].backends" {
+						t.Errorf("%+v changes %+v", e, d)
+					}
+				}
+			}
+		}
+	})
+}

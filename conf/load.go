@@ -16,6 +16,11 @@ func Load(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Parse(file, data)
+}
+
+// Parse is Load for the text of a file that has been read already.
+func Parse(file string, data []byte) (*Config, error) {
 	p := &problems{file: file}
 	readEnvironment(p)
 	cfg := parse(p, data)
@@ -27,7 +32,7 @@ func Load(file string) (*Config, error) {
 
 // parse makes a configuration of what a file holds. It is valid if p has no errors.
 func parse(p *problems, data []byte) *Config {
-	cfg := &Config{File: p.file}
+	cfg := &Config{File: p.file, Text: data}
 	root := document(p, data)
 	if !root.exists() {
 		return cfg

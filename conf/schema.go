@@ -85,6 +85,10 @@ var apiFields = []field[Config]{
 	scalar("socket", textual, DefaultSocket, func(c *Config, text string) error {
 		return keep(&c.API.Socket)(parseSocket(text))
 	}),
+	scalar("listen", plain, "", func(c *Config, text string) error { return keep(&c.API.Listen)(parseListen(text)) }),
+	scalar("certificate", textual, "", func(c *Config, text string) error { return keep(&c.API.Certificate)(parseFile(text)) }),
+	scalar("key", textual, "", func(c *Config, text string) error { return keep(&c.API.Key)(parseFile(text)) }),
+	scalar("client_ca", textual, "", func(c *Config, text string) error { return keep(&c.API.ClientCA)(parseFile(text)) }),
 }
 
 var metricsFields = []field[Config]{

@@ -68,11 +68,14 @@ var flappingFields = []field[Flapping]{
 	}),
 }
 
-// healthKeys are the keys of health that only some types have, in the order of the table above.
-var healthKeys = []struct {
+// healthKey is a key and the types that have it.
+type healthKey struct {
 	key   string
 	types []Check
-}{
+}
+
+// healthKeys are the keys of health that only some types have, in the order of the table above.
+var healthKeys = []healthKey{
 	{"port", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckUDP, CheckDNS, CheckExec}},
 	{"source", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckUDP, CheckDNS, CheckPing}},
 	{"method", httpTypes}, {"path", httpTypes}, {"status", httpTypes}, {"body", httpTypes},

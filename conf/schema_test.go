@@ -89,6 +89,16 @@ func TestMistakesInTheDataplane(t *testing.T) {
 
 func TestMistakesInListeners(t *testing.T) {
 	testMistakes(t, []mistake{
+		{"API by TCP without certificates", "socket: /tmp/weir.sock", "listen: 127.0.0.1:9443", says(
+			"63: api.certificate: is missing: api.listen answers only clients with a certificate, and needs the certificate that Weir shows, a PEM file such as /etc/weir/api.pem",
+			"63: api.key: is missing: api.listen answers only clients with a certificate, and needs its private key, a PEM file such as /etc/weir/api.key",
+			"63: api.client_ca: is missing: api.listen answers only clients with a certificate, and needs the certificate of who signs those of clients, a PEM file such as /etc/weir/clients.pem")},
+		{"certificate for nobody", "socket: /tmp/weir.sock", "certificate: /etc/weir/api.pem", says(
+			"64: api.certificate: has a meaning only with api.listen: add that, or remove the key")},
+		{"key that is a directory", "socket: /tmp/weir.sock", "listen: :9443\n  certificate: /a\n  key: /b/\n  client_ca: /c", says(
+			`66: api.key: must be the path of a file from the root, such as /etc/weir/check.pem, is "/b/"`)},
+		{"listener of the metrics", "socket: /tmp/weir.sock", "listen: \"[::1]:9481\"\n  certificate: /a\n  key: /b\n  client_ca: /c", says(
+			"64: api.listen: is metrics.listen too: choose another port")},
 		{"socket without a directory", "socket: /tmp/weir.sock", "socket: weir.sock", says(
 			`64: api.socket: must be a path from the root, for clients in any directory: write for example /run/weir.sock, not "weir.sock"`)},
 		{"socket that is a directory", "socket: /tmp/weir.sock", "socket: /tmp/", says(
@@ -100,7 +110,7 @@ func TestMistakesInListeners(t *testing.T) {
 		{"socket's path too long", "socket: /tmp/weir.sock", "socket: /tmp/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", says(
 			"64: api.socket: is 108 bytes long: the path of a Unix socket has at most 107")},
 		{"unknown key of api", "socket: /tmp/weir.sock", "path: /tmp/weir.sock", says(
-			"64: api.path: unknown key: known here are socket")},
+			"64: api.path: unknown key: known here are certificate, client_ca, key, listen and socket")},
 		{"metrics on a bare port", `listen: "[::1]:9481"`, "listen: 9481", says(
 			"66: metrics.listen: is only a port: write 127.0.0.1:9481, or :9481 for every address of this machine")},
 		{"metrics without a port", `listen: "[::1]:9481"`, "listen: 127.0.0.1", says(

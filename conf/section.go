@@ -31,6 +31,10 @@ type field[T any] struct {
 	read func(v value, into *T)
 	// fill sets the defaults of a section that is not in the file.
 	fill func(into *T)
+	// compare tells how two sections differ, either of which may have no node.
+	compare func(d *differ, p subject, a, b value)
+	// full writes out a section or a list of sections.
+	full func(v value) full
 	// below are the keys of a section or of a list's entries.
 	below []knownKey
 	// later marks a key that this version only knows to say that it does not support it.
@@ -45,11 +49,13 @@ func scalar[T any](key string, k kind, def string, set func(into *T, text string
 // section is a field with keys of its own. One that is not in the file has its defaults.
 func section[T, S any](key string, fields []field[S], at func(*T) *S) field[T] {
 	return field[T]{
-		key:   key,
-		holds: keys,
-		read:  func(v value, into *T) { readSection(v, fields, at(into)) },
-		fill:  func(into *T) { fillSection(fields, at(into)) },
-		below: knownKeys(".", fields),
+		key:     key,
+		holds:   keys,
+		read:    func(v value, into *T) { readSection(v, fields, at(into)) },
+		fill:    func(into *T) { fillSection(fields, at(into)) },
+		full:    func(v value) full { return fillNode(v, fields) },
+		compare: func(d *differ, p subject, a, b value) { diffSection(d, p, fields, a, b) },
+		below:   knownKeys(".", fields),
 	}
 }
 
@@ -73,6 +79,7 @@ func list[T, S any](key string, most int, fields []field[S], at func(*T) *[]S) f
 			}
 			*at(into) = items
 		},
+		full:  func(v value) full { return fillList(v, fields) },
 		below: knownKeys("[].", fields),
 	}
 }

@@ -9,6 +9,7 @@ import (
 // Config is one valid configuration with every default filled in.
 type Config struct {
 	File      string // the path it was read from
+	Text      []byte // what stood there; not to be changed
 	Dataplane Dataplane
 	Ports     []Port
 	Services  []Service
@@ -160,7 +161,10 @@ type Neighbor struct {
 
 // API is the section api.
 type API struct {
-	Socket string // path of the unix socket; empty: no API
+	Socket string // path of the unix socket; empty: none
+	Listen string // host:port for clients with a certificate; empty: none
+	// Certificate and Key are the server's, ClientCA has who signs those of clients: paths of PEM files.
+	Certificate, Key, ClientCA string
 }
 
 // Metrics is the section metrics.

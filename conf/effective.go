@@ -1,0 +1,143 @@
+package conf
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	yaml "go.yaml.in/yaml/v3"
+)
+
+// Effective is the configuration written out: every key with its value, those of the environment and the defaults
+// included, in the order of the tables, without comments. Load makes the same of it.
+func (c *Config) Effective() ([]byte, error) {
+	root := newTree(c)
+	if err := root.p.found(); err != nil {
+		return nil, err
+	}
+	filled := fillNode(root, rootFields)
+	text, err := encode(filled.node())
+	if err != nil {
+		return nil, err
+	}
+	// What a default may not stand beside is known to the checks alone: they are asked once, and tell of all.
+	p := &problems{file: c.File, most: maxValues}
+	parse(p, text)
+	if len(p.list) == 0 {
+		return text, nil
+	}
+	wrong := make(map[string]bool, len(p.list))
+	for _, e := range p.list {
+		wrong[e.Key] = true
+	}
+	return encode(filled.without(wrong).node())
+}
+
+func encode(n *yaml.Node) ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(n); err != nil {
+		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// full is a value with all that it has without being written.
+type full struct {
+	key     string
+	path    string
+	assumed bool       // nobody wrote it
+	value   *yaml.Node // of what is no section nor list of them
+	keys    []full     // of a section
+	entries []full     // of a list of sections
+	isList  bool
+}
+
+// fillNode reads a section as readSection does, to be written again.
+func fillNode[T any](v value, fields []field[T]) full {
+	out := full{path: v.path.String(), assumed: !v.exists()}
+	for i := range fields {
+		f := &fields[i]
+		if f.later {
+			continue
+		}
+		at := v.field(f.key)
+		if !at.exists() && f.fill == nil && f.def == "" {
+			continue
+		}
+		k := full{path: at.path.String(), assumed: !at.exists()}
+		switch {
+		case f.full != nil:
+			k = f.full(at)
+		case at.exists():
+			k.value = plainCopy(at.node)
+		default:
+			k.value = &yaml.Node{Kind: yaml.ScalarNode, Value: f.def}
+			if f.kind&(numeric|boolean) == 0 {
+				k.value.SetString(f.def)
+			}
+		}
+		k.key = f.key
+		out.keys = append(out.keys, k)
+	}
+	return out
+}
+
+// fillList is fillNode for each entry of a list.
+func fillList[S any](v value, fields []field[S]) full {
+	out := full{path: v.path.String(), isList: true}
+	if v.exists() && v.node.Kind == yaml.SequenceNode {
+		for i := range v.node.Content {
+			out.entries = append(out.entries, fillNode(v.item(i), fields))
+		}
+	}
+	return out
+}
+
+// without leaves out what was assumed and is wrong.
+func (f full) without(wrong map[string]bool) full {
+	keep := func(k full) bool { return !k.assumed || !wrong[k.path] }
+	var keys, entries []full
+	for _, k := range f.keys {
+		if keep(k) {
+			keys = append(keys, k.without(wrong))
+		}
+	}
+	for _, e := range f.entries {
+		entries = append(entries, e.without(wrong))
+	}
+	f.keys, f.entries = keys, entries
+	return f
+}
+
+// node is the value as YAML: short sections in a line.
+func (f full) node() *yaml.Node {
+	switch {
+	case f.value != nil:
+		return f.value
+	case f.isList:
+		n := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, e := range f.entries {
+			n.Content = append(n.Content, e.node())
+		}
+		return n
+	}
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	simple := true
+	for _, k := range f.keys {
+		v := k.node()
+		if len(v.Content) == 0 && v.Kind == yaml.MappingNode {
+			continue // all that it had was assumed and wrong
+		}
+		simple = simple && v.Kind == yaml.ScalarNode
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k.key}, v)
+	}
+	if simple && len(f.keys) <= shortSection && strings.ContainsAny(f.path, ".[") {
+		n.Style = yaml.FlowStyle
+	}
+	return n
+}
+
+// shortSection is how many keys a section has at most that is written in a line.
+const shortSection = 4
