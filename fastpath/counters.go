@@ -50,6 +50,8 @@ type counterMemory struct {
 	// ports and services are what Counters.Reasons counts, by port and by service index.
 	ports    []Reasons
 	services []Reasons
+	locals   []uint64 // by index of a local address: ports in use
+	walks    []uint32 // by backend index
 }
 
 const countersSize = 1 << 12
@@ -64,11 +66,13 @@ func newCounterMemory() (*counterMemory, error) {
 	states := MaxServices * int(unsafe.Sizeof(sched.State{}))
 	ports := maxPorts * int(unsafe.Sizeof(Reasons{}))
 	services := MaxServices * int(unsafe.Sizeof(Reasons{}))
-	r, err := offheap.Reserve(countersSize + backends + states + ports + services)
+	const locals, walks = MaxLocals * 8, MaxBackends * 4
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services + locals + walks)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
 	p := r.Pointer()
+	after := unsafe.Add(p, countersSize+backends+states+ports+services)
 	return &counterMemory{
 		region:   r,
 		worker:   (*Counters)(p),
@@ -76,6 +80,8 @@ func newCounterMemory() (*counterMemory, error) {
 		states:   unsafe.Slice((*sched.State)(unsafe.Add(p, countersSize+backends)), MaxServices),
 		ports:    unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states)), maxPorts),
 		services: unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states+ports)), MaxServices),
+		locals:   unsafe.Slice((*uint64)(after), MaxLocals),
+		walks:    unsafe.Slice((*uint32)(unsafe.Add(after, locals)), MaxBackends),
 	}, nil
 }
 
@@ -90,6 +96,9 @@ func (w *Worker) BackendCounters(index uint32) (c BackendCounters) {
 	readWords(unsafe.Pointer(&c), unsafe.Pointer(&w.backends[index]), unsafe.Sizeof(c))
 	return c
 }
+
+// LocalPorts is how many connections of the worker use a port of the local address with an index; for any goroutine.
+func (w *Worker) LocalPorts(index uint32) uint64 { return atomic.LoadUint64(&w.locals[index]) }
 
 func readWords(dst, src unsafe.Pointer, n uintptr) {
 	for i := uintptr(0); i < n; i += 8 {

@@ -38,7 +38,7 @@ func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
 	e := r.Entry
 	b := w.backendOf(e)
 	switch {
-	case b == nil:
+	case b == nil || !w.hasLocal(e):
 		w.forget(e)
 		if r.Reply || it.Proto == packet.ProtoTCP && it.TCPFlags&packet.SYN == 0 {
 			return drop(reason.BackendGone)
@@ -90,6 +90,9 @@ func (w *Worker) forget(e *conn.Entry) {
 			b.Load.Inactive.Add(-1)
 		}
 	}
+	if e.Flags&conn.Full != 0 {
+		w.locals[e.LocalIndex()]--
+	}
 	w.table.Delete(e)
 }
 
@@ -140,6 +143,9 @@ func (w *Worker) carry(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 
 // convey rewrites a packet in the backend's mode and sends it there.
 func (w *Worker) convey(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	if b.Mode == FullNAT {
+		return w.fullTo(f, it, e, b)
+	}
 	if int(it.End)-packet.EthLen > int(b.MTU) {
 		return w.conveyPieces(f, it, e, b)
 	}
@@ -176,7 +182,7 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	if ttlOut(f, it.v6()) {
 		return w.timeExceeded(f, it)
 	}
-	out, ok := w.wayTo(destination(unsafe.Add(f.Data, addrsOff(it.v6())), it.v6()), it.v6(), it.hash)
+	out, ok := w.wayTo(unsafe.Pointer(&e.Addrs), e.Flags&conn.V6 != 0, it.hash)
 	if !ok {
 		return drop(reason.NoRoute)
 	}
@@ -189,7 +195,11 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	c := &w.backends[e.Backend]
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)
-	w.natFrom(f, it, e, b)
+	if b.Mode == FullNAT {
+		w.fullFrom(f, it, e)
+	} else {
+		w.natFrom(f, it, e, b)
+	}
 	if large {
 		return w.sendPieces(f, it, mtu, func(w *Worker, p *piece) verdict {
 			return w.sendWay(&p.frame, false, out)

@@ -69,7 +69,7 @@ func (w *Worker) icmpPacket(f *port.Frame, it *item) verdict {
 	local := w.local(f, destination(addrs, v6), v6)
 	if local != 0 && isEcho(kind, v6) {
 		own := local&localOwn != 0
-		if local&localVIP != 0 || own && w.toKernel(f, local).fate != punted {
+		if local&(localVIP|localFull) != 0 || own && w.toKernel(f, local).fate != punted {
 			return w.echo(f, it)
 		}
 	}
@@ -173,15 +173,20 @@ func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
 		return drop(bad)
 	}
 	b := w.backendOf(r.Entry)
-	if b == nil {
+	if b == nil || !w.hasLocal(r.Entry) {
 		return drop(reason.BackendGone)
 	}
 	it.hash = uint32(w.hashOf(&k))
 	if ttlOut(f, v6) && b.Mode != DR {
 		return drop(reason.TTLExceeded) // no error about an error (RFC 1122 section 3.2.2)
 	}
-	if r.Reply {
+	switch {
+	case r.Reply && b.Mode == FullNAT:
+		return w.fullErrorToClient(f, it, &q, r.Entry)
+	case r.Reply:
 		return w.errorToClient(f, it, &q, r.Entry, b)
+	case b.Mode == FullNAT:
+		return w.fullErrorToBackend(f, it, &q, r.Entry, b)
 	}
 	return w.errorToBackend(f, it, &q, r.Entry, b)
 }

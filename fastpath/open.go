@@ -18,6 +18,7 @@ import (
 type opening struct {
 	conn.Probe        // the home to prefetch: the tuple's second one, then the reply's, 0 if replies do not pass here
 	backend    uint32 // index
+	local      uint32 // fullnat: as in conn.Entry
 	at         uint8  // in the group
 	state      openState
 }
@@ -147,8 +148,11 @@ func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
 	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
 		return drop(r)
 	}
-	if local&localOwn != 0 {
+	switch {
+	case local&localOwn != 0:
 		return w.toKernel(f, local)
+	case local&localVIP == 0:
+		return drop(reason.NoConnection)
 	}
 	return drop(reason.NoService)
 }
@@ -178,10 +182,15 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 		return w.tooBig(f, it, int(b.MTU))
 	}
 	o.Home = 0
-	if b.Mode == NAT {
+	switch b.Mode {
+	case NAT:
 		var addrs [32]byte
 		rk := b.replyKey(k, &addrs)
 		o.Home = w.hasher.KeyHome(&rk)
+	case FullNAT:
+		if !w.proposeLocal(k, b, o) {
+			return drop(reason.NoLocalPort)
+		}
 	}
 	return newcomer
 }
@@ -203,6 +212,9 @@ func (w *Worker) schedulerKey(k *conn.Key) {
 func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
 	b := w.real(o.backend)
+	if b.Mode == FullNAT && !w.settleLocal(&k, b, o) {
+		return drop(reason.NoLocalPort)
+	}
 	e := w.insert(&k, it.Home, b, o)
 	if e == nil {
 		return drop(reason.TableFull)
@@ -228,7 +240,13 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 		}
 	}
 	e.Backend, e.Gen = o.backend, b.Gen
-	if b.Mode != NAT {
+	switch b.Mode {
+	case NAT:
+	case FullNAT:
+		e.Flags |= conn.Full
+		e.Local = o.local
+		w.locals[e.LocalIndex()]++
+	default:
 		e.Flags |= conn.OneWay
 	}
 	if k.Proto == packet.ProtoUDP {

@@ -111,7 +111,8 @@ func (o *ownership) connection(w *Worker, k *conn.Key) bool {
 		return false
 	}
 	o.known, o.service, o.reply = true, &w.snap.Services[b.Service], r.Reply
-	o.client = addrOf(addrAt(unsafe.Pointer(&r.Entry.Addrs), k.V6), k.V6)
+	v6 := r.Entry.Flags&conn.V6 != 0
+	o.client = addrOf(addrAt(unsafe.Pointer(&r.Entry.Addrs), v6), v6)
 	o.peer = netip.AddrPortFrom(addrOf(*(*[16]byte)(unsafe.Pointer(&b.peer.Addr)), b.V6), packet.Swap16(b.peer.Port))
 	return true
 }

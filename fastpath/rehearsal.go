@@ -47,6 +47,12 @@ func (snap *Snapshot) Local(a netip.Addr) (vip bool, port int) {
 	return flags&localVIP != 0, int(ownPort(flags))
 }
 
+// LocalAddress tells whether an address is a local address of a fullnat service.
+func (snap *Snapshot) LocalAddress(a netip.Addr) bool {
+	addr := AddrOf(a)
+	return snap.local(unsafe.Pointer(&addr), a.Is6())&localFull != 0
+}
+
 // Connection finds a packet's connection in the worker's table, with conn.Table.Peek's caveat; for any goroutine.
 func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, snap *Snapshot) (e conn.Entry, reply, ok bool) {
 	var addrs [32]byte
@@ -76,9 +82,12 @@ func (w *Worker) Adopt(from *conn.Entry) error {
 	k := from.Key()
 	var back conn.Home
 	if from.Flags&conn.Reverse != 0 {
-		if b := w.backendOf(from); b != nil {
+		if b := w.backendOf(from); b != nil && w.hasLocal(from) {
 			var addrs [32]byte
 			rk := b.replyKey(&k, &addrs)
+			if b.Mode == FullNAT {
+				rk = w.fullReplyKey(from.Local, from.Proto, b, &addrs)
+			}
 			back = w.hasher.KeyHome(&rk)
 		}
 	}
@@ -89,5 +98,8 @@ func (w *Worker) Adopt(from *conn.Entry) error {
 	e.State, e.Backend, e.Gen, e.Expires = from.State, from.Backend, from.Gen, from.Expires
 	e.Local, e.Shift = from.Local, from.Shift
 	e.Flags = from.Flags&^conn.Reverse | e.Flags&conn.Reverse
+	if e.Flags&conn.Full != 0 {
+		w.locals[e.LocalIndex()]++
+	}
 	return nil
 }

@@ -3,6 +3,7 @@ package fastpath
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -76,6 +77,13 @@ type rigService struct {
 	proto uint8
 	mode  Mode
 	peers []string // backends with port; .11 and .12 of the family and the service's port if nil
+	full  rigFull  // of fullnat
+}
+
+// rigFull is what a fullnat service has besides; .20 of either family and all ports from 1024 on if it is zero.
+type rigFull struct {
+	locals      []string
+	first, last uint16
 }
 
 func (r *rig) hop(port uint8, addr string, mac [6]byte) nexthop.ID {
@@ -186,8 +194,31 @@ func (r *rig) addService(s rigService) {
 		})
 		servers = append(servers, sched.Server{Address: p, Weight: 1, Load: load})
 	}
+	if s.mode == FullNAT {
+		svc.Full = r.fullSpec(&s.full)
+	}
 	svc.Sched = &roundRobin{n: len(servers)}
 	r.spec.Services = append(r.spec.Services, svc)
+}
+
+func (r *rig) fullSpec(f *rigFull) *FullSpec {
+	if f.locals == nil {
+		f.locals = []string{"10.0.0.20", "fd00::20"}
+	}
+	if f.last == 0 {
+		f.first, f.last = 1024, 65535
+	}
+	out := &FullSpec{FirstPort: f.first, LastPort: f.last}
+	for _, l := range f.locals {
+		a := netip.MustParseAddr(l)
+		i := slices.Index(r.spec.Locals, a)
+		if i < 0 {
+			i = len(r.spec.Locals)
+			r.spec.Locals = append(r.spec.Locals, a)
+		}
+		out.Locals = append(out.Locals, uint32(i))
+	}
+	return out
 }
 
 // roundRobin keeps the rig's choices independent of package sched.
@@ -343,9 +374,28 @@ func (r *rig) checkLoads() {
 			return true
 		})
 	}
+	r.checkLocalPorts()
 	for i, b := range r.spec.Backends {
 		if a, n := b.Load.Active.Load(), b.Load.Inactive.Load(); a != active[i] || n != inactive[i] {
 			r.t.Errorf("backend %s: %d active and %d inactive connections are counted, there are %d and %d", b.Address, a, n, active[i], inactive[i])
+		}
+	}
+}
+
+// checkLocalPorts compares the counts of ports in use with the connections that there are.
+func (r *rig) checkLocalPorts() {
+	for id, w := range r.workers {
+		want := map[uint32]uint64{}
+		w.Dump(func(e *conn.Entry) bool {
+			if e.Flags&conn.Full != 0 {
+				want[e.LocalIndex()]++
+			}
+			return true
+		})
+		for i := range r.spec.Locals {
+			if got := w.LocalPorts(uint32(i)); got != want[uint32(i)] {
+				r.t.Errorf("worker %d counts %d ports of %s in use, there are %d", id, got, r.spec.Locals[i], want[uint32(i)])
+			}
 		}
 	}
 }

@@ -17,6 +17,7 @@ const (
 	NAT Mode = iota + 1
 	TUN
 	DR
+	FullNAT
 )
 
 // MaxBackends and MaxServices bound the indices of a snapshot: the workers' counters have a fixed place
@@ -48,6 +49,7 @@ type Snapshot struct {
 	services *endpointTable // endpoint → index + 1
 	locals   *endpointTable // address → local flags
 	vips     *addrSet       // the addresses of services
+	fulls    *addrSet       // local addresses; nil: none
 	taps     *Taps          // nil while there is no capture
 }
 
@@ -58,6 +60,7 @@ type Service struct {
 	// Sched picks among Backends, which lists the snapshot's indices in the scheduler's order.
 	Sched    sched.Scheduler
 	Backends []uint32
+	full     *fullNAT // of one in FullNAT
 }
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.
@@ -112,8 +115,9 @@ const (
 
 // What an address of ours is: flags of the locals table; the low byte is the port + 1 of an own address.
 const (
-	localVIP uint32 = 1 << 8
-	localOwn uint32 = 1 << 9
+	localVIP  uint32 = 1 << 8
+	localOwn  uint32 = 1 << 9
+	localFull uint32 = 1 << 10
 )
 
 func ownPort(flags uint32) uint8 { return uint8(flags) - 1 }

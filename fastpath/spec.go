@@ -18,6 +18,7 @@ type Spec struct {
 	Gateways   []GatewaySpec
 	Services   []ServiceSpec   // by index; one without a scheduler is an unused place
 	Backends   []BackendSpec   // by index; one with generation 0 is an unused place
+	Locals     []netip.Addr    // local addresses of fullnat services, by index; one that is not valid is an unused place
 	Timeouts   []conn.Timeouts // at least one
 }
 
@@ -42,7 +43,8 @@ type ServiceSpec struct {
 	Mode     Mode
 	Sched    sched.Scheduler
 	Backends []uint32
-	Timeouts uint16 // index in the spec's
+	Timeouts uint16    // index in the spec's
+	Full     *FullSpec // of one in FullNAT
 }
 
 // BackendSpec is a real server.
@@ -95,10 +97,15 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 			*snap.locals.ref(e) |= localOwn | uint32(i+1)
 		}
 	}
+	if err := snap.addLocals(s.Locals); err != nil {
+		return nil, err
+	}
 	var vips []netip.Addr
 	for i := range s.Services {
 		if v := &s.Services[i]; v.Sched != nil {
-			snap.addService(uint32(i), v)
+			if err := snap.addService(uint32(i), v, s); err != nil {
+				return nil, fmt.Errorf("service %s: %w", v.Name, err)
+			}
 			vips = append(vips, v.Address.Addr())
 		}
 	}
@@ -138,12 +145,18 @@ func (snap *Snapshot) markShared(s *Spec) {
 	}
 }
 
-func (snap *Snapshot) addService(i uint32, v *ServiceSpec) {
+func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
 	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
+	if v.Full != nil {
+		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {
+			return err
+		}
+	}
 	e := endpointOf(v.Address.Addr(), 0, 0)
 	*snap.locals.ref(e) |= localVIP
 	e = endpointOf(v.Address.Addr(), v.Address.Port(), v.Proto)
 	*snap.services.ref(e) = i + 1
+	return nil
 }
 
 func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {

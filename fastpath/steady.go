@@ -76,6 +76,8 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 				if b.V6 && !w.encapsulate(f, it, b) || !b.V6 && !w.wrap4(f, it, b) {
 					return i
 				}
+			case FullNAT:
+				return i
 			}
 			c := w.total(e.Backend)
 			c.PacketsIn++

@@ -52,6 +52,8 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 				if b.V6 && !w.wrap6(f, it, b) || !b.V6 && !w.encapsulate(f, it, b) {
 					return i
 				}
+			case FullNAT:
+				return i
 			}
 			c := w.total(e.Backend)
 			c.PacketsIn++

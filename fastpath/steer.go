@@ -27,16 +27,23 @@ func owner(lo, hi uint64, port uint16, n int) int {
 // steer gives away the frames whose connection another worker owns, and moves the others with their items to the
 // front; it returns how many these are.
 func (w *Worker) steer(frames []port.Frame, items []item) int {
-	vips, kept := w.snap.vips, 0
+	vips, fulls, kept := w.snap.vips, w.snap.fulls, 0
 	for i := range frames {
 		f, it := &frames[i], &items[i]
 		var o int
 		if it.steady != 0 && it.Kind == packet.Flow4 {
 			addrs, ports := packet.Load64(f.Data, packet.EthLen+packet.IP4Src), packet.Load32(f.Data, plain4L4)
-			if !vips.has(slot4(uint32(addrs >> 32))) {
+			dst := slot4(uint32(addrs >> 32))
+			if !vips.has(dst) {
 				addrs, ports = addrs>>32, ports>>16
+				if fulls != nil && fulls.has(dst) {
+					o = PortOwner(packet.Swap16(uint16(ports)), w.workers)
+				} else {
+					o = owner(addrs, 0, uint16(ports), w.workers)
+				}
+			} else {
+				o = owner(addrs&(1<<32-1), 0, uint16(ports), w.workers)
 			}
-			o = owner(addrs&(1<<32-1), 0, uint16(ports), w.workers)
 		} else {
 			o = w.ownerOf(f, it)
 		}
@@ -53,14 +60,18 @@ func (w *Worker) steer(frames []port.Frame, items []item) int {
 	return kept
 }
 
-// ownerOf computes who handles a packet. The client is the source of what goes to a VIP and the
-// destination of all else; what is about no connection stays where it is.
+// ownerOf computes who handles a packet. What goes to a local address is the port's owner's. The client is the source of
+// what goes to a VIP and the destination of all else; what is about no connection stays where it is.
 func (w *Worker) ownerOf(f *port.Frame, it *item) int {
 	switch it.Kind {
 	case packet.Flow4, packet.Flow6:
 		v6 := it.v6()
 		addrs := unsafe.Add(f.Data, addrsOff(v6))
-		return w.clientsOwner(addrs, packet.Load32(f.Data, uintptr(it.L4)), v6, w.snap.vip(destination(addrs, v6), v6))
+		ports := packet.Load32(f.Data, uintptr(it.L4))
+		if w.snap.toLocal(destination(addrs, v6), v6) {
+			return PortOwner(packet.Swap16(uint16(ports>>16)), w.workers)
+		}
+		return w.clientsOwner(addrs, ports, v6, w.snap.vip(destination(addrs, v6), v6))
 	case packet.ICMP4, packet.ICMP6:
 		return w.errorsOwner(f, it)
 	}
@@ -79,6 +90,9 @@ func (snap *Snapshot) vip(p unsafe.Pointer, v6 bool) bool {
 func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
 	var q, outer quote
 	if q.find(f, it) {
+		if w.snap.toLocal(q.addrs, q.v6) {
+			return PortOwner(packet.Swap16(uint16(q.ports)), w.workers)
+		}
 		// It was sent by the error's destination, so to a VIP unless that is one.
 		toVIP := !w.snap.vip(q.addrs, q.v6)
 		return w.clientsOwner(q.addrs, q.ports, q.v6, toVIP)

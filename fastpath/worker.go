@@ -74,6 +74,8 @@ type Worker struct {
 	counters *Counters
 	backends []BackendCounters
 	states   []sched.State
+	locals   []uint64 // by local address: see LocalPorts
+	walks    []uint32 // by backend: see nextLocal
 	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.
 	portReasons    []Reasons
 	serviceReasons []Reasons
@@ -84,6 +86,8 @@ type Worker struct {
 	busy      bool   // the round before had packets
 	icmp      limiter
 	ids       uint16 // of outer IPv4 headers
+	tries     uint32 // of local ports since triesAt
+	triesAt   conn.Tick
 	unhurried bool
 
 	handover *Handover
@@ -128,7 +132,7 @@ func NewWorker(o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
-		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem,
+		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
 		portReasons: mem.ports, serviceReasons: mem.services,
 		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), unhurried: o.Unhurried,
 	}

@@ -46,6 +46,9 @@ func (h Hasher) Hash6(addrs unsafe.Pointer, ports uint32, proto uint8) uint64 {
 	return mum(x^mix1, (uint64(ports)|uint64(proto)<<32)^h.seed0^mix2)
 }
 
+// HashOf is a hash of a number, for choices that nobody outside shall foresee.
+func (h Hasher) HashOf(n uint64) uint64 { return mum(mum(n^h.seed0, h.seed1^mix1)^mix2, mix1) }
+
 // HomeOf turns a hash into a place, which is never 0: the upper half chooses the bucket, the low byte is the tag.
 func (h Hasher) HomeOf(hash uint64) Home {
 	bucket := (hash >> 32) * uint64(h.nbuckets) >> 32

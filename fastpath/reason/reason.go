@@ -36,6 +36,7 @@ const (
 	NoBackend
 	BackendGone
 	TableFull
+	NoLocalPort
 	TTLExceeded
 	TooBig
 	NoRoute

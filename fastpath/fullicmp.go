@@ -1,0 +1,61 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// In FullNAT an ICMP error changes at both ends, as the packet does that it quotes. Its source, a router that neither
+// side has anything to do with, becomes the address that the receiver knows: the local one for a backend, the VIP for a
+// client.
+
+// fullErrorToBackend sends a client-side error on.
+func (w *Worker) fullErrorToBackend(f *port.Frame, it *item, q *quote, e *conn.Entry, b *Backend) verdict {
+	if int(it.End)-packet.EthLen > int(b.MTU) {
+		return drop(reason.TooBig)
+	}
+	n := w.toBackend(e, b)
+	q.translateEnds(f, it, &n)
+	return w.sendTo(f, b.Hop)
+}
+
+// fullErrorToClient sends a backend-side error on.
+func (w *Worker) fullErrorToClient(f *port.Frame, it *item, q *quote, e *conn.Entry) verdict {
+	n := toClient(e)
+	out, ok := w.wayTo(unsafe.Pointer(&e.Addrs), n.v6, it.hash)
+	if !ok {
+		return drop(reason.NoRoute)
+	}
+	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
+		return drop(reason.TooBig)
+	}
+	q.translateEnds(f, it, &n)
+	return w.sendWay(f, n.v6, out)
+}
+
+// translateEnds gives an ICMP error these ends, and the packet that it quotes the same, turned round. As in translate,
+// every checksum is updated.
+func (q *quote) translateEnds(f *port.Frame, it *item, n *ends) {
+	inner := n.turned()
+	dAddr := inner.writeAddrs(q.addrs)
+	total := dAddr.Plus(inner.writePorts(q.l4))
+	d := total
+	if !n.v6 {
+		old := packet.Load16(q.ip, packet.IP4Checksum)
+		sum := dAddr.Update(old)
+		packet.Store16(q.ip, packet.IP4Checksum, sum)
+		total = total.Plus(packet.Replace16(old, sum))
+	}
+	total = total.Plus(q.updateL4(d))
+	dOuter := n.writeAddrs(unsafe.Add(f.Data, addrsOff(n.v6)))
+	lowerTTL(unsafe.Add(f.Data, packet.EthLen), n.v6, dOuter)
+	if n.v6 {
+		total = total.Plus(dOuter) // the pseudo-header (RFC 4443 section 2.3)
+	}
+	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	packet.Store16(l4, packet.ICMPChecksum, total.Update(packet.Load16(l4, packet.ICMPChecksum)))
+}
