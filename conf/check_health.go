@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -28,13 +29,61 @@ func (c *checker) health(i int, s *Service) {
 	c.uses(at.field("ca"), h.TLS.CA, false)
 	c.uses(at.field("certificate"), h.TLS.Certificate, false)
 	c.uses(at.field("key"), h.TLS.Key, false)
-	if h.Source.IsValid() {
+	c.healthVia(i, s)
+	if h.Source.IsValid() && h.Via == ViaService && s.Address.IsValid() {
+		if vip := s.Address.Addr(); vip.Is6() != h.Source.Is6() {
+			at.field("source").errorf("%s is %s, but the service is %s", h.Source, family(h.Source), family(vip))
+		}
+	} else if h.Source.IsValid() {
 		for _, b := range s.Backends {
 			if a := b.Address.Addr(); a.IsValid() && a.Is6() != h.Source.Is6() {
 				at.field("source").errorf("%s is %s, but the backend %s is %s", h.Source, family(h.Source), a, family(a))
 				break
 			}
 		}
+	}
+}
+
+// healthVia checks that checks can take the service's own way: in a mode that leaves the VIP in the packets, to the port
+// that the service forwards, through a kernel's interface that carries them to the data plane.
+func (c *checker) healthVia(i int, s *Service) {
+	h, at := s.Health, c.service(i).field("health")
+	if h.Via != ViaService || !s.whole() || !c.networks {
+		return
+	}
+	via := at.field("via")
+	if s.Mode != TUN && s.Mode != DR {
+		via.errorf("service has a meaning only for mode tun or dr, this service is %s: its backends are checked at their own addresses, remove the key", s.Mode)
+		return
+	}
+	if h.Port != 0 && h.Port != s.Address.Port() {
+		at.field("port").errorf("must be the service's port %d with via: service, which takes the service's way, is %d: remove the key", s.Address.Port(), h.Port)
+	}
+	said := map[int]bool{}
+	for _, b := range s.Backends {
+		port, _, ok := c.cfg.egress(b.Address.Addr())
+		if !b.Address.IsValid() || !ok || said[port] {
+			continue
+		}
+		said[port] = true
+		c.viaPort(at, s, &c.cfg.Ports[port])
+	}
+}
+
+// viaPort checks the port through which checks of a service's way leave.
+func (c *checker) viaPort(at value, s *Service, p *Port) {
+	vip, source := s.Address.Addr(), s.Health.Source
+	own := false
+	for _, a := range p.Addresses {
+		own = own || a.IsValid() && a.Addr().Is6() == vip.Is6() && (!a.Addr().Is6() || !a.Addr().IsLinkLocalUnicast())
+	}
+	switch {
+	case p.TAP == "":
+		at.field("via").errorf("service needs tap on port %s, through which the kernel gives Weir its checks: add for example tap: weir0 there", p.Name)
+	case !own:
+		at.field("via").errorf("service needs an %s address on port %s for the checks to come from, as the service is %s: add one there", family(vip), p.Name, family(vip))
+	case source.IsValid() && source.Is6() == vip.Is6() && !slices.ContainsFunc(p.Addresses, func(a netip.Prefix) bool { return a.Addr() == source }):
+		at.field("source").errorf("must be an address of port %s, through which the checks go with via: service, is %s", p.Name, source)
 	}
 }
 

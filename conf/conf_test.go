@@ -38,7 +38,7 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 				Name: "web", Address: ap("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "mh", MhTableSize: 251,
 				Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Quorum: Quorum{Backends: 1}, Line: 25,
 				Health: &Health{
-					Type: "http", Port: 8081, Jitter: 10, Start: StartUp,
+					Type: "http", Via: ViaBackend, Port: 8081, Jitter: 10, Start: StartUp,
 					HTTP:     HTTPCheck{Method: "GET", Path: "/healthz", Host: "www.example.com", Status: []StatusRange{{200, 200}, {204, 204}}},
 					DNS:      DNSCheck{Record: "A", RCode: "NOERROR"},
 					Interval: 3 * time.Second, Timeout: 2 * time.Second, Rise: 1, Fall: 4,

@@ -54,7 +54,7 @@ func TestHalfASectionHasTheDefaultsOfItsOtherKeys(t *testing.T) {
 func TestHealthCheckHasDefaultsButForItsType(t *testing.T) {
 	cfg := mustLoad(t, edits{"mode: nat", "mode: nat, health: {type: tcp}"}.of(t, least))
 	want := &Health{
-		Type: CheckTCP, Interval: 2 * time.Second, Jitter: 10, Timeout: time.Second, Rise: 2, Fall: 3, Start: StartUp,
+		Type: CheckTCP, Via: ViaBackend, Interval: 2 * time.Second, Jitter: 10, Timeout: time.Second, Rise: 2, Fall: 3, Start: StartUp,
 		HTTP: HTTPCheck{Method: "GET", Path: "/"}, DNS: DNSCheck{Record: "A", RCode: "NOERROR"},
 	}
 	if diff := cmp.Diff(want, cfg.Services[0].Health, byValue); diff != "" {

@@ -26,6 +26,7 @@ const (
 // Health is a service's health check. What is not the type's has its default.
 type Health struct {
 	Type     Check
+	Via      Via
 	Port     uint16     // 0: the backend's own
 	Source   netip.Addr // the local address; invalid: the kernel's choice
 	Interval time.Duration
@@ -43,6 +44,15 @@ type Health struct {
 	DNS  DNSCheck
 	Exec ExecCheck
 }
+
+// Via is the way that checks take to a backend.
+type Via string
+
+// The values of health.via.
+const (
+	ViaBackend Via = "backend" // to its own address
+	ViaService Via = "service" // to the service's address, in the service's mode
+)
 
 // Start is what a backend counts as until its first check.
 type Start string

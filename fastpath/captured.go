@@ -7,6 +7,7 @@ import (
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/fastpath/ring"
 )
 
 // While a capture is on, frames go through the stages one by one. What becomes of each is seen from outside: what has
@@ -104,17 +105,17 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 }
 
 // captureSent is sendCopy while captures are on.
-func (w *Worker) captureSent(frame []byte, out uint8) {
+func (w *Worker) captureSent(frame []byte, m *ring.Meta) {
 	s := w.taps.scratch[w.id]
 	s.at = uint64(time.Now().UnixNano())
 	s.cut, s.came = copy(s.before[:], frame), false
 	s.size = s.cut
 	w.makeRoom()
 	s.mark(w)
-	w.sendCopy(frame, out)
+	w.sendCopy(frame, m)
 	s.look(w)
 	s.owner.findOwn(w, s.before[:s.cut])
-	s.info = CopyInfo{Port: out, Out: true}
+	s.info = CopyInfo{Port: m.Port, Out: true}
 	s.judge(w)
 	w.offer(s)
 }

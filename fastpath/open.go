@@ -145,7 +145,7 @@ func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
 	if local == 0 {
 		return drop(reason.Foreign)
 	}
-	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
+	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset && !(r == reason.SpoofedSource && local&localOwn != 0 && w.probed(k)) {
 		return drop(r)
 	}
 	switch {

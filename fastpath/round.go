@@ -123,29 +123,35 @@ func (w *Worker) takeInjected() int {
 			continue
 		}
 		if w.taps != nil {
-			w.captureSent(w.scratch.bytes[:size], m.Port)
+			w.captureSent(w.scratch.bytes[:size], &m)
 			continue
 		}
-		w.sendCopy(w.scratch.bytes[:size], m.Port)
+		w.sendCopy(w.scratch.bytes[:size], &m)
 	}
 	return n
 }
 
-// sendCopy sends a finished frame of Weir's own.
-func (w *Worker) sendCopy(frame []byte, out uint8) {
+// sendCopy sends a frame of Weir's own: one that is finished, or one to a backend.
+func (w *Worker) sendCopy(frame []byte, m *ring.Meta) {
 	w.counters.Own++
-	f, ok := w.spare(out)
+	f, ok := w.spare(m.Port)
 	if !ok || int(f.Tail) < len(frame) {
 		if ok {
 			w.free(&f)
 		}
-		w.countAt(reason.NoBuffer, out)
+		w.countAt(reason.NoBuffer, m.Port)
 		return
 	}
 	copy(packet.Bytes(f.Data, uint32(len(frame))), frame)
 	f.Len = uint32(len(frame))
 	f.Tail -= uint16(len(frame))
-	w.transmit(&f, out)
+	if m.Gen != 0 {
+		if v := w.probe(&f, m); v != sent {
+			w.settle(&f, v)
+		}
+		return
+	}
+	w.transmit(&f, m.Port)
 }
 
 // spare takes an empty buffer from the queue of a port.

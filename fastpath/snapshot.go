@@ -61,6 +61,7 @@ type Service struct {
 	Sched    sched.Scheduler
 	Backends []uint32
 	full     *fullNAT // of one in FullNAT
+	Probed   bool     // its backends answer health checks from its address
 }
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.

@@ -45,6 +45,7 @@ type ServiceSpec struct {
 	Backends []uint32
 	Timeouts uint16    // index in the spec's
 	Full     *FullSpec // of one in FullNAT
+	Probed   bool      // health checks go through it: its backends answer them from its address
 }
 
 // BackendSpec is a real server.
@@ -146,7 +147,7 @@ func (snap *Snapshot) markShared(s *Spec) {
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
-	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends}
+	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends, Probed: v.Probed}
 	if v.Full != nil {
 		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {
 			return err

@@ -47,6 +47,7 @@ const (
 	InjectFull
 	HandoverFull
 	NoBuffer
+	ProbeEnded
 
 	NeighborQueueFull
 	NeighborUnresolved

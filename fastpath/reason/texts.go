@@ -120,6 +120,10 @@ var texts = [Count]text{
 		"Too little `dataplane.memory_mb` for the queues and descriptors there are.",
 		"Raise `dataplane.memory_mb` and restart; `FREE` in `weir show ports` tells what is left."},
 
+	ProbeEnded: {"probe_ended", "from a health check through a service, and the check or its backend is gone",
+		"A reload removed the backend while a check of it was under way, or another program of this machine uses a VIP.",
+		"Nothing, if there are few; let other programs use the backends' own addresses."},
+
 	NeighborQueueFull: {"neighbor_queue_full", "too many packets already waited for this neighbour's MAC",
 		"A burst for a backend or router that has not answered ARP or neighbour solicitation yet.",
 		"A few at the start are harmless. Otherwise see `neighbor_unresolved`."},

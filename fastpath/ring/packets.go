@@ -16,6 +16,9 @@ type Meta struct {
 	V6     bool          // of Addr
 	_      uint8
 	Addr   nexthop.Addr // PuntNeighbor: the next hop whose MAC is missing
+	// Backend and Gen name the backend that an injected packet goes to in its service's mode; Gen 0: it is finished,
+	// and leaves as it is.
+	Backend, Gen uint32
 }
 
 const metaSize = int(unsafe.Sizeof(Meta{}))

@@ -277,6 +277,7 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	spec.Services[index] = fastpath.ServiceSpec{
 		Name: s.Name, Address: s.Address, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 		Timeouts: timeouts,
+		Probed:   s.Health != nil && s.Health.Via == conf.ViaService,
 	}
 	return nil
 }

@@ -237,8 +237,14 @@ func targets(cfg *conf.Config) []health.Target {
 				continue
 			}
 			t := health.Target{Service: s.Name, Backend: s.Backends[j].Address, Check: *s.Health}
-			if port, _, ok := compile.Way(cfg, t.Backend.Addr()); ok {
+			if port, via, ok := compile.Way(cfg, t.Backend.Addr()); ok {
 				t.Interface = cfg.Ports[port].TAP
+				if s.Health.Via == conf.ViaService {
+					t.Through, t.From = s.Address, s.Health.Source
+					if !t.From.IsValid() {
+						t.From, _ = compile.SourceFor(&cfg.Ports[port], s.Address.Addr(), via)
+					}
+				}
 			}
 			out = append(out, t)
 		}

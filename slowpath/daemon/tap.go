@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -42,6 +43,9 @@ func (d *Daemon) openTAPs(cfg *conf.Config) (func() error, error) {
 			return down, fmt.Errorf("port %s: %w", p.Name, err)
 		}
 		d.taps.devices[i] = t
+		if err := t.SetProbed(probed(cfg, i)); err != nil {
+			return down, fmt.Errorf("port %s: %w", p.Name, err)
+		}
 		for _, w := range t.Warnings() {
 			d.log.Warn("a setting of the kernel's interface is not as it should be", "port", p.Name, "error", w)
 		}
@@ -58,6 +62,9 @@ func (t *taps) setRoutes(cfg *conf.Config) error {
 		}
 		if err := dev.SetRoutes(routes(cfg, i)); err != nil {
 			errs = append(errs, fmt.Errorf("port %s: the kernel's routes for health checks: %w", cfg.Ports[i].Name, err))
+		}
+		if err := dev.SetProbed(probed(cfg, i)); err != nil {
+			errs = append(errs, fmt.Errorf("port %s: %w", cfg.Ports[i].Name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -119,6 +126,54 @@ func (d *Daemon) readTAP(port int, t *tap.Device) {
 			d.log.Error("the kernel's packets do not leave any more", "error", err)
 			return
 		}
-		d.node.FromKernel(port, buf[:n])
+		if frame := buf[:n]; bytes.HasPrefix(frame, tap.ProbeMAC[:]) {
+			d.probe(port, frame)
+		} else {
+			d.node.FromKernel(port, frame)
+		}
 	}
+}
+
+// probe sends a health check's frame through the service.
+func (d *Daemon) probe(port int, frame []byte) {
+	service, backend, ok := d.health.Owner(frame)
+	if !ok {
+		d.node.DropProbe(port)
+		return
+	}
+	d.node.Probe(port, frame, service, backend)
+}
+
+// probed are the VIPs of services whose backends behind a port are checked through the service, each with the largest
+// packet that fits on the way there.
+func probed(cfg *conf.Config, port int) map[netip.Addr]int {
+	out := map[netip.Addr]int{}
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		if s.Health == nil || s.Health.Via != conf.ViaService {
+			continue
+		}
+		for _, b := range s.Backends {
+			p, _, ok := compile.Way(cfg, b.Address.Addr())
+			if !ok || p != port {
+				continue
+			}
+			mtu, vip := cfg.Ports[port].MTU, s.Address.Addr()
+			if s.Mode == conf.TUN {
+				mtu -= outerLen(b.Address.Addr())
+			}
+			if least, have := out[vip]; !have || mtu < least {
+				out[vip] = mtu
+			}
+		}
+	}
+	return out
+}
+
+// outerLen is the length of a tunnel's outer header to an address.
+func outerLen(to netip.Addr) int {
+	if to.Is6() {
+		return 40
+	}
+	return 20
 }

@@ -13,7 +13,7 @@
 // What fails on this machine, before a packet leaves it (no file descriptor, no such interface, no such program), says
 // nothing about the backend: it shows in Status, and the state stays.
 //
-// Not supported: checks through the forwarding mode itself.
+// A check can take the way of the service's own packets (Target.Through): see through.go.
 package health
 
 import (
@@ -35,6 +35,10 @@ type Target struct {
 	// Interface is the network interface checks leave through, whatever the routes say; empty leaves the
 	// choice to the routes.
 	Interface string
+	// Through is the service's address and port if checks go there, on the backend, and From the local address that they
+	// come from. Whoever carries what the kernel sends to that address asks Manager.Owner for the backend.
+	Through netip.AddrPort
+	From    netip.Addr
 }
 
 // Event is a backend's change from up to down or back, or a change of the weight that its check gives it.
@@ -85,6 +89,7 @@ type Manager struct {
 	ask      asker
 	checks   sync.WaitGroup // under way
 	pings    pingers
+	passages passages
 
 	// emit is held over a change of state and the report of it, so that events arrive one at a time and
 	// in the order of the changes.
@@ -111,7 +116,7 @@ func New(onChange func(Event)) *Manager {
 // state and its rhythm; one whose check has changed keeps only whether it is up and what was counted. An error names the
 // target that cannot be checked, or is ErrClosed; nothing has changed then.
 func (m *Manager) Set(targets []Target) error {
-	probes, err := compile(targets, &m.pings)
+	probes, err := compile(targets, m)
 	if err != nil {
 		return err
 	}

@@ -137,6 +137,9 @@ func (p *probe) failed(err error, waiting string) outcome {
 		}
 	}
 	if timedOut(err) {
+		if p.Through.IsValid() {
+			waiting += ", through the service"
+		}
 		return failedFor("timeout after %v %s", p.Check.Timeout, waiting)
 	}
 	var errno syscall.Errno

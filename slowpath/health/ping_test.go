@@ -18,7 +18,7 @@ func ping(t *testing.T, target Target) outcome {
 	t.Helper()
 	m := New(func(Event) {})
 	defer m.Close()
-	p, err := compile([]Target{target}, &m.pings)
+	p, err := compile([]Target{target}, m)
 	if err != nil {
 		t.Fatal(err)
 	}

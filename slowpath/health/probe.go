@@ -23,12 +23,13 @@ const maxResponse = 64 << 10
 // probe is a Target made ready to be run: nothing in it changes.
 type probe struct {
 	Target
-	remote netip.AddrPort
-	local  netip.AddrPort
-	dialer net.Dialer
-	kind   kind
-	files  [][]byte // what the files that the check names hold: others with the same names may hold something else
-	pings  *pingers
+	remote   netip.AddrPort
+	local    netip.AddrPort
+	dialer   net.Dialer
+	kind     kind
+	files    [][]byte // what the files that the check names hold: others with the same names may hold something else
+	pings    *pingers
+	passages *passages
 }
 
 // kind is a type of check, made ready for one target. It makes one check; the caller runs hangUp once it has taken
@@ -58,7 +59,7 @@ func askServer(ctx context.Context, p *probe) (outcome, func()) { return p.kind.
 
 func nothing() {}
 
-func compile(targets []Target, pings *pingers) ([]*probe, error) {
+func compile(targets []Target, m *Manager) ([]*probe, error) {
 	probes := make([]*probe, len(targets))
 	seen := make(map[key]bool, len(targets))
 	with := newStock()
@@ -70,7 +71,7 @@ func compile(targets []Target, pings *pingers) ([]*probe, error) {
 		if err != nil {
 			return nil, fmt.Errorf("health check of backend %v of service %s: %w", t.Backend, t.Service, err)
 		}
-		p.pings = pings
+		p.pings, p.passages = &m.pings, &m.passages
 		seen[key{t.Service, t.Backend}] = true
 		probes[i] = p
 	}
@@ -94,10 +95,16 @@ func newProbe(t Target, with *stock) (*probe, error) {
 		// Such short connections need no keep-alive.
 		dialer: net.Dialer{KeepAlive: -1, Control: bindTo(t.Interface)},
 	}
+	if t.Through.IsValid() {
+		p.remote, port = t.Through, t.Through.Port()
+		if !t.From.IsValid() || t.From.Is4() != p.remote.Addr().Is4() {
+			return nil, fmt.Errorf("there is no address to check %v from", t.Through)
+		}
+	}
 	if !p.remote.IsValid() || port == 0 {
 		return nil, fmt.Errorf("%v is no address and port to connect to", p.remote)
 	}
-	if c.Source.IsValid() && c.Source.Unmap().Is4() != t.Backend.Addr().Unmap().Is4() {
+	if c.Source.IsValid() && !t.Through.IsValid() && c.Source.Unmap().Is4() != t.Backend.Addr().Unmap().Is4() {
 		return nil, fmt.Errorf("source %v is of the other IP version", c.Source)
 	}
 	build, ok := kinds[c.Type]
@@ -110,7 +117,7 @@ func newProbe(t Target, with *stock) (*probe, error) {
 }
 
 func (p *probe) sameCheck(other *probe) bool {
-	return p.Interface == other.Interface && reflect.DeepEqual(p.Check, other.Check) &&
+	return p.Interface == other.Interface && p.Through == other.Through && p.From == other.From && reflect.DeepEqual(p.Check, other.Check) &&
 		slices.EqualFunc(p.files, other.files, slices.Equal)
 }
 
@@ -138,21 +145,38 @@ func bindTo(iface string) func(network, address string, c syscall.RawConn) error
 type connection struct {
 	*net.TCPConn
 	interrupt func() bool // undoes the end with the context
+	pass      *passage    // through the service; nil: it has none
 }
 
 func (p *probe) connect(ctx context.Context) (connection, error) {
-	conn, err := p.dialer.DialTCP(ctx, "tcp", p.local, p.remote)
+	var conn *net.TCPConn
+	var pass *passage
+	var err error
+	if p.Through.IsValid() {
+		var c net.Conn
+		c, pass, err = p.dialThrough(ctx, "tcp")
+		conn, _ = c.(*net.TCPConn)
+	} else {
+		conn, err = p.dialer.DialTCP(ctx, "tcp", p.local, p.remote)
+	}
 	if err != nil {
 		return connection{}, err
 	}
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // fails only on a closed connection
-	return connection{conn, context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })}, nil
+	return connection{conn, context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), pass}, nil
 }
 
 // hangUp closes the connection in order: the backend's programs meet an ordinary end of stream, not a reset, and
 // have nothing to log. With an end, the backend is told that nothing more comes; otherwise it closes first.
 func (c connection) hangUp(end bool) {
+	defer c.pass.leave()
+	if end && !c.pass.mayWait() {
+		_ = c.SetLinger(0)
+		c.interrupt()
+		_ = c.Close()
+		return
+	}
 	if end {
 		_ = c.CloseWrite()
 	}

@@ -13,21 +13,32 @@ import (
 type datagrams struct {
 	*net.UDPConn
 	interrupt func() bool // undoes the end with the context
+	pass      *passage    // through the service; nil: it has none
 }
 
 func (p *probe) open(ctx context.Context) (datagrams, error) {
-	conn, err := p.dialer.DialUDP(ctx, "udp", p.local, p.remote)
+	var conn *net.UDPConn
+	var pass *passage
+	var err error
+	if p.Through.IsValid() {
+		var c net.Conn
+		c, pass, err = p.dialThrough(ctx, "udp")
+		conn, _ = c.(*net.UDPConn)
+	} else {
+		conn, err = p.dialer.DialUDP(ctx, "udp", p.local, p.remote)
+	}
 	if err != nil {
 		return datagrams{}, err
 	}
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // fails only on a closed socket
-	return datagrams{conn, context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })}, nil
+	return datagrams{conn, context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), pass}, nil
 }
 
 func (d datagrams) close() {
 	d.interrupt()
 	_ = d.Close()
+	d.pass.leave()
 }
 
 // packets are buffers for the largest datagram.

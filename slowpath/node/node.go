@@ -78,6 +78,7 @@ type Node struct {
 	snapshot  atomic.Pointer[fastpath.Snapshot]
 	workers   []*fastpath.Worker
 	handover  *fastpath.Handover
+	probed    atomic.Pointer[probeTargets]
 	punts     []*ring.Packets
 	inject    []*injector
 	drops     [][reason.Count]atomic.Uint64 // by port
@@ -287,6 +288,9 @@ func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service,
 		return errors.Join(err, n.neighbors.SetStatic(now, static(n.cfg)))
 	}
 	commit()
+	if n.cfg != cfg || n.probed.Load() == nil {
+		n.setProbed(cfg)
+	}
 	n.cfg = cfg
 	n.publish(snap)
 	n.neighbors.SetLocal(now, vips(cfg))

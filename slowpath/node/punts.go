@@ -81,11 +81,13 @@ func addrOf(a nexthop.Addr, v6 bool) netip.Addr {
 }
 
 // Send lets a worker send a finished frame; for any goroutine.
-func (n *Node) Send(port int, frame []byte) bool {
+func (n *Node) Send(port int, frame []byte) bool { return n.push(&ring.Meta{Port: uint8(port)}, frame) }
+
+func (n *Node) push(m *ring.Meta, frame []byte) bool {
 	in := n.inject[0]
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.ring.Push(&ring.Meta{Port: uint8(port)}, frame)
+	return in.ring.Push(m, frame)
 }
 
 // output is the node as the neighbour table sees it.

@@ -35,6 +35,10 @@ type Device struct {
 	routes   map[netip.Prefix]netip.Addr // to their gateways
 	rules    []*netlink.Rule
 	warnings []error
+
+	addresses []netip.Prefix     // of the port
+	probing   map[bool]bool      // by whether it is IPv6: startProbing has been there
+	probed    map[netip.Addr]int // the VIPs that there are routes to, with their MTU
 }
 
 // Open makes an interface in the calling thread's network namespace, with its addresses and routes, and brings
@@ -55,7 +59,10 @@ func open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{name: o.Name, file: file, routes: map[netip.Prefix]netip.Addr{}}
+	d := &Device{
+		name: o.Name, file: file, routes: map[netip.Prefix]netip.Addr{},
+		addresses: o.Addresses, probing: map[bool]bool{}, probed: map[netip.Addr]int{},
+	}
 	if err := d.setUp(o); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
