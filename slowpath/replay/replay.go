@@ -56,7 +56,7 @@ func Run(cfg *conf.Config, in, out string) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlayer(cfg, dst)
+	p, err := newPlayer(cfg, dst.write)
 	if err != nil {
 		return nil, errors.Join(err, dst.close())
 	}
@@ -65,13 +65,16 @@ func Run(cfg *conf.Config, in, out string) (*Summary, error) {
 	return sum, errors.Join(err, p.close(), dst.close())
 }
 
+// sink takes a frame that left a port, while a packet of this time was played.
+type sink func(frame []byte, at time.Time, port int) error
+
 // player is a node with its clock and output.
 type player struct {
 	cfg    *conf.Config
 	node   *node.Node
 	pool   *memport.Pool
 	queues []*memport.Queue
-	dst    *target
+	sink   sink
 	start  time.Time // of the capture
 	at     time.Time // of the packet being played
 	clock  uint64
@@ -79,8 +82,8 @@ type player struct {
 	frame  []byte
 }
 
-func newPlayer(cfg *conf.Config, dst *target) (*player, error) {
-	p := &player{cfg: cfg, pool: &memport.Pool{}, dst: dst, clock: epoch}
+func newPlayer(cfg *conf.Config, out sink) (*player, error) {
+	p := &player{cfg: cfg, pool: &memport.Pool{}, sink: out, clock: epoch}
 	for i := range cfg.Ports {
 		q := memport.New(p.pool, func() uint64 { return p.clock })
 		q.OnSend(func(frame []byte) { p.write(frame, i) })
@@ -180,13 +183,7 @@ func (p *player) playAll(src *source) error {
 // play takes one packet through, with all it causes, before the next comes: so every packet that leaves stands
 // where its cause stood.
 func (p *player) play(c *captured) error {
-	if p.start.IsZero() {
-		p.start = c.time
-	}
-	p.at = c.time
-	if d := c.time.Sub(p.start); d > 0 {
-		p.advance(epoch + uint64(d))
-	}
+	p.pass(c.time)
 	in := 0
 	if i, ok := p.cfg.PortIndex(c.iface); ok {
 		in = i
@@ -208,6 +205,17 @@ func (p *player) play(c *captured) error {
 	}
 	w.Poll() // sends what the last round left
 	return nil
+}
+
+// pass makes it a time of the capture's.
+func (p *player) pass(at time.Time) {
+	if p.start.IsZero() {
+		p.start = at
+	}
+	p.at = at
+	if d := at.Sub(p.start); d > 0 {
+		p.advance(epoch + uint64(d))
+	}
 }
 
 // stride is the longest timeout there can be, and so the most that the clock goes on at once: workers tell times apart
@@ -236,7 +244,7 @@ func (p *player) addressed(frame []byte, in int) []byte {
 }
 
 func (p *player) write(frame []byte, out int) {
-	if err := p.dst.write(frame, p.at, out); err != nil && p.failed == nil {
+	if err := p.sink(frame, p.at, out); err != nil && p.failed == nil {
 		p.failed = err
 	}
 }
