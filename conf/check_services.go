@@ -104,7 +104,11 @@ func (c *checker) scheduler(i int, s *Service) {
 		at, size = c.service(i).field("backends"), sched.DefaultTableSize
 	}
 	if err := sched.CheckTableSize(size, len(s.Backends)); err != nil {
-		at.errorf("%v", err)
+		hint := ""
+		if s.MhTableSize == 0 {
+			hint = ": set mh_table_size to a larger prime"
+		}
+		at.errorf("%v%s", err, hint)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestMoreBackendsThanAnMhTableTellsApart(t *testing.T) {
 	p := &problems{file: "weir.yaml"}
 	root := document(p, []byte("services:\n- name: a\n  backends: [...]\n"))
 	check(root, &Config{Services: []Service{{Name: "a", Scheduler: "mh", Backends: make([]Backend, 1<<16+1)}}})
-	want := "weir.yaml:3: services[0].backends: 65537 servers are too many for an mh table of 65537 entries: it takes 65536"
+	want := "weir.yaml:3: services[0].backends: 65537 servers are too many for an mh table of 4093 entries: it takes 4093: set mh_table_size to a larger prime"
 	if err := p.found(); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -54,7 +54,7 @@ func TestMistakesInAService(t *testing.T) {
 		{"scheduler misspelt", "scheduler: mh", "scheduler: whlc", says(
 			`29: services[0].scheduler: must be dh, fo, lblc, lblcr, lc, mh, nq, ovf, p2c, random, rr, sed, sh, twos, wlc or wrr, is "whlc": did you mean wlc?`)},
 		{"mh table that is no prime", "mh_table_size: 251", "mh_table_size: 252", says(
-			"30: services[0].mh_table_size: an mh table cannot have 252 entries: use a prime from 2 to 1048576, such as 65537")},
+			"30: services[0].mh_table_size: an mh table cannot have 252 entries: use a prime from 2 to 1048576, such as 4093")},
 		{"mh table too large", "mh_table_size: 251", "mh_table_size: 1048577", says(
 			"30: services[0].mh_table_size: must be 2 to 1048576, is 1048577")},
 		{"mh table without a number", "mh_table_size: 251", "mh_table_size: large", says(

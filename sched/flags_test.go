@@ -74,21 +74,13 @@ func TestFallbackDecidesOverTheClientsOfADrainedServer(t *testing.T) {
 	}
 }
 
-func TestMaglevFallbackGoesWhereClientsGoWhenTheServerIsRemoved(t *testing.T) {
-	drained := servers(2, 1, 1, 4)
-	drained[3].Weight, drained[3].Last = 0, 4
-	s := build(t, "mh", drained, Options{Fallback: true})
-	without := build(t, "mh", drained[:3], Options{})
-	primary := build(t, "mh", servers(2, 1, 1, 4), Options{})
-	r := rand.New(rand.NewPCG(52, 53))
-	for range 5000 {
-		k := randomKey(r)
-		want := primary.Pick(&k, nil)
-		if want == 3 {
-			want = without.Pick(&k, nil)
-		}
-		if got := s.Pick(&k, nil); got != want {
-			t.Fatalf("picked %d, want %d", got, want)
+func TestMaglevRefusesAtOnceIfNobodyTakesConnections(t *testing.T) {
+	drained := servers(0, 0)
+	drained[0].Last, drained[1].Last = 1, 1
+	for _, fallback := range []bool{false, true} {
+		s := build(t, "mh", drained, Options{Fallback: fallback})
+		if k := keyOf("192.0.2.1:1"); s.Pick(&k, nil) != -1 {
+			t.Errorf("fallback %v: picked a server that takes no connections", fallback)
 		}
 	}
 }

@@ -137,6 +137,33 @@ func TestSourceHashIsThatOfLVS(t *testing.T) {
 	}
 }
 
+// What Linux 6.1 chose with mh, for four servers of the weights 3, 1, 2 and 5.
+func TestMaglevHashIsThatOfLVS(t *testing.T) {
+	clients := []string{
+		"100.64.0.49:20000", "100.94.55.150:20007", "100.124.111.244:20014", "100.90.166.92:20021", "100.120.222.185:20028",
+		"100.87.21.25:20035", "100.117.77.127:20042", "100.83.132.221:20049", "100.113.187.68:20056", "100.79.243.162:20063",
+		"100.110.42.2:20070", "100.76.98.103:20077",
+	}
+	ss := servers(3, 1, 2, 5)
+	for i := range ss {
+		ss[i].Address = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(11 + i)}), 8080).String()
+	}
+	for ports, want := range map[bool][]int{
+		false: {0, 0, 3, 3, 3, 3, 2, 3, 2, 3, 3, 3},
+		true:  {3, 0, 3, 0, 0, 0, 3, 3, 3, 0, 2, 2},
+	} {
+		s := build(t, "mh", ss, Options{Ports: ports})
+		var got []int
+		for _, c := range clients {
+			k := keyOf(c)
+			got = append(got, s.Pick(&k, nil))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("ports %v: picked %v, LVS %v", ports, got, want)
+		}
+	}
+}
+
 func keyOf(client string) Key {
 	a := netip.MustParseAddrPort(client)
 	k := Key{SrcPort: a.Port(), V6: a.Addr().Is6()}

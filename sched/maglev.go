@@ -1,12 +1,14 @@
 package sched
 
+import "math/bits"
+
 // maxTableServers is what a table's entries, ranks of 16 bits, can tell apart.
 const maxTableServers = 1 << 16
 
 // member is a server of a Maglev table.
 type member struct {
-	address string
-	weight  int // 1 to MaxWeight; only the ratio to the others' matters
+	id    uint32 // its address and port as LVS adds them up, see mhID
+	turns int    // in a row, at least 1
 }
 
 // maglev is a lookup table as in "Maglev: A Fast and Reliable Software Network Load Balancer" (NSDI
@@ -19,102 +21,61 @@ type preference struct{ entry, skip uint32 }
 
 func newMaglev(size int, members []member) *maglev {
 	prefs := make([]preference, len(members))
-	weights := make([]int, len(members))
+	turns := make([]int, len(members))
 	for i, m := range members {
 		prefs[i] = preference{
-			entry: uint32(mhOffsetKey.sum(m.address) % uint64(size)),
-			skip:  uint32(mhSkipKey.sum(m.address)%uint64(size-1)) + 1,
+			entry: mhOffsetKey.sum32(m.id) % uint32(size),
+			skip:  mhSkipKey.sum32(m.id)%uint32(size-1) + 1,
 		}
-		weights[i] = m.weight
+		turns[i] = m.turns
 	}
-	return &maglev{fill(size, prefs, cycle(size, weights))}
+	return &maglev{fill(size, prefs, turns)}
 }
 
-// fill lets the members take turns, in the order of cycle over and over: whose turn it is takes the
+// fill lets the members take turns, each so many in a row, over and over: whose turn it is takes the
 // first entry of its walk that is free. It uses up prefs.
-func fill(size int, prefs []preference, cycle []uint16) []uint16 {
+func fill(size int, prefs []preference, turns []int) []uint16 {
 	table := make([]uint16, size)
 	taken := make([]uint64, (size+63)/64) // a bitmap, as it stays in the first-level cache
 	for n := 0; n < size; {
-		for _, member := range cycle[:min(len(cycle), size-n)] {
-			p := &prefs[member]
-			entry := p.entry
-			for taken[entry/64]>>(entry%64)&1 != 0 {
-				if entry += p.skip; entry >= uint32(size) {
-					entry -= uint32(size)
+		for i := range prefs {
+			p := &prefs[i]
+			for range min(turns[i], size-n) {
+				entry := p.entry
+				for taken[entry/64]>>(entry%64)&1 != 0 {
+					if entry += p.skip; entry >= uint32(size) {
+						entry -= uint32(size)
+					}
 				}
+				p.entry = entry
+				taken[entry/64] |= 1 << (entry % 64)
+				table[entry] = uint16(i)
+				n++
 			}
-			p.entry = entry
-			taken[entry/64] |= 1 << (entry % 64)
-			table[entry] = member
 		}
-		n += len(cycle)
 	}
 	return table
 }
 
-// cycle is the order of the members' turns: as many for each as its weight, evenly spread, or the first
-// size of them. It starts with one turn for everybody, so that no member goes without an entry. Equal
-// weights give the paper's round robin.
-func cycle(size int, weights []int) []uint16 {
-	total := 0
+// turnsOf is how many turns servers of these weights, all positive, have in a row in a table: their ratio, cut down to few
+// bits, as LVS does, and further than that if otherwise the servers at the end would come to no turn, as in LVS.
+func turnsOf(size int, weights []int) []int {
+	divisor, heaviest := 0, 0
 	for _, w := range weights {
-		total += w
+		divisor, heaviest = gcd(divisor, w), max(heaviest, w)
 	}
-	order := make([]uint16, min(total, size))
-	queue := newTurns(weights)
-	for i := range order {
-		order[i] = queue.next()
+	turns := make([]int, len(weights))
+	if divisor == 0 {
+		return turns
 	}
-	return order
-}
-
-// turns is a queue of members, a binary heap: the turns of each come at the times 0, 1/weight, 2/weight
-// and so on, and those of the same time in order of rank.
-type turns []turn
-
-// turn is at the time count/weight.
-type turn struct {
-	count  uint32 // at most the table's size
-	weight uint32
-	member uint16
-}
-
-func newTurns(weights []int) turns {
-	q := make(turns, len(weights))
-	for i, w := range weights {
-		q[i] = turn{weight: uint32(w), member: uint16(i)}
-	}
-	return q
-}
-
-// next returns whose turn it is, and queues its next one.
-func (q turns) next() uint16 {
-	t := q[0]
-	member := t.member
-	t.count++
-	hole := 0
-	for {
-		child := 2*hole + 1
-		if child >= len(q) {
-			break
+	for shift := max(0, bits.Len(uint(heaviest/divisor))-bits.Len(uint(size))/2); ; shift++ {
+		sum := 0
+		for i, w := range weights {
+			turns[i] = max(1, w/divisor>>shift)
+			sum += turns[i]
 		}
-		if child+1 < len(q) && q[child+1].before(&q[child]) {
-			child++
+		if sum <= max(size, len(weights)) {
+			return turns
 		}
-		if t.before(&q[child]) {
-			break
-		}
-		q[hole] = q[child]
-		hole = child
 	}
-	q[hole] = t
-	return member
-}
-
-// before compares the times crosswise, so exactly: which of two turns of the same time comes first decides about
-// entries, and other programs must come to the same table.
-func (t *turn) before(u *turn) bool {
-	a, b := uint64(t.count)*uint64(u.weight), uint64(u.count)*uint64(t.weight)
-	return a < b || a == b && t.member < u.member
 }

@@ -10,67 +10,83 @@ import (
 // Table 1 of the Maglev paper (its entries are numbered from 1).
 func TestFillMakesThePapersTable(t *testing.T) {
 	b1, b2, b3 := preference{3, 4}, preference{0, 2}, preference{3, 1}
-	before := fill(7, []preference{b1, b2, b3}, cycle(7, []int{1, 1, 1}))
+	before := fill(7, []preference{b1, b2, b3}, []int{1, 1, 1})
 	if want := []uint16{1, 0, 1, 0, 2, 2, 0}; !slices.Equal(before, want) {
 		t.Errorf("B1 B2 B3: %v, want %v", before, want)
 	}
-	after := fill(7, []preference{b1, b3}, cycle(7, []int{1, 1}))
+	after := fill(7, []preference{b1, b3}, []int{1, 1})
 	if want := []uint16{0, 0, 0, 0, 1, 1, 1}; !slices.Equal(after, want) {
 		t.Errorf("without B2: %v, want %v", after, want)
 	}
 }
 
-func TestACycleSpreadsTheTurnsByWeight(t *testing.T) {
+func TestTurnsFollowTheWeightsInFewBits(t *testing.T) {
 	tests := []struct {
 		name    string
 		size    int
 		weights []int
-		want    []uint16
+		want    []int
 	}{
-		{"equal weights take turns", 100, []int{1, 1, 1}, []uint16{0, 1, 2}},
-		{"unequal weights interleave", 100, []int{3, 1}, []uint16{0, 1, 0, 0}},
-		{"a turn comes as soon as it is due", 100, []int{2, 3}, []uint16{0, 1, 1, 0, 1}},
-		{"turns of one time in order of rank", 100, []int{3, 6, 1}, []uint16{0, 1, 2, 1, 0, 1, 1, 0, 1, 1}},
-		{"a cycle longer than the table is cut", 4, []int{5, 2}, []uint16{0, 1, 0, 0}},
+		{"equal weights", 4093, []int{7, 7, 7}, []int{1, 1, 1}},
+		{"a common divisor does not count", 4093, []int{300, 100}, []int{3, 1}},
+		{"6 bits of the heaviest", 4093, []int{65535, 40000, 30001, 1}, []int{63, 39, 29, 1}},
+		{"fewer in a small table", 251, []int{16, 15, 1}, []int{8, 7, 1}},
+		{"everybody comes to a turn", 7, []int{9, 8, 7, 6}, []int{1, 1, 1, 1}},
+		{"as many servers as entries", 3, []int{5, 4, 3}, []int{1, 1, 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := cycle(tt.size, tt.weights); !slices.Equal(got, tt.want) {
+			if got := turnsOf(tt.size, tt.weights); !slices.Equal(got, tt.want) {
 				t.Errorf("turns %v, want %v", got, tt.want)
 			}
 		})
 	}
 }
 
-// A member's entries are its share of the table to within one, as in the paper; but nobody goes
-// without any.
+// A member's entries are its share of the turns, to within one round of turns; but nobody goes without any.
 func TestEveryMemberOwnsItsShareOfTheTable(t *testing.T) {
 	r := rand.New(rand.NewPCG(18, 19))
-	for _, size := range []int{251, 4093, DefaultTableSize} {
+	for _, size := range []int{251, DefaultTableSize, 65521} {
 		for range 10 {
-			members, total := randomMembers(r, 1+r.IntN(50)), 0
-			for _, m := range members {
-				total += m.weight
+			weights := someWeights(r, 1+r.IntN(50))
+			turns, total := turnsOf(size, weights), 0
+			members := membersOf(equalServers(len(weights)))
+			for i, n := range turns {
+				members[i].turns = n
+				total += n
 			}
 			counts := make([]int, len(members))
 			for _, owner := range newMaglev(size, members).table {
 				counts[owner]++
 			}
 			for i, n := range counts {
-				share := float64(size) * float64(members[i].weight) / float64(total)
-				if n == 0 || math.Abs(float64(n)-share) >= 1+float64(len(members))*share/float64(size) {
-					t.Fatalf("member %d of %v owns %d of %d entries, want %.2f", i, members, n, size, share)
+				share := float64(size) * float64(turns[i]) / float64(total)
+				if n == 0 || math.Abs(float64(n)-share) > float64(turns[i]) {
+					t.Fatalf("member %d of %v owns %d of %d entries, want %.2f", i, turns, n, size, share)
 				}
 			}
 		}
 	}
 }
 
-func randomMembers(r *rand.Rand, n int) []member {
+func someWeights(r *rand.Rand, n int) []int {
 	limit := []int{1, 10, 1000, MaxWeight}[r.IntN(4)]
-	members := make([]member, n)
-	for i, s := range equalServers(n) {
-		members[i] = member{s.Address, 1 + r.IntN(limit)}
+	weights := make([]int, n)
+	for i := range weights {
+		weights[i] = 1 + r.IntN(limit)
+	}
+	return weights
+}
+
+// membersOf is servers with a turn each.
+func membersOf(ss []Server) []member {
+	members := make([]member, len(ss))
+	for i, s := range ss {
+		id, err := mhID(s.Address)
+		if err != nil {
+			panic(err)
+		}
+		members[i] = member{id, 1}
 	}
 	return members
 }
@@ -82,23 +98,21 @@ func randomMembers(r *rand.Rand, n int) []member {
 // accuracy the paper asks of a table.
 func TestFewEntriesMoveWhenAServerLeaves(t *testing.T) {
 	for _, n := range []int{10, 100} {
-		members := make([]member, n)
-		for i, s := range equalServers(n) {
-			members[i] = member{s.Address, 1}
-		}
-		whole := newMaglev(DefaultTableSize, members).table
-		paper := permutations(rand.New(rand.NewPCG(20, uint64(n))), n, DefaultTableSize)
-		wholePaper := pseudocode1(paper, DefaultTableSize)
+		const size = 65521
+		members := membersOf(equalServers(n))
+		whole := newMaglev(size, members).table
+		paper := permutations(rand.New(rand.NewPCG(20, uint64(n))), n, size)
+		wholePaper := pseudocode1(paper, size)
 		var sum, sumPaper float64
 		const leavers = 10
 		for gone := 0; gone < n; gone += n / leavers {
-			part := newMaglev(DefaultTableSize, slices.Delete(slices.Clone(members), gone, gone+1)).table
+			part := newMaglev(size, slices.Delete(slices.Clone(members), gone, gone+1)).table
 			moved := movedShare(whole, part, gone)
 			if moved > 0.01 {
 				t.Errorf("%d servers: when %d leaves, %.2f %% of the others' entries move", n, gone, 100*moved)
 			}
 			sum += moved
-			partPaper := pseudocode1(slices.Delete(slices.Clone(paper), gone, gone+1), DefaultTableSize)
+			partPaper := pseudocode1(slices.Delete(slices.Clone(paper), gone, gone+1), size)
 			sumPaper += movedShare(wholePaper, partPaper, gone)
 		}
 		t.Logf("%d servers: %.3f %% of the others' entries move, the paper's %.3f %%", n, 100*sum/leavers, 100*sumPaper/leavers)

@@ -1,10 +1,9 @@
 package sched
 
 import (
+	"encoding/binary"
 	"fmt"
-	"math/bits"
-	"slices"
-	"strings"
+	"net/netip"
 )
 
 func init() {
@@ -13,9 +12,9 @@ func init() {
 }
 
 const (
-	// DefaultTableSize is the number of entries of mh's table that the Maglev paper uses: it spreads up
-	// to 655 servers with at most 1 % difference. It takes 128 KiB.
-	DefaultTableSize = 65537
+	// DefaultTableSize is the number of entries of mh's table, that of a kernel with the usual configuration
+	// (CONFIG_IP_VS_MH_TAB_INDEX=12): it spreads up to 40 servers with at most 1 % difference. It takes 8 KiB.
+	DefaultTableSize = 4093
 	// MaxTableSize bounds Options.TableSize: 2 MiB a table.
 	MaxTableSize = 1 << 20
 )
@@ -42,28 +41,19 @@ func prime(n int) bool {
 	return n > 1
 }
 
-// The keys of mh's hashes. To change one is to move the clients of every running service.
+// The keys of mh's hashes are LVS's. To change one is to move the clients of every running service.
 var (
-	mhClientKey = newSipKey("weir:mh:client\x00\x00")
-	mhOffsetKey = newSipKey("weir:mh:offset\x00\x00")
-	mhSkipKey   = newSipKey("weir:mh:skip\x00\x00\x00\x00")
+	mhOffsetKey = sipKey{2654435761, 2654435761} // also of clients
+	mhSkipKey   = sipKey{2654446892, 2654446892}
 )
 
-// mh looks a client's hash up in a Maglev table. The table knows the servers by their rank in the
-// order of addresses, so that services with the same servers can share it, in whatever order they
-// name them.
+// mh looks a client's hash up in a Maglev table. The table knows the servers by their rank among those in it, so
+// that services with the same servers can share it.
 type mh struct {
-	ranked
-	// left is the table of the servers that take connections, for clients whose server does not; empty without
-	// mh-fallback, or if all take some.
-	left  ranked
-	ports bool
-}
-
-// ranked is a table, and which server has which rank in it.
-type ranked struct {
-	maglev *maglev // nil if there is no server in it
-	byRank []int32 // index of each member in the slice given to New; -1 if it takes no connections
+	maglev   *maglev // nil if there is no server in it
+	byRank   []int32 // index of each member in the slice given to New; -1 if it takes no connections
+	fallback bool    // and somebody takes some
+	ports    bool
 }
 
 func newMH(servers []Server, opt Options) (Scheduler, error) {
@@ -75,86 +65,83 @@ func newMH(servers []Server, opt Options) (Scheduler, error) {
 		return nil, err
 	}
 	s := &mh{ports: opt.Ports}
-	s.ranked = newRanked(size, servers, func(v *Server) int {
-		switch {
-		case v.Weight > 0:
-			return v.Weight
-		case v.Down && !opt.Fallback:
-			return 0
+	var members []member
+	var weights []int
+	for i := range servers {
+		v := &servers[i]
+		weight := v.Weight
+		if weight == 0 && (!v.Down || opt.Fallback) {
+			weight = v.Last
 		}
-		return v.Last
-	})
-	if opt.Fallback && slices.Contains(s.byRank, -1) {
-		s.left = newRanked(size, servers, func(v *Server) int { return v.Weight })
+		if weight == 0 {
+			continue
+		}
+		id, err := mhID(v.Address)
+		if err != nil {
+			return nil, err
+		}
+		members, weights = append(members, member{id: id}), append(weights, weight)
+		if v.Weight > 0 {
+			s.byRank, s.fallback = append(s.byRank, int32(i)), opt.Fallback
+		} else {
+			s.byRank = append(s.byRank, -1)
+		}
 	}
+	if len(members) == 0 {
+		return s, nil
+	}
+	for i, n := range turnsOf(size, weights) {
+		members[i].turns = n
+	}
+	s.maglev = mhTables.get(size, members)
 	return s, nil
 }
 
-// newRanked makes the table of the servers that weight gives one.
-func newRanked(size int, servers []Server, weight func(*Server) int) (r ranked) {
-	r.byRank = mhRanks(servers, weight)
-	if len(r.byRank) == 0 {
-		return r
-	}
-	r.maglev = mhTables.get(size, mhMembers(servers, r.byRank, weight))
-	for i, server := range r.byRank {
-		if servers[server].Weight == 0 {
-			r.byRank[i] = -1
+// mhID is what LVS knows of a server: its address, folded to 32 bits by XOR, plus the port.
+func mhID(address string) (uint32, error) {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		ip, err := netip.ParseAddr(address)
+		if err != nil {
+			return 0, fmt.Errorf("mh cannot tell servers by %q: it takes an address, with or without a port", address)
 		}
+		a = netip.AddrPortFrom(ip, 0)
 	}
-	return r
+	var b [16]byte
+	copy(b[:], a.Addr().AsSlice())
+	return folded(&b, a.Addr().Is6()) + uint32(a.Port()), nil
 }
 
-// mhRanks returns the servers of a table, ordered by what identifies them. Servers with the
-// same address are the same to a client; the heavier comes first.
-func mhRanks(servers []Server, weight func(*Server) int) []int32 {
-	ranks := make([]int32, 0, len(servers))
-	for i := range servers {
-		if weight(&servers[i]) > 0 {
-			ranks = append(ranks, int32(i))
-		}
+// folded is an address in 32 bits, as LVS's hashes have it.
+func folded(addr *[16]byte, v6 bool) uint32 {
+	v := binary.BigEndian.Uint32(addr[0:])
+	if v6 {
+		v ^= binary.BigEndian.Uint32(addr[4:]) ^ binary.BigEndian.Uint32(addr[8:]) ^ binary.BigEndian.Uint32(addr[12:])
 	}
-	slices.SortFunc(ranks, func(a, b int32) int {
-		x, y := &servers[a], &servers[b]
-		if c := strings.Compare(x.Address, y.Address); c != 0 {
-			return c
-		}
-		if v, w := weight(x), weight(y); v != w {
-			return w - v
-		}
-		return int(a - b)
-	})
-	return ranks
-}
-
-// mhMembers reduces the weights by their common divisor, as only their ratio matters.
-func mhMembers(servers []Server, ranks []int32, weight func(*Server) int) []member {
-	divisor := 0
-	for _, i := range ranks {
-		divisor = gcd(divisor, weight(&servers[i]))
-	}
-	members := make([]member, len(ranks))
-	for r, i := range ranks {
-		members[r] = member{servers[i].Address, weight(&servers[i]) / divisor}
-	}
-	return members
+	return v
 }
 
 func (s *mh) Pick(k *Key, _ *State) int {
-	hash := mhClientKey.sumSource(k, s.ports)
-	server := s.pick(hash)
-	if server < 0 {
-		server = s.left.pick(hash)
-	}
-	return int(server)
-}
-
-func (r *ranked) pick(hash uint64) int32 {
-	if r.maglev == nil {
+	if s.maglev == nil {
 		return -1
 	}
-	table := r.maglev.table
-	// The upper half of the product maps the hash evenly to 0..len-1 without a division.
-	entry, _ := bits.Mul64(hash, uint64(len(table)))
-	return r.byRank[table[entry]]
+	table := s.maglev.table
+	client := folded(&k.Src, k.V6)
+	if s.ports {
+		client += uint32(k.SrcPort)
+	}
+	size := uint32(len(table))
+	entry := mhOffsetKey.sum32(client) % size
+	server := s.byRank[table[entry]]
+	if server >= 0 || !s.fallback {
+		return int(server)
+	}
+	// LVS's further hashes of the client: each finds somebody who takes connections with the chance that those have in the
+	// table.
+	for n := range size {
+		if server = s.byRank[table[mhOffsetKey.sum32(client+(entry+n)%size)%size]]; server >= 0 {
+			break
+		}
+	}
+	return int(server)
 }

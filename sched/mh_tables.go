@@ -58,9 +58,8 @@ func (c *tableCache) forget(id tableID) {
 func newTableID(size int, members []member) tableID {
 	b := binary.AppendUvarint(nil, uint64(size))
 	for _, m := range members {
-		b = binary.AppendUvarint(b, uint64(m.weight))
-		b = binary.AppendUvarint(b, uint64(len(m.address)))
-		b = append(b, m.address...)
+		b = binary.AppendUvarint(b, uint64(m.turns))
+		b = binary.BigEndian.AppendUint32(b, m.id)
 	}
 	return sha256.Sum256(b)
 }

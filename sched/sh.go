@@ -1,7 +1,5 @@
 package sched
 
-import "encoding/binary"
-
 func init() {
 	Register("sh", "Source hashing: a client always gets the same server, until the servers change. For services that keep "+
 		"state about clients; mh moves fewer clients when the servers change.", newSH, slowByClient())
@@ -81,9 +79,5 @@ func (s *sh) Pick(k *Key, _ *State) int {
 // foldedHash is LVS's: the address folded to 32 bits by XOR, the port added, and the upper 8 bits of the
 // product with the kernel's hash_32 multiplier.
 func foldedHash(addr *[16]byte, v6 bool, port uint16) uint8 {
-	v := binary.BigEndian.Uint32(addr[0:])
-	if v6 {
-		v ^= binary.BigEndian.Uint32(addr[4:]) ^ binary.BigEndian.Uint32(addr[8:]) ^ binary.BigEndian.Uint32(addr[12:])
-	}
-	return uint8((v + uint32(port)) * 0x61c88647 >> 24)
+	return uint8((folded(addr, v6) + uint32(port)) * 0x61c88647 >> 24)
 }

@@ -7,7 +7,7 @@ import (
 
 // sipKey is a key of SipHash-1-3, the variant of SipHash (Aumasson and Bernstein, 2012) with one round
 // a word and three to finish, which the Linux kernel and others use in hash tables. mh's keys are fixed
-// and public: every machine must come to the same table, so nobody is kept from choosing addresses
+// and public, LVS's: every machine must come to the same table, so nobody is kept from choosing addresses
 // that meet in one entry.
 type sipKey struct{ k0, k1 uint64 }
 
@@ -84,4 +84,10 @@ func (k *sipKey) sumSource(src *Key, ports bool) uint64 {
 		length += 2
 	}
 	return s.finish(last | length<<56)
+}
+
+// sum32 is the lower half of the hash of a number's 4 bytes, what the kernel calls hsiphash on a 64-bit machine.
+func (k *sipKey) sum32(v uint32) uint32 {
+	s := k.start()
+	return uint32(s.finish(uint64(v) | 4<<56))
 }

@@ -32,12 +32,21 @@ func TestAClientIsHashedByItsAddressAndPort(t *testing.T) {
 		if k.V6 {
 			message = k.Src[:]
 		}
-		if got, want := mhClientKey.sumSource(&k, false), mhClientKey.sum(string(message)); got != want {
+		if got, want := slowKey.sumSource(&k, false), slowKey.sum(string(message)); got != want {
 			t.Fatalf("%+v: %#x, want %#x", k, got, want)
 		}
 		withPort := binary.BigEndian.AppendUint16([]byte(string(message)), k.SrcPort)
-		if got, want := mhClientKey.sumSource(&k, true), mhClientKey.sum(string(withPort)); got != want {
+		if got, want := slowKey.sumSource(&k, true), slowKey.sum(string(withPort)); got != want {
 			t.Fatalf("%+v with port: %#x, want %#x", k, got, want)
+		}
+	}
+}
+
+func TestANumberIsHashedByItsBytes(t *testing.T) {
+	key := newSipKey("a key of 16 byte")
+	for _, v := range []uint32{0, 1, 0x01020304, 0xffffffff} {
+		if got, want := key.sum32(v), uint32(key.sum(string(binary.LittleEndian.AppendUint32(nil, v)))); got != want {
+			t.Errorf("%#x: %#x, want %#x", v, got, want)
 		}
 	}
 }
