@@ -123,13 +123,13 @@ func TestLoadNamesTheFileAsItWasGiven(t *testing.T) {
 
 func TestAllErrorsComeAtOnceInTheOrderOfTheFile(t *testing.T) {
 	text := edits{
-		"idle: spin", "idel: spin", "tap: weir0", "tap: [weir0]", "protocol: udp", "protocol: sctp", "df: set", "df: st",
+		"idle: spin", "idel: spin", "tap: weir0", "tap: [weir0]", "protocol: udp", "protocol: dccp", "df: set", "df: st",
 		"203.0.113.10:25", "203.0.113.10:80", "port: lan", "port: lna", "weight: 0", "weight: -1",
 	}.of(t, base)
 	expectErrors(t, text,
 		"5: dataplane.idel: unknown key: did you mean idle?",
 		"14: ports[0].tap: must be text, is a list",
-		"48: services[1].protocol: this version does not support sctp: supported are tcp and udp",
+		`48: services[1].protocol: must be tcp, udp or sctp, is "dccp"`,
 		`50: services[1].tunnel.df: must be copy, set or clear, is "st": did you mean set?`,
 		"55: services[2].address: overlaps service web (line 25): both are tcp 203.0.113.10:80",
 		"58: services[2].backends[1].weight: must be 0 to 65535, is -1",

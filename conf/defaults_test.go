@@ -43,7 +43,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 // A section that is there but for some keys has the same defaults as one that is not.
 func TestHalfASectionHasTheDefaultsOfItsOtherKeys(t *testing.T) {
 	cfg := mustLoad(t, least+"dataplane: {timeouts: {udp: 10s}}\n")
-	if want := (Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 10 * time.Second}); cfg.Dataplane.Timeouts != want {
+	if want := (Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 10 * time.Second, SCTP: 900 * time.Second}); cfg.Dataplane.Timeouts != want {
 		t.Errorf("%+v", cfg.Dataplane.Timeouts)
 	}
 	if cfg.Dataplane.MemoryMB != 512 {
@@ -81,7 +81,7 @@ func tryDefaults[T any](t *testing.T, table string, fields []field[T]) (n int) {
 }
 
 func TestEveryDefaultIsValid(t *testing.T) {
-	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields("900s", "120s", "300s")) +
+	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields("900s", "120s", "300s", "900s")) +
 		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) +
 		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "backends", backendFields) + tryDefaults(t, "quorum", quorumFields) + tryDefaults(t, "on_change", hookFields) +
 		tryDefaults(t, "neighbors", neighborFields) + tryDefaults(t, "api", apiFields) + tryDefaults(t, "metrics", metricsFields)

@@ -53,7 +53,7 @@ var dataplaneFields = []field[Config]{
 	scalar("max_connections", numeric, "1000000", func(c *Config, text string) error {
 		return keep(&c.Dataplane.MaxConnections)(parseInt(text, 1, 16_000_000))
 	}),
-	section("timeouts", timeoutFields("900s", "120s", "300s"), func(c *Config) *Timeouts { return &c.Dataplane.Timeouts }),
+	section("timeouts", timeoutFields("900s", "120s", "300s", "900s"), func(c *Config) *Timeouts { return &c.Dataplane.Timeouts }),
 }
 
 // parseCore returns -1 beside an error.
@@ -66,11 +66,12 @@ func parseCore(text string) (int, error) {
 }
 
 // timeoutFields are the keys of a section timeouts, with its defaults; empty: none.
-func timeoutFields(tcp, tcpFin, udp string) []field[Timeouts] {
+func timeoutFields(tcp, tcpFin, udp, sctp string) []field[Timeouts] {
 	return []field[Timeouts]{
 		scalar("tcp", textual|numeric, tcp, func(t *Timeouts, text string) error { return keep(&t.TCP)(parseTimeout(text)) }),
 		scalar("tcp_fin", textual|numeric, tcpFin, func(t *Timeouts, text string) error { return keep(&t.TCPFin)(parseTimeout(text)) }),
 		scalar("udp", textual|numeric, udp, func(t *Timeouts, text string) error { return keep(&t.UDP)(parseTimeout(text)) }),
+		scalar("sctp", textual|numeric, sctp, func(t *Timeouts, text string) error { return keep(&t.SCTP)(parseTimeout(text)) }),
 	}
 }
 

@@ -8,9 +8,8 @@ import (
 
 // What LVS, keepalived or a later version of Weir has, to tell it from a mistake.
 var (
-	laterProtocols = []string{"sctp"}
-	laterModes     = []string{"fullnat"}
-	laterChecks    = []string{"smtp"}
+	laterModes  = []string{"fullnat"}
+	laterChecks = []string{"smtp"}
 )
 
 var serviceFields = []field[Service]{
@@ -21,7 +20,7 @@ var serviceFields = []field[Service]{
 		return keep(&s.Address)(parseVIP(text))
 	})),
 	required("tcp", scalar("protocol", textual, "", func(s *Service, text string) error {
-		return word(&s.Protocol, text, laterProtocols, TCP, UDP)
+		return word(&s.Protocol, text, nil, TCP, UDP, SCTP)
 	})),
 	required("nat", scalar("mode", textual, "", func(s *Service, text string) error {
 		return word(&s.Mode, text, laterModes, NAT, TUN, DR)
@@ -36,7 +35,7 @@ var serviceFields = []field[Service]{
 	scalar("slow_start", textual|numeric, "", func(s *Service, text string) error {
 		return keep(&s.SlowStart)(parseDuration(text, time.Second, time.Hour))
 	}),
-	section("timeouts", timeoutFields("", "", ""), func(s *Service) *Timeouts { return &s.Timeouts }),
+	section("timeouts", timeoutFields("", "", "", ""), func(s *Service) *Timeouts { return &s.Timeouts }),
 	section("tunnel", tunnelFields, func(s *Service) *Tunnel { return &s.Tunnel }),
 	optional(section("health", healthFields, func(s *Service) *Health {
 		if s.Health == nil {

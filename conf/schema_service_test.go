@@ -39,12 +39,12 @@ func TestMistakesInAService(t *testing.T) {
 			"46: services[1].address: is missing: write for example address: 203.0.113.10:80")},
 		{"service without backends", "    backends: [{address: 203.0.113.15}, {address: 203.0.113.16:25, weight: 0}]\n", "", says(
 			"54: services[2].backends: is missing: write for example backends: [{address: 10.0.0.11:8080}]")},
-		{"protocol of a later version", "protocol: udp", "protocol: sctp", says(
-			"48: services[1].protocol: this version does not support sctp: supported are tcp and udp")},
+		{"protocol that no service can have", "protocol: udp", "protocol: dccp", says(
+			`48: services[1].protocol: must be tcp, udp or sctp, is "dccp"`)},
 		{"protocol misspelt", "protocol: udp", "protocol: udb", says(
-			`48: services[1].protocol: must be tcp or udp, is "udb": did you mean udp?`)},
+			`48: services[1].protocol: must be tcp, udp or sctp, is "udb": did you mean udp?`)},
 		{"protocol in capitals", "protocol: udp", "protocol: UDP", says(
-			`48: services[1].protocol: must be tcp or udp, is "UDP": write udp`)},
+			`48: services[1].protocol: must be tcp, udp or sctp, is "UDP": write udp`)},
 		{"mode of a later version", "mode: dr", "mode: fullnat", says(
 			"57: services[2].mode: this version does not support fullnat: supported are nat, tun and dr")},
 		{"mode by keepalived's name", "mode: dr", "mode: route", says(

@@ -11,7 +11,7 @@ func TestAServicesTimeoutsStandOverTheDataPlanes(t *testing.T) {
 	if got := cfg.Services[0].Timeouts; got != want {
 		t.Errorf("the service has %+v, want %+v", got, want)
 	}
-	want = Timeouts{TCP: time.Hour, TCPFin: 30 * time.Second, UDP: 10 * time.Second}
+	want = Timeouts{TCP: time.Hour, TCPFin: 30 * time.Second, UDP: 10 * time.Second, SCTP: 900 * time.Second}
 	if got := cfg.Services[0].Timeouts.Over(cfg.Dataplane.Timeouts); got != want {
 		t.Errorf("over the data plane's it has %+v, want %+v", got, want)
 	}
@@ -21,6 +21,8 @@ func TestMistakesInAServicesTimeouts(t *testing.T) {
 	testMistakes(t, []mistake{
 		{"UDP's for TCP", "scheduler: mh", "timeouts: {udp: 10s}\n    scheduler: mh", says(
 			"29: services[0].timeouts.udp: has a meaning only for protocol udp, this one is tcp: remove the key")},
+		{"SCTP's for TCP", "scheduler: mh", "timeouts: {sctp: 10s}\n    scheduler: mh", says(
+			"29: services[0].timeouts.sctp: has a meaning only for protocol sctp, this one is tcp: remove the key")},
 		{"TCP's for UDP", "tunnel: {df: set, mss_clamp: false}", "timeouts: {tcp_fin: 10s}", says(
 			"50: services[1].timeouts.tcp_fin: has a meaning only for protocol tcp, this one is udp: remove the key")},
 		{"too short", "scheduler: mh", "timeouts: {tcp: 10ms}\n    scheduler: mh", says(

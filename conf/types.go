@@ -49,11 +49,12 @@ type Dataplane struct {
 	Timeouts       Timeouts
 }
 
-// Timeouts are LVS's three (ipvsadm --set): whole milliseconds, 1 s to 7 days.
+// Timeouts are LVS's three (ipvsadm --set) and one for SCTP: whole milliseconds, 1 s to 7 days.
 type Timeouts struct {
 	TCP    time.Duration // established
 	TCPFin time.Duration // FIN_WAIT
 	UDP    time.Duration
+	SCTP   time.Duration // established
 }
 
 // Port is one network port.
@@ -78,8 +79,9 @@ type Protocol string
 
 // The protocols.
 const (
-	TCP Protocol = "tcp"
-	UDP Protocol = "udp"
+	TCP  Protocol = "tcp"
+	UDP  Protocol = "udp"
+	SCTP Protocol = "sctp"
 )
 
 // Mode is how packets reach the backends.

@@ -14,6 +14,8 @@ func TestConfigurationsThatAreValid(t *testing.T) {
 		{"service without backends for now", edits{"backends: [{address: 203.0.113.15}, {address: 203.0.113.16:25, weight: 0}]", "backends: []"}},
 		{"VIP that is Weir's own address", edits{"address: 203.0.113.10:25", "address: 203.0.113.2:25"}},
 		{"one VIP and port for TCP and UDP", edits{"    address: 203.0.113.10:25\n    protocol: tcp", "    address: 203.0.113.10:80\n    protocol: udp", "203.0.113.16:25", "203.0.113.16"}},
+		{"one VIP and port for TCP and SCTP", edits{"    address: 203.0.113.10:25\n    protocol: tcp", "    address: 203.0.113.10:80\n    protocol: sctp", "203.0.113.16:25", "203.0.113.16"}},
+		{"SCTP through a tunnel", edits{"protocol: udp", "protocol: sctp"}},
 		{"one backend of two services", edits{"{address: 203.0.113.15}", "{address: 203.0.113.17}, {address: 203.0.113.15:25}"}},
 		{"VIP on no network", edits{"address: 203.0.113.10:25", "address: 198.51.100.10:25"}},
 		{"IPv6 backend in brackets without a port", edits{`address: "2001:db8::14"`, `address: "[2001:db8::14]"`}},

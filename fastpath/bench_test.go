@@ -172,7 +172,7 @@ func BenchmarkNewConnections(b *testing.B) {
 				}
 				const flows = 1 << 23
 				r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode.mode}})
-				r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(400, 400, 400)}
+				r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(400, 400, 400, 400)}
 				r.publish()
 				tm := newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
 				tm.step = 1e9 * port.BurstSize / 5e6

@@ -3,6 +3,7 @@ package fastpath
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"net"
 	"net/netip"
 	"testing"
@@ -15,7 +16,8 @@ import (
 type pk struct {
 	from, to   string // address and port
 	udp        bool
-	flags      string // of TCP: S A F R
+	chunks     []uint8 // types of SCTP chunks; payload is the length of the last one's value
+	flags      string  // of TCP: S A F R
 	mss        uint16
 	payload    int
 	ttl        uint8 // 0: 64
@@ -48,6 +50,9 @@ func (p pk) frame(t testing.TB) []byte {
 	if p.udp {
 		proto = layers.IPProtocolUDP
 	}
+	if p.chunks != nil {
+		proto = layers.IPProtocolSCTP
+	}
 	var ip gopacket.SerializableLayer
 	var network gopacket.NetworkLayer
 	if p.v6() {
@@ -68,7 +73,12 @@ func (p pk) frame(t testing.TB) []byte {
 	for i := range body {
 		body[i] = byte(i*7 + 1)
 	}
-	out := []gopacket.SerializableLayer{eth, ip, p.transport(t, from, to, network), gopacket.Payload(body)}
+	out := []gopacket.SerializableLayer{eth, ip}
+	if p.chunks != nil {
+		out = append(out, gopacket.Payload(p.sctp(from, to, body)))
+	} else {
+		out = append(out, p.transport(t, from, to, network), gopacket.Payload(body))
+	}
 	buf := gopacket.NewSerializeBuffer()
 	if err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, out...); err != nil {
 		t.Fatal(err)
@@ -113,6 +123,34 @@ func (p pk) transport(t testing.TB, from, to netip.AddrPort, network gopacket.Ne
 		t.Fatal(err)
 	}
 	return c
+}
+
+// sctp makes an SCTP packet with a verification tag and as many chunks as there are types.
+func (p pk) sctp(from, to netip.AddrPort, body []byte) []byte {
+	b := binary.BigEndian.AppendUint16(nil, from.Port())
+	b = binary.BigEndian.AppendUint16(b, to.Port())
+	b = append(b, 0xca, 0xfe, 0xf0, 0x0d, 0, 0, 0, 0)
+	for i, kind := range p.chunks {
+		value := body
+		if i < len(p.chunks)-1 {
+			value = []byte{1, 2, 3, 4, 5, 6}
+		}
+		b = append(b, kind, 0)
+		b = binary.BigEndian.AppendUint16(b, uint16(4+len(value)))
+		b = append(b, value...)
+		if i < len(p.chunks)-1 {
+			b = append(b, 0, 0)
+		}
+	}
+	binary.LittleEndian.PutUint32(b[8:], crc32c(b))
+	return b
+}
+
+// crc32c is the checksum of an SCTP packet, computed anew.
+func crc32c(l4 []byte) uint32 {
+	b := append([]byte(nil), l4...)
+	copy(b[8:], []byte{0, 0, 0, 0})
+	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
 }
 
 // sum16 is the Internet checksum the slow way, over whole bytes in network order.
@@ -195,6 +233,12 @@ func (s *seen) read(t testing.TB, ip []byte) {
 		}
 		if c := sum16(pseudo, s.l4); c != 0 {
 			t.Errorf("TCP or UDP checksum of %s > %s is off by %04x", s.src, s.dst, c)
+		}
+	case 132:
+		s.src = netip.AddrPortFrom(src, binary.BigEndian.Uint16(s.l4))
+		s.dst = netip.AddrPortFrom(dst, binary.BigEndian.Uint16(s.l4[2:]))
+		if got, want := binary.LittleEndian.Uint32(s.l4[8:]), crc32c(s.l4); got != want {
+			t.Errorf("SCTP checksum of %s > %s is %08x, want %08x", s.src, s.dst, got, want)
 		}
 	case 58:
 		if c := sum16(pseudo, s.l4); c != 0 {

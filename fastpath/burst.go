@@ -26,7 +26,7 @@ const itemSize = unsafe.Sizeof(item{})
 var _ [itemSize - unsafe.Sizeof(port.Frame{})]struct{}
 var _ [unsafe.Sizeof(port.Frame{}) - itemSize]struct{}
 
-// flow reports whether the frame is a TCP or UDP packet.
+// flow reports whether the frame is a TCP, UDP or SCTP packet.
 func (it *item) flow() bool { return it.Kind == packet.Flow4 || it.Kind == packet.Flow6 }
 
 func (it *item) v6() bool {

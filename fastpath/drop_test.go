@@ -11,6 +11,7 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 	syn := pk{from: "198.51.100.7:40000", to: "203.0.113.10:80", flags: "S"}
 	syn6 := pk{from: "[2001:db8:c::7]:40000", to: "[2001:db8::10]:80", flags: "S"}
 	udp := pk{from: "198.51.100.7:40000", to: "203.0.113.10:53", udp: true, payload: 4}
+	sctp := pk{from: "198.51.100.7:40000", to: "203.0.113.10:3868", chunks: []uint8{1}, payload: 16}
 	edit := func(p pk, f func([]byte)) []byte { b := p.frame(t); f(b); return b }
 	for name, c := range map[string]struct {
 		frame  []byte
@@ -34,6 +35,13 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 		"SYN+FIN":                  {frame: edit(syn, func(b []byte) { b[47] |= 1 }), reason: "bad_l4_header"},
 		"UDP length":               {frame: edit(udp, func(b []byte) { b[39] = 13 }), reason: "bad_l4_header"},
 		"UDP length below 8":       {frame: edit(udp, func(b []byte) { b[39] = 7 }), reason: "bad_l4_header"},
+		"SCTP chunk's length":      {frame: edit(sctp, func(b []byte) { b[49] = 21 }), reason: "bad_l4_header"},
+		"SCTP without a chunk":     {frame: edit(sctp, func(b []byte) { b[17] = 32 }), reason: "truncated"},
+		"SCTP fragment":            {frame: edit(sctp, func(b []byte) { b[20] = 0x20 }), reason: "fragment"},
+		"SCTP checksum (device)":   {frame: sctp.frame(t), flags: port.BadL4Checksum, reason: "bad_l4_checksum"},
+		"DATA of no association":   {frame: pk{from: sctp.from, to: sctp.to, chunks: []uint8{0}}.frame(t), reason: "no_connection"},
+		"INIT ACK of none":         {frame: pk{from: sctp.from, to: sctp.to, chunks: []uint8{2}}.frame(t), reason: "no_connection"},
+		"SCTP to a TCP service":    {frame: pk{from: sctp.from, to: "203.0.113.10:80", chunks: []uint8{1}}.frame(t), reason: "no_service"},
 		"IP checksum (device)":     {frame: syn.frame(t), flags: port.BadIPChecksum, reason: "bad_ip_checksum"},
 		"L4 checksum (device)":     {frame: syn.frame(t), flags: port.BadL4Checksum, reason: "bad_l4_checksum"},
 		"several buffers":          {frame: syn.frame(t), flags: port.Segmented, reason: "segmented"},
@@ -74,6 +82,7 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 			r := newRig(t, []rigService{
 				{vip: "203.0.113.10:80", proto: packet.ProtoTCP, mode: NAT},
 				{vip: "203.0.113.10:53", proto: packet.ProtoUDP, mode: NAT},
+				{vip: "203.0.113.10:3868", proto: packet.ProtoSCTP, mode: NAT},
 				{vip: "[2001:db8::10]:80", proto: packet.ProtoTCP, mode: NAT},
 			})
 			if out := r.sendTo(0, wan, c.frame, c.flags); len(out) != 0 {

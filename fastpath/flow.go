@@ -20,7 +20,18 @@ func (it *item) key(f *port.Frame) conn.Key {
 	}
 }
 
-// flow handles a TCP or UDP packet whose connection is where the index led to; any other is a newcomer for now.
+// begins reports whether a packet may begin a connection: a SYN, a packet with an INIT chunk, any of UDP.
+func (it *item) begins() bool {
+	switch it.Proto {
+	case packet.ProtoTCP:
+		return it.TCPFlags&(packet.SYN|packet.ACK) == packet.SYN
+	case packet.ProtoSCTP:
+		return it.Chunk == packet.ChunkInit
+	}
+	return true
+}
+
+// flow handles a TCP, UDP or SCTP packet whose connection is where the index led to; any other is a newcomer for now.
 func (w *Worker) flow(f *port.Frame, it *item) verdict {
 	if it.Guess == 0 {
 		return newcomer
@@ -33,18 +44,18 @@ func (w *Worker) flow(f *port.Frame, it *item) verdict {
 	return w.known(f, it, r)
 }
 
-// known handles a TCP or UDP packet of a connection. It is a newcomer if the connection has ended.
+// known handles a TCP, UDP or SCTP packet of a connection. It is a newcomer if the connection has ended.
 func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
 	e := r.Entry
 	b := w.backendOf(e)
 	switch {
 	case b == nil || !w.hasLocal(e):
 		w.forget(e)
-		if r.Reply || it.Proto == packet.ProtoTCP && it.TCPFlags&packet.SYN == 0 {
+		if r.Reply || !it.begins() {
 			return drop(reason.BackendGone)
 		}
 		return newcomer
-	case !w.now.Before(e.Expires), !r.Reply && w.startsAnew(e, b, it.TCPFlags):
+	case !w.now.Before(e.Expires), !r.Reply && w.startsAnew(it, e, b):
 		w.forget(e)
 		return newcomer
 	case r.Reply:
@@ -65,17 +76,17 @@ func (w *Worker) backendOf(e *conn.Entry) *Backend {
 	return b
 }
 
-// startsAnew reports whether a client's packet is a SYN that should not follow its connection: one that
+// startsAnew reports whether a client's packet is a SYN or INIT that should not follow its connection: one that
 // has ended, whose ports the client uses again, or one whose backend takes no new connections. LVS calls
 // this conn_reuse_mode; it is rescheduled at once here, without the second that LVS may lose.
-func (w *Worker) startsAnew(e *conn.Entry, b *Backend, flags uint8) bool {
-	if flags&(packet.SYN|packet.ACK) != packet.SYN {
+func (w *Worker) startsAnew(it *item, e *conn.Entry, b *Backend) bool {
+	if it.Proto == packet.ProtoUDP || !it.begins() {
 		return false
 	}
 	switch e.State {
-	case conn.TimeWait, conn.Closed:
+	case conn.TimeWait, conn.Closed, conn.SCTPClosed:
 		return true
-	case conn.Established:
+	case conn.Established, conn.SCTPEstablished: // an INIT restarts an association where it is (RFC 9260 section 5.2.2)
 		return false
 	}
 	return !b.Accepts
@@ -98,17 +109,28 @@ func (w *Worker) forget(e *conn.Entry) {
 
 // advance records a packet in its connection: state, end, and the backend's load if it changed.
 func (w *Worker) advance(it *item, e *conn.Entry, b *Backend, reply bool) {
-	if it.Proto == packet.ProtoTCP {
+	switch it.Proto {
+	case packet.ProtoTCP:
 		e.AdvanceTCP(it.TCPFlags, reply)
-		if active := e.State.Active(); active != (e.Flags&conn.Active != 0) {
-			w.setActive(e, b, active)
+		w.recount(e, b)
+	case packet.ProtoSCTP:
+		e.AdvanceSCTP(it.Chunk, reply)
+		w.recount(e, b)
+	default:
+		if reply {
+			e.Flags |= conn.Replied
+		} else if e.Expires != 0 {
+			e.Flags |= conn.Several
 		}
-	} else if reply {
-		e.Flags |= conn.Replied
-	} else if e.Expires != 0 {
-		e.Flags |= conn.Several
 	}
 	e.Touch(w.now, w.idle(b))
+}
+
+// recount counts a connection as active or inactive by its state.
+func (w *Worker) recount(e *conn.Entry, b *Backend) {
+	if active := e.State.Active(); active != (e.Flags&conn.Active != 0) {
+		w.setActive(e, b, active)
+	}
 }
 
 func (w *Worker) setActive(e *conn.Entry, b *Backend, active bool) {

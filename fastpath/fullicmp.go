@@ -42,6 +42,7 @@ func (w *Worker) fullErrorToClient(f *port.Frame, it *item, q *quote, e *conn.En
 func (q *quote) translateEnds(f *port.Frame, it *item, n *ends) {
 	inner := n.turned()
 	dAddr := inner.writeAddrs(q.addrs)
+	dCRC := q.updateCRC(inner.ports)
 	total := dAddr.Plus(inner.writePorts(q.l4))
 	d := total
 	if !n.v6 {
@@ -50,7 +51,7 @@ func (q *quote) translateEnds(f *port.Frame, it *item, n *ends) {
 		packet.Store16(q.ip, packet.IP4Checksum, sum)
 		total = total.Plus(packet.Replace16(old, sum))
 	}
-	total = total.Plus(q.updateL4(d))
+	total = total.Plus(q.updateL4(d)).Plus(dCRC)
 	dOuter := n.writeAddrs(unsafe.Add(f.Data, addrsOff(n.v6)))
 	lowerTTL(unsafe.Add(f.Data, packet.EthLen), n.v6, dOuter)
 	if n.v6 {

@@ -154,6 +154,10 @@ func (n *ends) write(f *port.Frame, it *item) {
 	d := n.writeAddrs(unsafe.Add(f.Data, addrsOff(n.v6)))
 	lowerTTL(unsafe.Add(f.Data, packet.EthLen), n.v6, d)
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	if it.Proto == packet.ProtoSCTP {
+		setSCTPPorts(l4, n.ports, it.End-it.L4)
+		return
+	}
 	updateL4(l4, it.Proto, d.Plus(n.writePorts(l4)))
 }
 

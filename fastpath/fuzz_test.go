@@ -49,6 +49,12 @@ func fuzzSeeds(f *testing.F) (seeds [][]byte) {
 			row(pk{from: v.client, to: netipPort(v.vip, 81), udp: true, payload: 1400}.frame(f)),
 			row(pk{from: v.client, to: netipPort(v.vip, 82), flags: "S", ttl: 1}.frame(f)),
 			row(pk{from: v.client, to: netipPort(v.vip, 83), udp: true, pad: 9}.frame(f)),
+			row(pk{from: v.client, to: netipPort(v.vip, 85), chunks: []uint8{1}, payload: 16}.frame(f),
+				pk{from: netipPort(v.rs1, 3868), to: v.client, chunks: []uint8{2}, payload: 300, srcMAC: rs1MAC, dstMAC: lanMAC}.frame(f),
+				pk{from: v.client, to: netipPort(v.vip, 85), chunks: []uint8{10, 6}}.frame(f),
+				icmpFrame(netipAddr(v.rs1).String(), client, errorKind(v.v6), 1,
+					quoteOf(pk{from: v.client, to: netipPort(v.rs1, 3868), chunks: []uint8{1}, payload: 16}.frame(f), 20), rs1MAC, lanMAC, 60)),
+			row(pk{from: v.client, to: netipPort(v.vip, 86), chunks: []uint8{1}, payload: 1390}.frame(f)),
 			row(icmpFrame(client, vip, request, 0, make([]byte, 12), gwMAC, wanMAC, 64)))
 	}
 	six := families[1]
@@ -64,7 +70,9 @@ func fuzzServices() (services []rigService) {
 			rigService{vip: netipPort(v.vip, 81), proto: packet.ProtoUDP, mode: TUN, peers: []string{netipPort(v.rs1, 81), "10.0.0.12:81"}},
 			rigService{vip: netipPort(v.vip, 82), proto: packet.ProtoTCP, mode: TUN, peers: []string{"[fd00::12]:82"}},
 			rigService{vip: netipPort(v.vip, 83), proto: packet.ProtoUDP, mode: DR},
-			rigService{vip: netipPort(v.vip, 84), proto: packet.ProtoUDP, mode: NAT})
+			rigService{vip: netipPort(v.vip, 84), proto: packet.ProtoUDP, mode: NAT},
+			rigService{vip: netipPort(v.vip, 85), proto: packet.ProtoSCTP, mode: NAT, peers: []string{netipPort(v.rs1, 3868)}},
+			rigService{vip: netipPort(v.vip, 86), proto: packet.ProtoSCTP, mode: TUN})
 	}
 	return services
 }

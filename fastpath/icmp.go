@@ -9,7 +9,7 @@ import (
 	"github.com/weirlb/weir/fastpath/reason"
 )
 
-// odd handles what is not a TCP or UDP packet to a unicast MAC: one by one, as there is little of it.
+// odd handles what is not a TCP, UDP or SCTP packet to a unicast MAC: one by one, as there is little of it.
 func (w *Worker) odd(f *port.Frame, it *item) verdict {
 	switch it.Kind {
 	case packet.Bad:

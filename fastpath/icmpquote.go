@@ -14,13 +14,14 @@ type quote struct {
 	ip    unsafe.Pointer
 	l4    unsafe.Pointer // after the IP header and its extensions
 	addrs unsafe.Pointer
-	ports uint32 // of TCP or UDP
+	ports uint32 // of TCP, UDP or SCTP
 	proto uint8
 	v6    bool
-	size  int // bytes quoted from l4 on
+	size  int  // bytes quoted from l4 on
+	part  bool // it was the first fragment of a packet
 }
 
-// find reads the quoted packet of an ICMP error; false if there is none of TCP or UDP to be found, or the error
+// find reads the quoted packet of an ICMP error; false if there is none of TCP, UDP or SCTP to be found, or the error
 // does not go to the one that sent it, as every true one does.
 func (q *quote) find(f *port.Frame, it *item) bool {
 	return q.first(f, it) && q.flow() && q.sentByReceiver(f)
@@ -71,7 +72,7 @@ func (q *quote) read4(off, end int) (l4 int, ok bool) {
 	if hl < packet.IP4Len || packet.Load16(q.ip, packet.IP4Frag)&offset != 0 {
 		return 0, false
 	}
-	q.proto = packet.Load8(q.ip, packet.IP4Proto)
+	q.proto, q.part = packet.Load8(q.ip, packet.IP4Proto), packet.Load16(q.ip, packet.IP4Frag)&packet.IP4FragMask != 0
 	return off + hl, true
 }
 
@@ -83,7 +84,8 @@ func (q *quote) read6(f *port.Frame, off, end int) (l4 int, ok bool) {
 	if fault != reason.Unset {
 		return 0, false
 	}
-	if proto == packet.ProtoFragment {
+	q.part = proto == packet.ProtoFragment
+	if q.part {
 		const fragmentOff, size, offset = 2, 8, 0xf8ff // the header's length; the offset in its field, as loaded
 		if packet.Load16(f.Data, uintptr(at)+fragmentOff)&offset != 0 {
 			return 0, false
@@ -94,7 +96,18 @@ func (q *quote) read6(f *port.Frame, off, end int) (l4 int, ok bool) {
 	return int(at), true
 }
 
-func (q *quote) flow() bool { return q.proto == packet.ProtoTCP || q.proto == packet.ProtoUDP }
+func (q *quote) flow() bool {
+	return q.proto == packet.ProtoTCP || q.proto == packet.ProtoUDP || q.proto == packet.ProtoSCTP
+}
+
+// length is how many bytes the quoted packet had from l4 on when it was whole; false if that is not in the quote.
+func (q *quote) length() (n int, ok bool) {
+	if n = int(packet.Swap16(packet.Load16(q.ip, packet.IP4Total))); q.v6 {
+		n = packet.IP6Len + int(packet.Swap16(packet.Load16(q.ip, packet.IP6Payload)))
+	}
+	n -= int(uintptr(q.l4) - uintptr(q.ip))
+	return n, !q.part && n >= packet.L4QuoteLen
+}
 
 // sentByReceiver reports whether the error goes to the one that sent the quoted packet.
 func (q *quote) sentByReceiver(f *port.Frame) bool {

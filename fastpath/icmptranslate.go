@@ -27,8 +27,9 @@ func (q *quote) translate(f *port.Frame, it *item, addr unsafe.Pointer, port uin
 	dAddr := packet.Replace(inner, addr, n)
 	copy(packet.Bytes(inner, uint32(n)), packet.Bytes(addr, uint32(n)))
 	dPort := packet.Replace16(packet.Load16(q.l4, portOff), port)
+	dCRC := q.updateCRC(q.ports&^(0xffff<<(8*portOff)) | uint32(port)<<(8*portOff))
 	packet.Store16(q.l4, portOff, port)
-	total := dAddr.Plus(dPort)
+	total := dAddr.Plus(dPort).Plus(dCRC)
 	if !v6 {
 		old := packet.Load16(q.ip, packet.IP4Checksum)
 		sum := dAddr.Update(old)
@@ -50,7 +51,10 @@ func (q *quote) translate(f *port.Frame, it *item, addr unsafe.Pointer, port uin
 // updateL4 changes the quoted packet's TCP or UDP checksum, if it was quoted, and returns the change.
 func (q *quote) updateL4(d packet.Delta) packet.Delta {
 	off := uintptr(packet.UDPChecksum)
-	if q.proto == packet.ProtoTCP {
+	switch q.proto {
+	case packet.ProtoSCTP:
+		return 0 // see updateCRC
+	case packet.ProtoTCP:
 		off = packet.TCPChecksum
 	}
 	if q.size < int(off)+2 {
@@ -59,4 +63,17 @@ func (q *quote) updateL4(d packet.Delta) packet.Delta {
 	old := packet.Load16(q.l4, off)
 	updateL4(q.l4, q.proto, d)
 	return packet.Replace16(old, packet.Load16(q.l4, off))
+}
+
+// updateCRC changes the quoted SCTP packet's CRC for ports that will be written, if the CRC was quoted and it can be told
+// how long the packet was, and returns the change. The ends of an association look at the verification tag instead.
+func (q *quote) updateCRC(ports uint32) packet.Delta {
+	size, whole := q.length()
+	if q.proto != packet.ProtoSCTP || !whole || size < packet.SCTPLen || q.size < packet.SCTPLen {
+		return 0
+	}
+	field := unsafe.Add(q.l4, packet.SCTPChecksum)
+	old := packet.Load32(field, 0)
+	packet.Store32(field, 0, old^replacePorts(q.ports, ports, uint16(size)))
+	return packet.Replace(unsafe.Pointer(&old), field, 4)
 }

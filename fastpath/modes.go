@@ -27,7 +27,7 @@ func lowerTTL(ip unsafe.Pointer, v6 bool, d packet.Delta) {
 	packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
 }
 
-// updateL4 changes a TCP or UDP checksum.
+// updateL4 changes a TCP or UDP checksum; SCTP has a CRC, see setSCTPPorts.
 func updateL4(l4 unsafe.Pointer, proto uint8, d packet.Delta) {
 	if proto == packet.ProtoTCP {
 		updateTCP(l4, 0, d)
@@ -54,6 +54,18 @@ func updateUDP(p unsafe.Pointer, l4 uintptr, d packet.Delta) {
 	packet.Store16(p, l4+packet.UDPChecksum, sum)
 }
 
+// setSCTPPorts writes the ports, in a row as loaded, of an SCTP packet that has size bytes, and updates its CRC.
+func setSCTPPorts(l4 unsafe.Pointer, ports uint32, size uint16) {
+	d := replacePorts(packet.Load32(l4, packet.PortsOff), ports, size)
+	packet.Store32(l4, packet.PortsOff, ports)
+	packet.Store32(l4, packet.SCTPChecksum, packet.Load32(l4, packet.SCTPChecksum)^d)
+}
+
+// replacePorts is what the CRC of an SCTP packet of size bytes changes by with its ports.
+func replacePorts(old, new uint32, size uint16) uint32 {
+	return packet.ReplaceCRC(uint16(old), uint16(new), size) ^ packet.ReplaceCRC(uint16(old>>16), uint16(new>>16), size-2)
+}
+
 // natTo rewrites a client's packet: destination from the VIP to the backend.
 func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	ip := unsafe.Add(f.Data, packet.EthLen)
@@ -66,6 +78,10 @@ func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 		packet.Store32(ip, packet.IP4Dst, uint32(p.Addr[0]))
 	}
 	lowerTTL(ip, it.v6(), b.ToL3)
+	if it.Proto == packet.ProtoSCTP {
+		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&0xffff|uint32(p.Port)<<16, it.End-it.L4)
+		return
+	}
 	packet.Store16(l4, packet.PortsOff+2, p.Port)
 	updateL4(l4, it.Proto, b.ToL4)
 }
@@ -81,6 +97,10 @@ func (w *Worker) natFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 		packet.Store32(ip, packet.IP4Src, uint32(e.Addrs[0]>>32))
 	}
 	lowerTTL(ip, it.v6(), b.ToL3.Neg())
+	if it.Proto == packet.ProtoSCTP {
+		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&^0xffff|e.Ports>>16, it.End-it.L4)
+		return
+	}
 	packet.Store16(l4, packet.PortsOff, uint16(e.Ports>>16))
 	updateL4(l4, it.Proto, b.ToL4.Neg())
 }

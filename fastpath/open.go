@@ -139,7 +139,7 @@ func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 	return w.schedule(f, it, &k, service-1, o)
 }
 
-// notForService says what becomes of a TCP or UDP packet of no connection and no service.
+// notForService says what becomes of a TCP, UDP or SCTP packet of no connection and no service.
 func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
 	local := w.local(f, destination(k.Addrs, k.V6), k.V6)
 	if local == 0 {
@@ -159,7 +159,7 @@ func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
 
 // schedule chooses a service's backend for a connection's first packet.
 func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, o *opening) verdict {
-	if it.Proto == packet.ProtoTCP && it.TCPFlags&(packet.SYN|packet.ACK) != packet.SYN {
+	if !it.begins() {
 		return drop(reason.NoConnection)
 	}
 	svc := &w.snap.Services[service]

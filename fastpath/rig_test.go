@@ -124,7 +124,7 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 			{Port: wan, Hop: r.hop(wan, "203.0.113.1", gwMAC)},
 			{Port: wan, Hop: r.hop(wan, "2001:db8::1", gwMAC), V6: true},
 		},
-		Timeouts: []conn.Timeouts{conn.NewTimeouts(900_000, 120_000, 300_000)},
+		Timeouts: []conn.Timeouts{conn.NewTimeouts(900_000, 120_000, 300_000, 900_000)},
 	}
 	for _, s := range services {
 		r.addService(s)

@@ -46,7 +46,7 @@ func l4Sum(ip []byte) uint16 {
 	return sum16(addrs, []byte{0, 0, byte(len(l4) >> 8), byte(len(l4)), 0, 0, 0, proto}, l4)
 }
 
-// sumField is a packet's L4 checksum, nil if its protocol has none.
+// sumField is a packet's L4 checksum, nil if its protocol has none of 16 bits.
 func sumField(ip []byte) []byte {
 	proto, off, whole := transport(ip)
 	at, ok := map[byte]int{1: 2, 6: 16, 17: 6, 58: 2}[proto]
@@ -62,6 +62,9 @@ func setSums(frame []byte) {
 	if ip[0]>>4 == 4 {
 		ip[10], ip[11] = 0, 0
 		binary.BigEndian.PutUint16(ip[10:], sum16(ip[:int(ip[0]&15)*4]))
+	}
+	if proto, off, whole := transport(ip); proto == 132 && whole && len(ip) >= off+12 {
+		binary.LittleEndian.PutUint32(ip[off+8:], crc32c(ip[off:]))
 	}
 	field := sumField(ip)
 	if field == nil {
@@ -84,6 +87,9 @@ func sumsRight(ip []byte) bool {
 	proto, off, whole := transport(ip)
 	if whole && (proto == 4 || proto == 41) {
 		return sumsRight(ip[off:])
+	}
+	if whole && proto == 132 && len(ip) >= off+12 {
+		return binary.LittleEndian.Uint32(ip[off+8:]) == crc32c(ip[off:])
 	}
 	field := sumField(ip)
 	return field == nil || proto == 17 && field[0]|field[1] == 0 || l4Sum(ip) == 0

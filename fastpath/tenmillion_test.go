@@ -28,7 +28,7 @@ func TestTenMillionConnectionsAreMadeUsedAndExpired(t *testing.T) {
 	}
 	vip := "203.0.113.10:80"
 	r := newRig(t, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: NAT}})
-	r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(900_000, 120_000, 60_000)}
+	r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(900_000, 120_000, 60_000, 900_000)}
 	r.publish()
 	tm := newTreadmill(false, flows, netip.MustParseAddrPort(vip).Addr())
 	w := newTreadmillWorker(t, r, tm, flows)

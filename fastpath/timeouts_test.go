@@ -13,7 +13,7 @@ func TestEachServiceHasItsOwnTimeouts(t *testing.T) {
 	for _, f := range families {
 		vips := []string{f.vip, netip.AddrPortFrom(netipAddr(f.vip).Next(), 80).String()}
 		r := newRig(t, []rigService{{vip: vips[0], proto: proto(true), mode: NAT}, {vip: vips[1], proto: proto(true), mode: NAT}})
-		r.spec.Timeouts = append(r.spec.Timeouts, conn.NewTimeouts(1000, 2000, 3000))
+		r.spec.Timeouts = append(r.spec.Timeouts, conn.NewTimeouts(1000, 2000, 3000, 4000))
 		r.spec.Services[1].Timeouts = 1
 		r.publish()
 		for i, want := range []uint64{300_000, 3000} {

@@ -15,13 +15,13 @@ func (e *Entry) worth(now Tick) int {
 			return keep
 		}
 		return 4
-	case e.State == Closed:
+	case e.State == Closed || e.State == SCTPClosed || e.State == SCTPRejected:
 		return 1
 	case e.State == TimeWait:
 		return 2
-	case e.State == SynRecv || e.State == SynSent || e.State == None:
-		return 3 // half open: what a SYN flood is made of
-	case e.State == LastAck || e.State == FinWait || e.State == CloseWait:
+	case e.State == SynRecv || e.State == SynSent || e.State == None || e.State >= SCTPInit1 && e.State <= SCTPCookieEchoed:
+		return 3 // half open: what a flood of SYNs or INITs is made of
+	case e.State == LastAck || e.State == FinWait || e.State == CloseWait || e.State >= SCTPShutdownSent && e.State <= SCTPShutdownAckSent:
 		return 5
 	}
 	return keep
@@ -29,7 +29,7 @@ func (e *Entry) worth(now Tick) int {
 
 // Victim chooses the connection to delete for a new one when the table is full: the least worthy
 // of the next few under the sweep's hand; among equals the one that would end first. It is never an
-// established TCP connection or a UDP one with more than one packet: then there is none, and the
+// established TCP or SCTP connection or a UDP one with more than one packet: then there is none, and the
 // new one has to go.
 func (t *Table) Victim(now Tick) *Entry {
 	var best *Entry

@@ -71,7 +71,8 @@ func TestVictimsGoInTheOrderOfTheirWorth(t *testing.T) {
 func TestEveryClosingStateMayGo(t *testing.T) {
 	for s, want := range map[State]bool{
 		None: true, SynSent: true, SynRecv: true, FinWait: true, TimeWait: true, Closed: true, CloseWait: true, LastAck: true,
-		Established: false,
+		SCTPInit1: true, SCTPCookieSent: true, SCTPCookieEchoed: true, SCTPShutdownSent: true, SCTPShutdownAckSent: true, SCTPRejected: true,
+		SCTPClosed: true, Established: false, SCTPEstablished: false,
 	} {
 		tab := fill(t, 3, func(_ int, e *Entry) { e.State = s })
 		if got := tab.Victim(0) != nil; got != want {

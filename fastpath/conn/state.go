@@ -1,6 +1,6 @@
 package conn
 
-// State is a connection's state: LVS's TCP states, and one for UDP.
+// State is a connection's state: LVS's TCP states, one for UDP, and LVS's SCTP states, see sctp.go.
 type State uint8
 
 // The states, named as in ipvsadm -Lnc. The zero value is a connection before its first packet.
@@ -17,12 +17,29 @@ const (
 	Listen
 	SynAck
 	UDPFlow
+	SCTPInit1            // an INIT, not answered yet
+	SCTPInit             // more than one
+	SCTPCookieSent       // the backend has sent INIT ACK
+	SCTPCookieReplied    // the client has sent COOKIE ECHO
+	SCTPCookieWait       // the backend has sent INIT: it opens the association
+	SCTPCookie           // the client has sent INIT ACK
+	SCTPCookieEchoed     // the backend has sent COOKIE ECHO
+	SCTPEstablished      //
+	SCTPShutdownSent     // the backend has sent SHUTDOWN
+	SCTPShutdownReceived // the client has
+	SCTPShutdownAckSent  // the backend has sent SHUTDOWN ACK
+	SCTPRejected         // an ABORT answered the first INIT
+	SCTPClosed
 	numStates
+
+	numTCPStates = UDPFlow // what next has a line for
 )
 
 var stateNames = [numStates]string{
 	"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE",
 	"CLOSE_WAIT", "LAST_ACK", "LISTEN", "SYNACK", "UDP",
+	"INIT1", "INIT", "C-SENT", "C-REPLIED", "C-WAIT", "COOKIE", "C-ECHOED", "ESTABLISHED",
+	"S-SENT", "S-RECEIVED", "S-ACK-SENT", "REJECTED", "CLOSED",
 }
 
 // String is the state's name in LVS.
@@ -33,9 +50,9 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// activeStates are the states in which LVS counts a TCP connection as active at its
-// backend. UDP always counts as inactive there.
-const activeStates = 1<<Established | 1<<SynSent | 1<<SynRecv | 1<<SynAck
+// activeStates are the states in which LVS counts a connection as active at its backend. UDP always counts as inactive
+// there.
+const activeStates = 1<<Established | 1<<SynSent | 1<<SynRecv | 1<<SynAck | 1<<SCTPEstablished
 
 // Active reports whether a connection in this state counts as active.
 func (s State) Active() bool { return activeStates>>s&1 != 0 }
@@ -50,7 +67,7 @@ const (
 	numViews
 )
 
-// event is what a TCP packet means to the state machine; a reset hides all else, then SYN, then FIN.
+// event is what a TCP packet means to its state machine; a reset hides all else, then SYN, then FIN.
 type event uint8
 
 const (
@@ -64,7 +81,7 @@ const (
 // next is LVS's table, a line for each state: the state after a SYN, FIN, ACK and RST, as seen from
 // each view. The balancer sits between the ends and may see only one of them, which is why a state
 // can be left in more ways than RFC 9293 knows.
-var next = [numViews][numStates][numEvents]State{
+var next = [numViews][numTCPStates][numEvents]State{
 	fromClient: {
 		//                 SYN          FIN        ACK          RST
 		None:        {SynRecv, Closed, Established, Closed},
@@ -138,15 +155,16 @@ func init() {
 
 // Timeouts are the idle times in milliseconds after which a connection in each state ends. There is room for more
 // states than there are: a mask bounds the index where a remainder would take a multiplication.
-type Timeouts [16]uint32
+type Timeouts [32]uint32
 
-var _ [16 - numStates]struct{}
+var _ [32 - numStates]struct{}
 
-// NewTimeouts takes the three that LVS lets its users set (ipvsadm --set), in milliseconds; the other
-// states have LVS's fixed ones.
-func NewTimeouts(tcp, tcpFin, udp uint32) Timeouts {
-	const second = 1000
-	return Timeouts{
+const second = 1000 // milliseconds
+
+// NewTimeouts takes the three that LVS lets its users set (ipvsadm --set), and that of an established SCTP association,
+// in milliseconds; the other states have LVS's fixed ones.
+func NewTimeouts(tcp, tcpFin, udp, sctp uint32) Timeouts {
+	t := Timeouts{
 		None:        2 * second,
 		Established: tcp,
 		SynSent:     120 * second,
@@ -160,25 +178,33 @@ func NewTimeouts(tcp, tcpFin, udp uint32) Timeouts {
 		SynAck:      120 * second,
 		UDPFlow:     udp,
 	}
+	t.setSCTP(sctp)
+	return t
 }
 
 // AdvanceTCP moves a TCP connection on by a packet with these flags. A packet with no flag that
 // means anything closes the connection, as in LVS.
 func (e *Entry) AdvanceTCP(flags uint8, reply bool) {
-	v := fromClient
-	if reply {
-		v = fromBackend
-		e.Flags = e.Flags&^OneWay | Replied
-	} else if e.Flags&OneWay != 0 {
-		v = fromClientOnly
-	}
+	v := e.view(reply)
 	ev := events[flags&7|flags&flagACK>>1]
 	if ev == numEvents {
 		e.State = Closed
 		return
 	}
-	e.State = next[v][e.State%numStates][ev]
+	e.State = next[v][e.State%numTCPStates][ev]
+}
+
+// view is whose packet comes now; a reply shows that replies pass here.
+func (e *Entry) view(reply bool) view {
+	if reply {
+		e.Flags = e.Flags&^OneWay | Replied
+		return fromBackend
+	}
+	if e.Flags&OneWay != 0 {
+		return fromClientOnly
+	}
+	return fromClient
 }
 
 // Touch puts the connection's end off by its state's timeout.
-func (e *Entry) Touch(now Tick, t *Timeouts) { e.Expires = now + Tick(t[e.State&15]) }
+func (e *Entry) Touch(now Tick, t *Timeouts) { e.Expires = now + Tick(t[e.State&31]) }

@@ -89,7 +89,8 @@ func TestAReplyEndsTheOneSidedView(t *testing.T) {
 }
 
 func TestActiveStatesAreLVSs(t *testing.T) {
-	active := map[State]bool{Established: true, SynSent: true, SynRecv: true, SynAck: true} // tcp_state_active_table
+	active := map[State]bool{Established: true, SynSent: true, SynRecv: true, SynAck: true, // tcp_state_active_table
+		SCTPEstablished: true}
 	for s := range numStates {
 		if s.Active() != active[s] {
 			t.Errorf("%s: active %t", s, s.Active())
@@ -98,20 +99,22 @@ func TestActiveStatesAreLVSs(t *testing.T) {
 }
 
 func TestTimeoutsAreLVSs(t *testing.T) {
-	// tcp_timeouts and udp_timeouts, in seconds, with the three that ipvsadm --set changes.
+	// tcp_timeouts, udp_timeouts and sctp_timeouts, in seconds, with the three that ipvsadm --set changes, and one more.
 	want := map[State]uint32{
 		None: 2, Established: 15 * 60, SynSent: 2 * 60, SynRecv: 60, FinWait: 2 * 60, TimeWait: 2 * 60, Closed: 10,
 		CloseWait: 60, LastAck: 30, Listen: 2 * 60, SynAck: 120, UDPFlow: 5 * 60,
+		SCTPInit1: 4, SCTPInit: 61, SCTPCookieSent: 61, SCTPCookieReplied: 61, SCTPCookieWait: 61, SCTPCookie: 61, SCTPCookieEchoed: 61,
+		SCTPEstablished: 15 * 60, SCTPShutdownSent: 61, SCTPShutdownReceived: 61, SCTPShutdownAckSent: 61, SCTPRejected: 4, SCTPClosed: 61,
 	}
-	lvs := NewTimeouts(900_000, 120_000, 300_000)
-	changed := NewTimeouts(1000, 2000, 3000)
+	lvs := NewTimeouts(900_000, 120_000, 300_000, 900_000)
+	changed := NewTimeouts(1000, 2000, 3000, 4000)
 	for s := range numStates {
 		if lvs[s] != 1000*want[s] {
 			t.Errorf("%s: %d ms, want %d s", s, lvs[s], want[s])
 		}
-		set, isSet := map[State]uint32{Established: 1000, FinWait: 2000, UDPFlow: 3000}[s]
+		set, isSet := map[State]uint32{Established: 1000, FinWait: 2000, UDPFlow: 3000, SCTPEstablished: 4000}[s]
 		if isSet && changed[s] != set || !isSet && changed[s] != lvs[s] {
-			t.Errorf("%s: %d ms after ipvsadm --set 1 2 3", s, changed[s])
+			t.Errorf("%s: %d ms after a change to 1, 2, 3 and 4 s", s, changed[s])
 		}
 	}
 }
@@ -119,9 +122,13 @@ func TestTimeoutsAreLVSs(t *testing.T) {
 func TestEveryStateHasANameOfItsOwn(t *testing.T) {
 	seen := map[string]bool{}
 	for s := range numStates + 1 {
-		if s.String() == "" || seen[s.String()] {
+		name := s.String()
+		if s > UDPFlow { // a protocol's states are never seen beside another's
+			name = "sctp " + name
+		}
+		if s.String() == "" || seen[name] {
 			t.Errorf("state %d is called %q", s, s)
 		}
-		seen[s.String()] = true
+		seen[name] = true
 	}
 }

@@ -126,7 +126,7 @@ func TestTimesWrap(t *testing.T) {
 			t.Errorf("%d before %d: %t", c.a, c.b, !c.want)
 		}
 	}
-	timeouts := NewTimeouts(900_000, 0, 0)
+	timeouts := NewTimeouts(900_000, 0, 0, 0)
 	e := Entry{State: Established}
 	now := ^Tick(0) - 1000
 	e.Touch(now, &timeouts)

@@ -61,6 +61,22 @@ func udp(payload int) []byte {
 	return h
 }
 
+// sctp makes an SCTP packet of chunks.
+func sctp(chunks ...[]byte) []byte {
+	b := make([]byte, SCTPLen)
+	for _, c := range chunks {
+		b = append(b, c...)
+	}
+	return b
+}
+
+// chunk makes one of a type with a value of n bytes, and what pads it.
+func chunk(kind uint8, n int) []byte {
+	b := make([]byte, ChunkLen+(n+3)&^3)
+	b[0], b[2], b[3] = kind, byte((ChunkLen+n)>>8), byte(ChunkLen+n)
+	return b
+}
+
 // with changes bytes of a frame: offset, value, offset, value…
 func with(frame []byte, changes ...int) []byte {
 	f := slices.Clone(frame)

@@ -11,13 +11,14 @@ import (
 )
 
 // FuzzParse gives Parse any frame, placed so that reading past its end is fatal. What it finds must lie within the
-// frame, and where gopacket finds TCP or UDP, too, it must be the same.
+// frame, and where gopacket finds TCP, UDP or SCTP, too, it must be the same.
 func FuzzParse(f *testing.F) {
 	fragment := []byte{ProtoUDP, 0, 0, 1, 0, 0, 0, 1}
 	for _, seed := range [][]byte{
 		ip4(ProtoTCP, tcp(SYN, 0)), ip4(ProtoUDP, udp(3), 7, 7, 4, 0, 0, 0, 0, 0), ip4(ProtoICMP, make([]byte, 8)),
 		ip6(ProtoTCP, tcp(ACK, 1)), ip6(ProtoHopByHop, ext(ProtoRouting, 1), ext(ProtoUDP, 2), udp(1)),
 		ip6(ProtoFragment, fragment, udp(0)), ip6(ProtoDestOpts, ext(ProtoICMP6, 1), make([]byte, 8)),
+		ip4(ProtoSCTP, sctp(chunk(1, 16))), ip4(ProtoSCTP, sctp(chunk(10, 5), chunk(6, 0))), ip6(ProtoDestOpts, ext(ProtoSCTP, 1), sctp(chunk(0, 13))),
 		eth(0x0806, make([]byte, 28)), with(ip4(ProtoUDP, udp(0)), 12, 0x81, 13, 0), nil,
 	} {
 		f.Add(seed)
@@ -65,6 +66,11 @@ func compare(t *testing.T, frame []byte, inf *Info) {
 		case *layers.UDP:
 			if inf.Proto != ProtoUDP || int(inf.L4) != at {
 				t.Errorf("gopacket: UDP at %d; Parse: %+v", at, inf)
+			}
+			return
+		case *layers.SCTP:
+			if inf.Proto != ProtoSCTP || int(inf.L4) != at || inf.Chunk != frame[at+SCTPLen] && inf.Chunk != ChunkAbort {
+				t.Errorf("gopacket: SCTP at %d; Parse: %+v", at, inf)
 			}
 			return
 		}

@@ -73,6 +73,7 @@ const (
 	ProtoICMP6    = 58
 	ProtoNone     = 59
 	ProtoDestOpts = 60
+	ProtoSCTP     = 132
 )
 
 // TCP (RFC 9293 section 3.1) and UDP (RFC 768).
@@ -83,9 +84,25 @@ const (
 	UDPLen        = 8
 	UDPLength     = 4
 	UDPChecksum   = 6
-	PortsOff      = 0 // source and destination port, both protocols
+	PortsOff      = 0 // source and destination port, of SCTP too
 	L4QuoteLen    = 8 // what an ICMP error quotes at least of L4
 	TCPDataOffset = 12
+)
+
+// SCTP (RFC 9260 section 3): the common header, then chunks of type, flags, length and value, each padded to 4 bytes.
+const (
+	SCTPLen      = 12 // of the common header
+	SCTPChecksum = 8
+	ChunkLen     = 4 // of a chunk without value
+	ChunkLength  = 2 // offset of its length, which counts no padding
+)
+
+// Types of SCTP chunks that Weir looks for.
+const (
+	ChunkInit       uint8 = 1
+	ChunkAbort      uint8 = 6
+	ChunkCookieEcho uint8 = 10
+	ChunkCookieAck  uint8 = 11
 )
 
 // TCP flag bits.

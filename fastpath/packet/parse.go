@@ -12,7 +12,7 @@ type Kind uint8
 // The kinds. Zero is a frame to drop, for Info.Fault.
 const (
 	Bad   Kind = iota
-	Flow4      // TCP or UDP over IPv4 with a whole and plausible header
+	Flow4      // TCP, UDP or SCTP over IPv4 with a whole and plausible header
 	Flow6      // the same over IPv6
 	ICMP4
 	ICMP6
@@ -31,13 +31,14 @@ type Info struct {
 	L4       uint16        // offset of the header after the IP header and its extensions
 	End      uint16        // offset just past the IP packet: padding follows
 	Group    bool          // the destination MAC is multicast or broadcast
+	Chunk    uint8         // Flow4 and Flow6 with SCTP only: type of the chunk that tells the association's state
 }
 
-// Known sets all fields but Fault and Group, which become zero, from one word: Kind, Proto and TCPFlags from bit 0 on,
+// Known sets all fields but Fault, Group and Chunk, which become zero, from one word: Kind, Proto and TCPFlags from bit 0 on,
 // L4 and End from bit 32 on.
 func (inf *Info) Known(word uint64) {
 	*(*uint64)(unsafe.Pointer(inf)) = word
-	inf.Group = false
+	inf.Group, inf.Chunk = false, 0
 }
 
 var _ = [1]struct{}{}[unsafe.Offsetof(Info{}.Proto)-1]
@@ -121,7 +122,7 @@ func parse4(data unsafe.Pointer, n uint32, inf *Info) {
 		return
 	}
 	switch inf.Proto {
-	case ProtoTCP, ProtoUDP:
+	case ProtoTCP, ProtoUDP, ProtoSCTP:
 		parseL4(data, inf, Flow4)
 	case ProtoICMP:
 		inf.Kind, inf.Fault = ICMP4, reason.Unset
@@ -147,7 +148,7 @@ func parse6(data unsafe.Pointer, n uint32, inf *Info) {
 	inf.L4 = EthLen + IP6Len
 	inf.End = uint16(end)
 	switch inf.Proto {
-	case ProtoTCP, ProtoUDP:
+	case ProtoTCP, ProtoUDP, ProtoSCTP:
 		parseL4(data, inf, Flow6)
 	case ProtoICMP6:
 		inf.Kind, inf.Fault = ICMP6, reason.Unset
@@ -165,7 +166,7 @@ func parseExtensions(data unsafe.Pointer, inf *Info) {
 	}
 	inf.Proto, inf.L4 = next, uint16(off)
 	switch next {
-	case ProtoTCP, ProtoUDP:
+	case ProtoTCP, ProtoUDP, ProtoSCTP:
 		parseL4(data, inf, Flow6)
 	case ProtoICMP6:
 		inf.Kind, inf.Fault = ICMP6, reason.Unset
@@ -212,12 +213,13 @@ func Extensions(data unsafe.Pointer, off, end uint32, next uint8) (uint8, uint32
 	}
 }
 
-// parseL4 proves that the TCP or UDP header at inf.L4 is whole and not absurd. A SYN that also ends the
+// parseL4 proves that the TCP, UDP or SCTP header at inf.L4 is whole and not absurd. A SYN that also ends the
 // connection belongs to none.
 func parseL4(data unsafe.Pointer, inf *Info, kind Kind) {
 	l4 := unsafe.Add(data, uintptr(inf.L4))
 	size := inf.End - inf.L4
-	if inf.Proto == ProtoTCP {
+	switch inf.Proto {
+	case ProtoTCP:
 		if size < TCPLen {
 			return
 		}
@@ -228,7 +230,7 @@ func parseL4(data unsafe.Pointer, inf *Info, kind Kind) {
 			return
 		}
 		inf.TCPFlags = flags
-	} else {
+	case ProtoUDP:
 		if size < UDPLen {
 			return
 		}
@@ -236,7 +238,30 @@ func parseL4(data unsafe.Pointer, inf *Info, kind Kind) {
 			inf.Fault = reason.BadL4Header
 			return
 		}
+	default:
+		if size < SCTPLen+ChunkLen {
+			return
+		}
+		if l := Swap16(Load16(l4, SCTPLen+ChunkLength)); l < ChunkLen || l > size-SCTPLen {
+			inf.Fault = reason.BadL4Header
+			return
+		}
+		inf.Chunk = tellingChunk(l4, size)
 	}
 	inf.Kind = kind
 	inf.Fault = reason.Unset
+}
+
+// tellingChunk is the type of an SCTP packet's first chunk, which is the one that changes an association's state, but for
+// an ABORT behind COOKIE ECHO or COOKIE ACK, as in LVS. The first chunk lies within size.
+func tellingChunk(l4 unsafe.Pointer, size uint16) uint8 {
+	first := Load8(l4, SCTPLen)
+	if first != ChunkCookieEcho && first != ChunkCookieAck {
+		return first
+	}
+	next := SCTPLen + (uint32(Swap16(Load16(l4, SCTPLen+ChunkLength)))+3)&^3
+	if next+ChunkLen <= uint32(size) && Load8(l4, uintptr(next)) == ChunkAbort {
+		return ChunkAbort
+	}
+	return first
 }

@@ -29,7 +29,7 @@ const (
 	HashValid uint16 = 1 << iota
 	// BadIPChecksum: the device checked the IPv4 header checksum and found it wrong.
 	BadIPChecksum
-	// BadL4Checksum: the device checked the TCP or UDP checksum and found it wrong.
+	// BadL4Checksum: the device checked the TCP, UDP or SCTP checksum and found it wrong.
 	BadL4Checksum
 	// Segmented: the frame continues in further buffers. The worker drops it, counted as segmented.
 	Segmented

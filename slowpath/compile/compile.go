@@ -228,7 +228,7 @@ func (c *Compiler) addPorts(spec *fastpath.Spec, cfg *conf.Config) error {
 
 var modes = map[conf.Mode]fastpath.Mode{conf.NAT: fastpath.NAT, conf.TUN: fastpath.TUN, conf.DR: fastpath.DR}
 
-var protos = map[conf.Protocol]uint8{conf.TCP: packet.ProtoTCP, conf.UDP: packet.ProtoUDP}
+var protos = map[conf.Protocol]uint8{conf.TCP: packet.ProtoTCP, conf.UDP: packet.ProtoUDP, conf.SCTP: packet.ProtoSCTP}
 
 var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 	conf.DFCopy: fastpath.DFCopy, conf.DFSet: fastpath.DFSet, conf.DFClear: fastpath.DFClear,

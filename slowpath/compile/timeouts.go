@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
@@ -23,5 +24,6 @@ func (c *Compiler) timeouts(spec *fastpath.Spec, t conf.Timeouts) (uint16, error
 }
 
 func idleTimes(t conf.Timeouts) conn.Timeouts {
-	return conn.NewTimeouts(uint32(t.TCP.Milliseconds()), uint32(t.TCPFin.Milliseconds()), uint32(t.UDP.Milliseconds()))
+	ms := func(d time.Duration) uint32 { return uint32(d.Milliseconds()) }
+	return conn.NewTimeouts(ms(t.TCP), ms(t.TCPFin), ms(t.UDP), ms(t.SCTP))
 }

@@ -85,9 +85,9 @@ func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
 
 func TestReloadTellsOfTimeoutsByTheirKeys(t *testing.T) {
 	r := startIn(t, "", memory(), somePorts+oneService)
-	r.rewrite(strings.Replace(somePorts, "dataplane: {", "dataplane: {timeouts: {tcp: 60s, udp: 10s}, ", 1) + oneService)
+	r.rewrite(strings.Replace(somePorts, "dataplane: {", "dataplane: {timeouts: {tcp: 60s, udp: 10s, sctp: 1h}, ", 1) + oneService)
 	got, err := r.reload()
-	want := []string{"~ dataplane.timeouts.tcp: 1m0s, was 15m0s", "~ dataplane.timeouts.udp: 10s, was 5m0s"}
+	want := []string{"~ dataplane.timeouts.sctp: 1h0m0s, was 15m0s", "~ dataplane.timeouts.tcp: 1m0s, was 15m0s", "~ dataplane.timeouts.udp: 10s, was 5m0s"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, changes %q, want %q", err, got, want)
 	}

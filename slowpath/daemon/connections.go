@@ -42,18 +42,16 @@ func (s *source) Connections(service string, limit int) []view.Connection {
 	return out
 }
 
+var protocols = map[uint8]string{packet.ProtoTCP: "tcp", packet.ProtoUDP: "udp", packet.ProtoSCTP: "sctp"}
+
 func connection(e *conn.Entry, p *placed, worker int, now conn.Tick) view.Connection {
 	b := (*[32]byte)(unsafe.Pointer(&e.Addrs))
 	client, vip := netip.AddrFrom4([4]byte(b[:4])), netip.AddrFrom4([4]byte(b[4:8]))
 	if e.Flags&conn.V6 != 0 {
 		client, vip = netip.AddrFrom16([16]byte(b[:16])), netip.AddrFrom16([16]byte(b[16:]))
 	}
-	proto := "tcp"
-	if e.Proto == packet.ProtoUDP {
-		proto = "udp"
-	}
 	return view.Connection{
-		Protocol: proto,
+		Protocol: protocols[e.Proto],
 		Client:   addrPort(client, packet.Swap16(uint16(e.Ports))),
 		VIP:      addrPort(vip, packet.Swap16(uint16(e.Ports>>16))),
 		Backend:  p.backend.Address.String(),

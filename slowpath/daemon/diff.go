@@ -19,6 +19,7 @@ func diff(old, cfg *conf.Config) []string {
 	timeout("tcp", old.Dataplane.Timeouts.TCP, cfg.Dataplane.Timeouts.TCP)
 	timeout("tcp_fin", old.Dataplane.Timeouts.TCPFin, cfg.Dataplane.Timeouts.TCPFin)
 	timeout("udp", old.Dataplane.Timeouts.UDP, cfg.Dataplane.Timeouts.UDP)
+	timeout("sctp", old.Dataplane.Timeouts.SCTP, cfg.Dataplane.Timeouts.SCTP)
 	before := map[string]*conf.Service{}
 	for i := range old.Services {
 		before[old.Services[i].Name] = &old.Services[i]
@@ -59,6 +60,7 @@ func diffService(old, s *conf.Service) (out []string) {
 	timeouts("tcp", old.Timeouts.TCP, s.Timeouts.TCP)
 	timeouts("tcp_fin", old.Timeouts.TCPFin, s.Timeouts.TCPFin)
 	timeouts("udp", old.Timeouts.UDP, s.Timeouts.UDP)
+	timeouts("sctp", old.Timeouts.SCTP, s.Timeouts.SCTP)
 	field("tunnel.df", old.Tunnel.DF, s.Tunnel.DF)
 	field("tunnel.mss_clamp", old.Tunnel.MSSClamp, s.Tunnel.MSSClamp)
 	if !reflect.DeepEqual(old.Health, s.Health) {
