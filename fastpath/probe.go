@@ -34,10 +34,16 @@ func (w *Worker) probe(f *port.Frame, m *ring.Meta) verdict {
 	return w.convey(f, &it, nil, b)
 }
 
-// probed reports whether a packet comes from a service that is checked through itself.
+// probed reports whether a packet comes from the address and port of a service that is checked through itself: by
+// connections of TCP perhaps, whatever the service's protocol.
 func (w *Worker) probed(k *conn.Key) bool {
-	s := w.snap.services.get(endpointAt(k.Addrs, k.V6, uint16(k.Ports), k.Proto))
-	return s != 0 && w.snap.Services[s-1].Probed
+	for _, proto := range [...]uint8{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP} {
+		s := w.snap.services.get(endpointAt(k.Addrs, k.V6, uint16(k.Ports), proto))
+		if s != 0 && w.snap.Services[s-1].Probed {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *Worker) setDestination(f *port.Frame, in uint8) {

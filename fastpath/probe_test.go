@@ -52,6 +52,12 @@ func TestTheAnswerToAProbeIsForTheKernelAndNobodyElseMayUseTheVIP(t *testing.T) 
 		if got := r.punted(); len(got) != 1 || got[0].Reason != reason.PuntLocal {
 			t.Errorf("%s: punted %v", f.name, got)
 		}
+		udp := answer
+		udp.udp, udp.flags = true, ""
+		r.send(lan, udp.frame(t))
+		if got := r.punted(); len(got) != 1 || got[0].Reason != reason.PuntLocal {
+			t.Errorf("%s: of another protocol than the service: punted %v", f.name, got)
+		}
 		answer.from = netipPort(f.vip, 81)
 		r.send(lan, answer.frame(t))
 		answer.from, answer.to, answer.flags = f.vip, f.vip, "S"
