@@ -40,6 +40,7 @@ func (c *checker) services() {
 			c.service(i).field("backends").errorf("makes more than %d backends of all services together: that is the most", maxBackends)
 		}
 		c.backends(i, s)
+		c.thresholds(i, s)
 		c.sorry(i, s)
 	}
 }

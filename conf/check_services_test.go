@@ -73,7 +73,7 @@ func TestBackendsThatPacketsCannotReach(t *testing.T) {
 		{"state misspelt", "state: down", "state: don", says(
 			`44: services[0].backends[0].state: must be up, down or maintenance, is "don": did you mean down?`)},
 		{"unknown key of a backend", "state: down", "port: 80", says(
-			"44: services[0].backends[0].port: unknown key: known here are address, state and weight")},
+			"44: services[0].backends[0].port: unknown key: known here are address, lower_threshold, state, upper_threshold and weight")},
 		{"backend that is no section", "{address: 203.0.113.15}", "203.0.113.15", says(
 			`58: services[2].backends[0]: must be a section with keys, is the text "203.0.113.15"`)},
 		{"backends without a list", "backends: [{address: 203.0.113.15}, {address: 203.0.113.16:25, weight: 0}]", "backends: {address: 203.0.113.15}", says(

@@ -99,6 +99,12 @@ var backendFields = []field[Backend]{
 	scalar("weight", numeric, "1", func(b *Backend, text string) error {
 		return keep(&b.Weight)(parseInt(text, 0, sched.MaxWeight))
 	}),
+	scalar("upper_threshold", numeric, "", func(b *Backend, text string) error {
+		return keep(&b.UpperThreshold)(parseInt(text, 1, maxThreshold))
+	}),
+	scalar("lower_threshold", numeric, "", func(b *Backend, text string) error {
+		return keep(&b.LowerThreshold)(parseInt(text, 1, maxThreshold))
+	}),
 	scalar("state", textual, "up", func(b *Backend, text string) error {
 		b.Down, b.Maintenance = text == "down", text == "maintenance"
 		return parseWord(text, []string{"up", "down", "maintenance"}, nil)

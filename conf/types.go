@@ -148,7 +148,11 @@ type Hook struct {
 type Backend struct {
 	Address netip.AddrPort // in tun and dr the port is the service's
 	Weight  int            // 0 to 65535; 0 takes no new connection
-	Down    bool           // state: down
+	// UpperThreshold is the number of connections at which the backend gets no new ones, until it has fewer than
+	// LowerThreshold; 0: as many as may come. LowerThreshold 0: three quarters of the upper one.
+	UpperThreshold, LowerThreshold int
+
+	Down bool // state: down
 	// Maintenance is state: maintenance; the backend takes no new connections, but is checked.
 	Maintenance bool
 	Line        int // where it stands in the file

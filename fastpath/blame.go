@@ -16,7 +16,7 @@ type Reasons = [reason.Count]uint64
 
 // services are the reasons that can meet a packet of a service. A flood of what is for nobody must not cost a search.
 const services = 1<<reason.Fragment | 1<<reason.MartianSource | 1<<reason.SpoofedSource | 1<<reason.NoConnection |
-	1<<reason.NoBackend | 1<<reason.BackendGone | 1<<reason.TableFull | 1<<reason.NoLocalPort | 1<<reason.TTLExceeded | 1<<reason.TooBig |
+	1<<reason.NoBackend | 1<<reason.BackendsFull | 1<<reason.BackendGone | 1<<reason.TableFull | 1<<reason.NoLocalPort | 1<<reason.TTLExceeded | 1<<reason.TooBig |
 	1<<reason.NoRoute | 1<<reason.ICMPRateLimited | 1<<reason.TxFull | 1<<reason.PuntFull | 1<<reason.HandoverFull |
 	1<<reason.NoBuffer | 1<<reason.NeighborUnresolved | 1<<reason.PuntNeighbor
 

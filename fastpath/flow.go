@@ -95,11 +95,7 @@ func (w *Worker) startsAnew(it *item, e *conn.Entry, b *Backend) bool {
 // forget removes a connection from the table and from its backend's load.
 func (w *Worker) forget(e *conn.Entry) {
 	if b := w.backendOf(e); b != nil {
-		if e.Flags&conn.Active != 0 {
-			b.Load.Active.Add(-1)
-		} else {
-			b.Load.Inactive.Add(-1)
-		}
+		b.Load.Remove(e.Flags&conn.Active != 0)
 	}
 	if e.Flags&conn.Full != 0 {
 		w.locals[e.LocalIndex()]--
@@ -134,13 +130,8 @@ func (w *Worker) recount(e *conn.Entry, b *Backend) {
 }
 
 func (w *Worker) setActive(e *conn.Entry, b *Backend, active bool) {
-	n := int32(1)
-	if !active {
-		n = -1
-	}
 	e.Flags ^= conn.Active
-	b.Load.Active.Add(n)
-	b.Load.Inactive.Add(-n)
+	b.Load.Move(active)
 }
 
 // forward sends a client's packet on to the connection's backend.

@@ -171,12 +171,23 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 			return w.timeExceeded(f, it)
 		}
 	}
-	w.schedulerKey(k)
-	n := svc.Sched.Pick(&w.key, &w.states[service])
-	if n < 0 || n >= len(svc.Backends) {
-		return drop(reason.NoBackend)
+	v := w.choose(k, service, o)
+	if v != newcomer {
+		return v
 	}
-	o.backend = svc.Backends[n]
+	if v = w.prepare(f, it, k, o); v != newcomer {
+		w.giveBack(o)
+	}
+	return v
+}
+
+// giveBack undoes what choose has done for a connection that is not made after all.
+func (w *Worker) giveBack(o *opening) {
+	w.real(o.backend).Load.Remove(false)
+}
+
+// prepare finds out whether the packet can go to the backend that was chosen, and by which tuple the replies will come.
+func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdict {
 	b := w.real(o.backend)
 	if !fits(f, it, b) {
 		return w.tooBig(f, it, int(b.MTU))
@@ -193,6 +204,35 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 		}
 	}
 	return newcomer
+}
+
+// choose lets the service's scheduler pick a backend and counts the connection there.
+func (w *Worker) choose(k *conn.Key, service uint32, o *opening) verdict {
+	// Another worker may have got the last place of the backend that was picked.
+	const tries = 8
+	svc := &w.snap.Services[service]
+	w.schedulerKey(k)
+	for range tries {
+		n := svc.Sched.Pick(&w.key, &w.states[service])
+		if n < 0 || n >= len(svc.Backends) {
+			break
+		}
+		o.backend = svc.Backends[n]
+		if w.real(o.backend).Load.Reserve() {
+			return newcomer
+		}
+	}
+	return drop(w.nobody(svc))
+}
+
+// nobody is the reason why no backend of a service takes a connection.
+func (w *Worker) nobody(svc *Service) reason.Reason {
+	for _, i := range svc.Backends {
+		if b := w.real(i); b.Accepts && b.Load.Full() {
+			return reason.BackendsFull
+		}
+	}
+	return reason.NoBackend
 }
 
 func (w *Worker) schedulerKey(k *conn.Key) {
@@ -213,16 +253,19 @@ func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
 	b := w.real(o.backend)
 	if b.Mode == FullNAT && !w.settleLocal(&k, b, o) {
+		w.giveBack(o)
 		return drop(reason.NoLocalPort)
 	}
 	e := w.insert(&k, it.Home, b, o)
 	if e == nil {
+		w.giveBack(o)
 		return drop(reason.TableFull)
 	}
 	return w.carry(f, it, e, b)
 }
 
-// insert adds a connection to the table, in place of a less worthy one if it is full.
+// insert adds a connection, which its backend's load has counted, to the table, in place of a less worthy one if it is
+// full.
 func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *conn.Entry {
 	if b.shared {
 		w.endOther(k, b, o.Home)
@@ -252,7 +295,6 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 	if k.Proto == packet.ProtoUDP {
 		e.State = conn.UDPFlow
 	}
-	b.Load.Inactive.Add(1)
 	w.backends[o.backend].NewConns++
 	w.counters.NewConns++
 	return e

@@ -8,6 +8,7 @@ func init() {
 // dh is LVS's table: the servers take the buckets in turn.
 type dh struct {
 	buckets [hashBuckets]int32 // servers; -1: none, or one that takes no connections
+	bounds  bounds
 }
 
 func newDH(servers []Server, _ Options) (Scheduler, error) {
@@ -22,7 +23,7 @@ func newDH(servers []Server, _ Options) (Scheduler, error) {
 		}
 		owners = append(owners, o)
 	}
-	s := new(dh)
+	s := &dh{bounds: boundsOf(servers)}
 	for b := range s.buckets {
 		s.buckets[b] = -1
 		if len(owners) > 0 {
@@ -32,4 +33,10 @@ func newDH(servers []Server, _ Options) (Scheduler, error) {
 	return s, nil
 }
 
-func (s *dh) Pick(k *Key, _ *State) int { return int(s.buckets[foldedHash(&k.Dst, k.V6, 0)]) }
+func (s *dh) Pick(k *Key, _ *State) int {
+	server := s.buckets[foldedHash(&k.Dst, k.V6, 0)]
+	if s.bounds.full(server) {
+		return -1
+	}
+	return int(server)
+}

@@ -1,21 +1,27 @@
 package sched
 
+import "slices"
+
 func init() {
 	Register("fo", "Failover: all connections to the server with the largest weight that is up. For a primary and its stand-ins.",
 		newFO)
 }
 
-type fo int
+// fo has its candidates in the order in which they stand in for each other.
+type fo struct{ candidates []candidate }
 
-// newFO finds the first of the heaviest servers: which one that is changes only with the servers.
 func newFO(servers []Server, _ Options) (Scheduler, error) {
-	heaviest := fo(-1)
-	for i := range servers {
-		if w := servers[i].Weight; w > 0 && (heaviest < 0 || w > servers[heaviest].Weight) {
-			heaviest = fo(i)
-		}
-	}
-	return heaviest, nil
+	cs := candidates(servers)
+	slices.SortStableFunc(cs, func(a, b candidate) int { return int(b.weight - a.weight) })
+	return &fo{cs}, nil
 }
 
-func (s fo) Pick(*Key, *State) int { return int(s) }
+// Pick returns the first of the heaviest servers that is not full.
+func (s *fo) Pick(*Key, *State) int {
+	for i := range s.candidates {
+		if c := &s.candidates[i]; !c.full() {
+			return int(c.index)
+		}
+	}
+	return -1
+}

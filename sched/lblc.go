@@ -36,7 +36,7 @@ func (s *lblc) Pick(k *Key, _ *State) int {
 	slot := lblcFind(set, dest, k.Now)
 	if slot != nil {
 		server := s.find(slot.touch(k.Now))
-		if server >= 0 && !s.overloaded(server) {
+		if server >= 0 && !s.overloaded(server) && !s.candidates[server].full() {
 			return s.index(server)
 		}
 	}

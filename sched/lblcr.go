@@ -81,7 +81,7 @@ func (s *lblcr) leastOf(slot *lblcrSlot) int {
 		if id == 0 {
 			continue
 		}
-		if server := s.find(id); server >= 0 && (best < 0 || s.lighter(server, best)) {
+		if server := s.find(id); server >= 0 && (best < 0 || s.lighter(server, best)) && !s.candidates[server].full() {
 			best = server
 		}
 	}

@@ -1,5 +1,7 @@
 package sched
 
+import "math"
+
 func init() {
 	Register("lc", "Least connections: the server with the fewest, whatever their weights. For equal servers and "+
 		"connections of very different length.", newLC, slowAs(newWLC))
@@ -14,6 +16,9 @@ type candidate struct {
 
 // noLoad stands for the Load of a server that has none. Nobody writes it.
 var noLoad Load
+
+// full reports whether a candidate gets no connections for now, because of its thresholds.
+func (c *candidate) full() bool { return c.load.Full() }
 
 func candidates(servers []Server) []candidate {
 	cs := make([]candidate, 0, len(servers))
@@ -48,15 +53,10 @@ func newLC(servers []Server, _ Options) (Scheduler, error) {
 
 // Pick returns the first of the servers with the least overhead.
 func (s *lc) Pick(*Key, *State) int {
-	cs := s.candidates
-	if len(cs) == 0 {
-		return -1
-	}
-	best := cs[0].index
-	least := cs[0].overhead()
-	for i := 1; i < len(cs); i++ {
-		c := &cs[i]
-		if o := c.overhead(); o < least {
+	best, least := int32(-1), int64(math.MaxInt64)
+	for i := range s.candidates {
+		c := &s.candidates[i]
+		if o := c.overhead(); o < least && !c.full() {
 			best, least = c.index, o
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 func init() {
@@ -54,6 +55,7 @@ type mh struct {
 	byRank   []int32 // index of each member in the slice given to New; -1 if it takes no connections
 	fallback bool    // and somebody takes some
 	ports    bool
+	bounds   bounds
 }
 
 func newMH(servers []Server, opt Options) (Scheduler, error) {
@@ -64,7 +66,7 @@ func newMH(servers []Server, opt Options) (Scheduler, error) {
 	if err := CheckTableSize(size, len(servers)); err != nil {
 		return nil, err
 	}
-	s := &mh{ports: opt.Ports}
+	s := &mh{ports: opt.Ports, bounds: boundsOf(servers)}
 	var members []member
 	var weights []int
 	for i := range servers {
@@ -133,15 +135,23 @@ func (s *mh) Pick(k *Key, _ *State) int {
 	size := uint32(len(table))
 	entry := mhOffsetKey.sum32(client) % size
 	server := s.byRank[table[entry]]
-	if server >= 0 || !s.fallback {
+	switch {
+	case server >= 0 && !s.bounds.full(server):
 		return int(server)
+	case !s.fallback || len(s.bounds) > 0 && !s.open():
+		return -1
 	}
 	// LVS's further hashes of the client: each finds somebody who takes connections with the chance that those have in the
 	// table.
 	for n := range size {
-		if server = s.byRank[table[mhOffsetKey.sum32(client+(entry+n)%size)%size]]; server >= 0 {
-			break
+		if server = s.byRank[table[mhOffsetKey.sum32(client+(entry+n)%size)%size]]; server >= 0 && !s.bounds.full(server) {
+			return int(server)
 		}
 	}
-	return int(server)
+	return -1
+}
+
+// open reports whether somebody takes connections and is not full.
+func (s *mh) open() bool {
+	return slices.ContainsFunc(s.byRank, func(server int32) bool { return server >= 0 && !s.bounds.full(server) })
 }

@@ -10,20 +10,15 @@ type nq struct{ candidates []candidate }
 func newNQ(servers []Server, _ Options) (Scheduler, error) { return &nq{candidates(servers)}, nil }
 
 func (s *nq) Pick(*Key, *State) int {
-	cs := s.candidates
-	if len(cs) == 0 {
-		return -1
-	}
-	best, least := &cs[0], cs[0].delay()
-	for i := range cs {
-		c := &cs[i]
+	best, least, weight := int32(-1), int64(1), int64(0)
+	for i := range s.candidates {
+		c := &s.candidates[i]
 		d := c.delay()
-		if d == 1 {
-			return int(c.index)
-		}
-		if d*int64(best.weight) < least*int64(c.weight) {
-			best, least = c, d
+		if (d == 1 || d*weight < least*int64(c.weight)) && !c.full() {
+			if best, least, weight = c.index, d, int64(c.weight); d == 1 {
+				break
+			}
 		}
 	}
-	return int(best.index)
+	return int(best)
 }

@@ -20,7 +20,7 @@ func newOVF(servers []Server, _ Options) (Scheduler, error) {
 // LVS, too, takes weight + 1.
 func (s *ovf) Pick(*Key, *State) int {
 	for i := range s.candidates {
-		if c := &s.candidates[i]; c.load.Active.Load() <= c.weight {
+		if c := &s.candidates[i]; c.load.Active.Load() <= c.weight && !c.full() {
 			return int(c.index)
 		}
 	}

@@ -20,8 +20,13 @@ func (s *p2c) Pick(k *Key, st *State) int {
 	}
 	a := s.draw(st.random(k))
 	b := s.draw(st.random(k))
+	if a == nil || b == nil {
+		return -1
+	}
 	for i := 0; i < redraws && a == b && len(s.candidates) > 1; i++ {
-		b = s.draw(st.random(k))
+		if c := s.draw(st.random(k)); c != nil {
+			b = c
+		}
 	}
 	if (a.overhead()+activeCost)*int64(b.weight) > (b.overhead()+activeCost)*int64(a.weight) {
 		a = b

@@ -39,10 +39,11 @@ type lottery struct {
 	candidates []candidate
 	upTo       []uint64 // by candidate: the sum of the weights up to and with its own
 	total      uint64
+	bounded    bool // candidates can be full
 }
 
 func newLottery(servers []Server) lottery {
-	l := lottery{candidates: candidates(servers)}
+	l := lottery{candidates: candidates(servers), bounded: boundsOf(servers) != nil}
 	l.upTo = make([]uint64, len(l.candidates))
 	for i := range l.candidates {
 		l.total += uint64(l.candidates[i].weight)
@@ -57,7 +58,40 @@ func (l *lottery) holder(ticket uint64) *candidate {
 	return &l.candidates[min(i, len(l.candidates)-1)]
 }
 
-func (l *lottery) draw(random uint64) *candidate { return l.holder(1 + below(l.total, random)) }
+// draw returns nil if all are full.
+func (l *lottery) draw(random uint64) *candidate {
+	c := l.holder(1 + below(l.total, random))
+	if l.bounded && c.full() {
+		return l.among(random, 1)
+	}
+	return c
+}
+
+// among draws among those that are not full, with tickets from the first on; nil if all are.
+func (l *lottery) among(random, first uint64) *candidate {
+	total := uint64(0)
+	for i := range l.candidates {
+		if c := &l.candidates[i]; !c.full() {
+			total += uint64(c.weight)
+		}
+	}
+	if total == 0 {
+		return nil
+	}
+	ticket := first + below(total+1-first, mix(random)) // random itself has led to one that is full
+	var last *candidate                                 // others may have filled up in the meantime
+	for i := range l.candidates {
+		c := &l.candidates[i]
+		if c.full() {
+			continue
+		}
+		if last = c; ticket <= uint64(c.weight) {
+			break
+		}
+		ticket -= uint64(c.weight)
+	}
+	return last
+}
 
 type weightedRandom struct{ lottery }
 
@@ -69,5 +103,9 @@ func (s *weightedRandom) Pick(k *Key, st *State) int {
 	if s.total == 0 {
 		return -1
 	}
-	return int(s.draw(st.random(k)).index)
+	c := s.draw(st.random(k))
+	if c == nil {
+		return -1
+	}
+	return int(c.index)
 }

@@ -10,7 +10,8 @@ func init() {
 type rr struct {
 	// next holds, for every position 0 to len(servers), the first server from there on that takes
 	// connections, round the end; -1 if none does.
-	next []int32
+	next   []int32
+	bounds bounds
 }
 
 func newRR(servers []Server, _ Options) (Scheduler, error) {
@@ -29,7 +30,7 @@ func newRR(servers []Server, _ Options) (Scheduler, error) {
 			next[i] = int32(i)
 		}
 	}
-	return &rr{next}, nil
+	return &rr{next, boundsOf(servers)}, nil
 }
 
 func (s *rr) Pick(_ *Key, st *State) int {
@@ -38,6 +39,15 @@ func (s *rr) Pick(_ *Key, st *State) int {
 		pos = 0
 	}
 	server := s.next[pos]
+	for range s.bounds {
+		if !s.bounds.full(server) {
+			break
+		}
+		server = s.next[server+1]
+	}
+	if s.bounds.full(server) {
+		return -1
+	}
 	if server >= 0 {
 		st.Pos = server + 1
 	}

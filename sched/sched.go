@@ -9,17 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"sync/atomic"
 )
-
-// Load is what the least-connection schedulers compare: the connections of one backend, exact
-// across workers. Any worker may add; it is written when a connection is made, ends, or passes from one
-// count to the other, never per packet.
-type Load struct {
-	Active   atomic.Int32 // TCP connections from the first SYN until they begin to close
-	Inactive atomic.Int32 // TCP connections in any other state, and all UDP ones
-	_        [56]byte     // a cache line of its own
-}
 
 // MaxWeight is the largest weight of a server, LVS's.
 const MaxWeight = 65535
@@ -44,6 +34,8 @@ type Server struct {
 	Share uint8
 	// Load is shared with the data plane; nil counts as no load.
 	Load *Load
+	// Bounded tells that Load has thresholds: while it is full, the server is not picked.
+	Bounded bool
 }
 
 // Options are a service's settings that some schedulers read.

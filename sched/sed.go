@@ -14,16 +14,12 @@ func newSED(servers []Server, _ Options) (Scheduler, error) { return &sed{candid
 
 // Pick returns the first of the servers with the least delay/weight.
 func (s *sed) Pick(*Key, *State) int {
-	cs := s.candidates
-	if len(cs) == 0 {
-		return -1
-	}
-	best, least := &cs[0], cs[0].delay()
-	for i := 1; i < len(cs); i++ {
-		c := &cs[i]
-		if d := c.delay(); d*int64(best.weight) < least*int64(c.weight) {
-			best, least = c, d
+	best, least, weight := int32(-1), int64(1), int64(0)
+	for i := range s.candidates {
+		c := &s.candidates[i]
+		if d := c.delay(); d*weight < least*int64(c.weight) && !c.full() {
+			best, least, weight = c.index, d, int64(c.weight)
 		}
 	}
-	return int(best.index)
+	return int(best)
 }

@@ -13,13 +13,23 @@ const hashBuckets = 256
 type sh struct {
 	buckets [hashBuckets]int32 // servers; -1: none, or without the flag one that takes no connections
 	ports   bool
+	bounds  bounds
+	owners  *[hashBuckets]int32 // without those that take no connections; nil unless full servers are to be got round
 }
 
 func newSH(servers []Server, opt Options) (Scheduler, error) {
 	owners := shOwners(servers, opt.Fallback)
-	s := &sh{ports: opt.Ports}
+	s := &sh{ports: opt.Ports, bounds: boundsOf(servers)}
 	for b := range s.buckets {
 		s.buckets[b] = shResolve(servers, &owners, b, opt.Fallback)
+	}
+	if len(s.bounds) > 0 && opt.Fallback {
+		for b, o := range owners {
+			if o >= 0 && servers[o].Weight == 0 {
+				owners[b] = -1
+			}
+		}
+		s.owners = &owners
 	}
 	return s, nil
 }
@@ -73,7 +83,26 @@ func (s *sh) Pick(k *Key, _ *State) int {
 	if s.ports {
 		port = k.SrcPort
 	}
-	return int(s.buckets[foldedHash(&k.Src, k.V6, port)])
+	b := foldedHash(&k.Src, k.V6, port)
+	server := s.buckets[b]
+	if s.bounds.full(server) {
+		server = s.around(int(b))
+	}
+	return int(server)
+}
+
+// around finds who stands in for a bucket's server that is full: the search of shResolve, in which a full server counts
+// as one that takes no connections.
+func (s *sh) around(b int) int32 {
+	if s.owners == nil {
+		return -1
+	}
+	for i := range hashBuckets {
+		if o := s.owners[(2*b+i)%hashBuckets]; o >= 0 && !s.bounds.full(o) {
+			return o
+		}
+	}
+	return -1
 }
 
 // foldedHash is LVS's: the address folded to 32 bits by XOR, the port added, and the upper 8 bits of the

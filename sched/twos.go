@@ -15,9 +15,21 @@ func (s *twos) Pick(k *Key, st *State) int {
 	if s.total == 0 {
 		return -1
 	}
-	a, b := s.holder(below(s.total+1, st.random(k))), s.holder(below(s.total+1, st.random(k)))
+	a, b := s.draw0(st.random(k)), s.draw0(st.random(k))
+	if a == nil || b == nil {
+		return -1
+	}
 	if a.overhead()*int64(b.weight) > b.overhead()*int64(a.weight) {
 		a = b
 	}
 	return int(a.index)
+}
+
+// draw0 draws with a ticket 0, nil if all are full.
+func (s *twos) draw0(random uint64) *candidate {
+	c := s.holder(below(s.total+1, random))
+	if s.bounded && c.full() {
+		return s.among(random, 0)
+	}
+	return c
 }

@@ -19,16 +19,13 @@ func (s *wlc) Pick(*Key, *State) int {
 	return int(s.candidates[i].index)
 }
 
-// leastLoaded returns the first of those with the least overhead/weight, -1 if there are none. The quotients
-// are compared by cross-multiplication, exactly: an overhead has at most 40 bits and a weight 16.
+// leastLoaded returns the first of those with the least overhead/weight, -1 if there are none or all are full. The
+// quotients are compared by cross-multiplication, exactly: an overhead has at most 40 bits and a weight 16.
 func leastLoaded(cs []candidate) int {
-	if len(cs) == 0 {
-		return -1
-	}
-	best, least, weight := 0, cs[0].overhead(), int64(cs[0].weight)
-	for i := 1; i < len(cs); i++ {
+	best, least, weight := -1, int64(1), int64(0) // 1/0 is more than any
+	for i := range cs {
 		c := &cs[i]
-		if o := c.overhead(); o*weight < least*int64(c.weight) {
+		if o := c.overhead(); o*weight < least*int64(c.weight) && !c.full() {
 			best, least, weight = i, o, int64(c.weight)
 		}
 	}

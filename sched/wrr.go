@@ -19,6 +19,9 @@ type wrr struct {
 	// ahead tells, for each position 0 to len(servers), which part of rises lies ahead of it.
 	ahead []span
 	rises []rise
+	// weights is empty if nothing bounds the servers.
+	weights []int32
+	bounds  bounds
 }
 
 type span struct{ from, to int32 }
@@ -41,6 +44,7 @@ func newWRR(servers []Server, _ Options) (Scheduler, error) {
 		s.top = int32(heaviest - (divisor - 1)) // levels are 1 modulo step, the last one is 1
 		s.tag = uint16(tag ^ tag>>16)
 		s.look(servers)
+		s.bound(servers)
 	}
 	return &s, nil
 }
@@ -82,15 +86,63 @@ func (s *wrr) Pick(_ *Key, st *State) int {
 	if uint16(st.Weight>>16) != s.tag || level == 0 || level > s.top || uint(uint32(pos)) >= uint(len(s.ahead)) {
 		pos, level = 0, s.fit(level)
 	}
-	server := s.next(pos, level)
-	if server < 0 {
-		if level -= s.step; level <= 0 {
-			level = s.top
+	server, level := s.walk(pos, level)
+	if s.bounds.full(server) {
+		if server, level = s.around(server+1, level); server < 0 {
+			return -1
 		}
-		server = s.next(0, level)
 	}
 	st.Pos, st.Weight = server+1, int32(s.tag)<<16|level
 	return int(server)
+}
+
+// walk finds the next server of this round, or the first of the next one.
+func (s *wrr) walk(pos, level int32) (server, at int32) {
+	if server = s.next(pos, level); server >= 0 {
+		return server, level
+	}
+	if level -= s.step; level <= 0 {
+		level = s.top
+	}
+	return s.next(0, level), level
+}
+
+func (s *wrr) bound(servers []Server) {
+	if s.bounds = boundsOf(servers); s.bounds == nil {
+		return
+	}
+	s.weights = make([]int32, len(servers))
+	for i := range servers {
+		s.weights[i] = int32(servers[i].Weight)
+	}
+}
+
+// around goes on with the walk past servers that are full: through what is left of this round, then at the first level
+// that somebody who is not full can have. -1 if all are full.
+func (s *wrr) around(pos, level int32) (server, at int32) {
+	for server = s.next(pos, level); server >= 0; server = s.next(server+1, level) {
+		if !s.bounds.full(server) {
+			return server, level
+		}
+	}
+	heaviest := int32(0)
+	for i, w := range s.weights {
+		if w > heaviest && !s.bounds.full(int32(i)) {
+			heaviest = w
+		}
+	}
+	if heaviest == 0 {
+		return -1, level
+	}
+	if level -= s.step; level <= 0 || level > heaviest {
+		level = heaviest - (heaviest-1)%s.step // levels are 1 modulo step
+	}
+	for server = s.next(0, level); server >= 0; server = s.next(server+1, level) {
+		if !s.bounds.full(server) {
+			return server, level
+		}
+	}
+	return -1, level
 }
 
 // next returns the first server from a position on whose weight is at least level, or -1. Going from

@@ -34,6 +34,7 @@ const (
 	MulticastIgnored
 
 	NoBackend
+	BackendsFull
 	BackendGone
 	TableFull
 	NoLocalPort

@@ -53,6 +53,7 @@ type Compiler struct {
 	now        time.Time // of the compilation under way
 	due        time.Time
 	changed    []change
+	bounds     []bound
 	idles      map[conf.Timeouts]uint16 // indices in the snapshot under way
 }
 
@@ -142,6 +143,7 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 	next.generation = spec.Generation
 	return snap, func() {
 		next.stand()
+		next.setBounds()
 		*c = *next
 	}, nil
 }
@@ -289,6 +291,7 @@ func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 		Gen: place.Gen, Service: c.services[serviceKey{s.Address, s.Protocol}].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
 		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp,
 	}
+	c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
 	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
 		return fmt.Errorf("backend %s: %w", b.Address, err)
 	}

@@ -51,6 +51,7 @@ func (c *Compiler) servers(s *conf.Service, status func(*conf.Service, *conf.Bac
 		st := status(s, b)
 		v := sched.Server{
 			Address: b.Address.String(), ID: p.Gen, Weight: st.Weight, Down: !st.Up, Last: p.standing.weight, Load: p.Load,
+			Bounded: b.UpperThreshold > 0,
 		}
 		if st.Weight > 0 {
 			v.Last = st.Weight

@@ -86,6 +86,10 @@ func diffService(old, s *conf.Service) (out []string) {
 			out = append(out, fmt.Sprintf("~ backend %s %s: weight %d %s, was %d %s",
 				s.Name, b.Address, b.Weight, stateOf(b), was.Weight, stateOf(was)))
 		}
+		if ok && (was.UpperThreshold != b.UpperThreshold || was.LowerThreshold != b.LowerThreshold) {
+			out = append(out, fmt.Sprintf("~ backend %s %s: thresholds %d and %d, were %d and %d",
+				s.Name, b.Address, b.UpperThreshold, b.LowerThreshold, was.UpperThreshold, was.LowerThreshold))
+		}
 	}
 	for a := range before {
 		out = append(out, fmt.Sprintf("- backend %s %s", s.Name, a))

@@ -87,6 +87,8 @@ func (p *placed) state() string {
 		return "down"
 	case p.status.Weight == 0:
 		return "draining"
+	case p.place.Load.Full():
+		return "full"
 	}
 	return "up"
 }

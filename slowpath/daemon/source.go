@@ -120,7 +120,7 @@ func (s *source) backends(service string) []view.Backend {
 			Latency: h.Took.Seconds(), LastError: h.Failure, LastErrorAt: since(h.FailureAt),
 			ChecksPassed: h.Passed, ChecksFailed: h.Failed, ChecksNotAsked: h.NotAsked, Changes: h.Changes,
 			Active: int(p.place.Load.Active.Load()), Inactive: int(p.place.Load.Inactive.Load()),
-			Connections: c.NewConns,
+			Connections: c.NewConns, UpperThreshold: p.backend.UpperThreshold, LowerThreshold: p.backend.LowerThreshold,
 			Traffic: view.Traffic{
 				PacketsIn: c.PacketsIn, PacketsOut: c.PacketsOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
 			},

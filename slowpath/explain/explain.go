@@ -48,7 +48,10 @@ func configured(s *conf.Service) (out []view.Backend) {
 	lost := !compile.CountQuorum(s, true, replay.FromConfig).Up
 	for i := range s.Backends {
 		b := &s.Backends[i]
-		v := view.Backend{Service: s.Name, Address: b.Address.String(), Weight: b.Weight, Effective: float64(b.Weight), State: "up"}
+		v := view.Backend{
+			Service: s.Name, Address: b.Address.String(), Weight: b.Weight, Effective: float64(b.Weight), State: "up",
+			UpperThreshold: b.UpperThreshold, LowerThreshold: b.LowerThreshold,
+		}
 		switch {
 		case b.Down:
 			v.State = "down"

@@ -207,7 +207,10 @@ func (t *trial) tellScheduler() {
 	}
 	if choice == "none" {
 		b.text, b.certain = "none is up and has a weight", true
-		if r, _ := t.lost(); r == reason.NoBackend && t.anybody() {
+		switch r, _ := t.lost(); {
+		case r == reason.BackendsFull:
+			b.text = "those that could take it have as many connections as their upper_threshold allows"
+		case r == reason.NoBackend && t.anybody():
 			b.text = "the one it would choose takes no connections"
 		}
 	}
@@ -257,6 +260,9 @@ func candidate(b *view.Backend) string {
 		s += fmt.Sprintf(" (counts as %g)", b.Effective)
 	}
 	s += fmt.Sprintf(", %d active and %d inactive connections", b.Active, b.Inactive)
+	if b.UpperThreshold != 0 {
+		s += fmt.Sprintf(", of at most %d", b.UpperThreshold)
+	}
 	if b.State == "down" && b.Health != "" {
 		s += ": " + b.Health
 	}

@@ -81,6 +81,11 @@ func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
 	backendUp.send(ch, truth(b.State != "down"), b.Service, b.Address)
 	backendWeight.send(ch, float64(b.Weight), b.Service, b.Address)
 	backendEffectiveWeight.send(ch, b.Effective, b.Service, b.Address)
+	if b.UpperThreshold != 0 {
+		backendUpper.send(ch, float64(b.UpperThreshold), b.Service, b.Address)
+		backendLower.send(ch, float64(b.LowerThreshold), b.Service, b.Address)
+		backendFull.send(ch, truth(b.State == "full"), b.Service, b.Address)
+	}
 	if b.HealthSince != 0 {
 		backendHealthSince.send(ch, float64(b.HealthSince), b.Service, b.Address)
 		backendChecks.send(ch, float64(b.ChecksPassed), b.Service, b.Address, "passed")

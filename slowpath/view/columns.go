@@ -54,6 +54,7 @@ func backendColumns(now time.Time) []column[Backend] {
 		{"STATE", left, func(b Backend) string { return b.State }},
 		{"ACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Active) }},
 		{"INACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Inactive) }},
+		{"UPPER", right, func(b Backend) string { return limit(b.UpperThreshold) }},
 		{"CONNS", right, func(b Backend) string { return count(b.Connections) }},
 		{"SHARE", right, func(b Backend) string { return percent(b.Share) }},
 		{"PKTS-IN", right, func(b Backend) string { return count(b.PacketsIn) }},
@@ -65,6 +66,14 @@ func backendColumns(now time.Time) []column[Backend] {
 		{"HEALTH", left, func(b Backend) string { return b.Health }},
 		{"LAST-ERROR", left, func(b Backend) string { return lastError(b, now) }},
 	}
+}
+
+// limit is empty if there is none.
+func limit(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // lastError is empty while it is the outcome shown beside it.

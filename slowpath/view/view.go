@@ -66,8 +66,12 @@ type Backend struct {
 	// starts slowly.
 	Effective float64 `json:"effective_weight"`
 	Share     float64 `json:"share"` // as in Service.Shares
-	// State is up, down, draining (weight 0), maintenance (without new connections, but checked); of a sorry server
-	// standby, or sorry while it takes over.
+	// UpperThreshold is the number of connections at which it gets no new ones until it has fewer than LowerThreshold,
+	// or, if that is 0, than three quarters of it; 0: as many as may come.
+	UpperThreshold int `json:"upper_threshold"`
+	LowerThreshold int `json:"lower_threshold"`
+	// State is up, full (has reached its upper threshold), down, draining (weight 0), maintenance (without new
+	// connections, but checked); of a sorry server standby, or sorry while it takes over.
 	State  string `json:"state"`
 	Health string `json:"health"` // the last check's outcome in words; empty if not checked
 	// HealthSince is when the checks last took the backend up or down, or began; 0 if not checked.

@@ -119,7 +119,7 @@ func Sample() *Source {
 		},
 		BackendList: []view.Backend{
 			{
-				Service: "web", Address: "10.0.0.11:8080", Weight: 3, Effective: 1.2, Share: 1, State: "up", Health: "200 OK in 1.2 ms",
+				Service: "web", Address: "10.0.0.11:8080", Weight: 3, Effective: 1.2, Share: 1, State: "up", UpperThreshold: 5000, Health: "200 OK in 1.2 ms",
 				HealthSince: Now - 93_784, Latency: 0.0012, LastError: "503 Service Unavailable in 0.9 ms, expected 200-399",
 				LastErrorAt: Now - 93_790, ChecksPassed: 46_892, ChecksFailed: 3, ChecksNotAsked: 1, Changes: 2, Active: 812, Inactive: 4020, Connections: 1_100_004,
 				Traffic: view.Traffic{
