@@ -28,7 +28,7 @@ type Options struct {
 	Workers int
 	// Ports in the order of their indices. Config.Workers is set by Open.
 	Ports []ethdev.Config
-	// RingFrames is the number of frames that can wait in rings between workers and the slow path.
+	// RingFrames is the number of frames that can wait in rings between workers, and in workers for others.
 	RingFrames int
 	// ExtraMbufs is added to every pool.
 	ExtraMbufs int

@@ -15,17 +15,19 @@ type Reasons = [reason.Count]uint64
 // of a packet that gets through has to remember it.
 
 // services are the reasons that can meet a packet of a service. A flood of what is for nobody must not cost a search.
-const services = 1<<reason.Fragment | 1<<reason.MartianSource | 1<<reason.SpoofedSource | 1<<reason.NoConnection |
-	1<<reason.NoBackend | 1<<reason.BackendsFull | 1<<reason.BackendGone | 1<<reason.TableFull | 1<<reason.NoLocalPort | 1<<reason.TTLExceeded | 1<<reason.TooBig |
-	1<<reason.NoRoute | 1<<reason.ICMPRateLimited | 1<<reason.TxFull | 1<<reason.PuntFull | 1<<reason.HandoverFull |
-	1<<reason.NoBuffer | 1<<reason.NeighborUnresolved | 1<<reason.PuntNeighbor
-
-var _ [64 - reason.Count]struct{} // bits of services
+var services = [reason.Count]bool{
+	reason.TinyFragment: true, reason.FragmentOverlap: true, reason.FragmentDuplicate: true, reason.FragmentQueueFull: true,
+	reason.FragmentTimeout: true, reason.FragmentOrphan: true, reason.MartianSource: true, reason.SpoofedSource: true,
+	reason.NoConnection: true, reason.NoBackend: true, reason.BackendsFull: true, reason.BackendGone: true, reason.TableFull: true, reason.NoLocalPort: true, reason.SCTPFragment: true,
+	reason.TTLExceeded: true,
+	reason.TooBig:      true, reason.NoRoute: true, reason.ICMPRateLimited: true, reason.TxFull: true, reason.PuntFull: true,
+	reason.HandoverFull: true, reason.NoBuffer: true, reason.NeighborUnresolved: true, reason.PuntNeighbor: true,
+}
 
 // count counts a packet that is lost or handed over: for its reason, for the port at, and for its service if it has one.
 func (w *Worker) count(f *port.Frame, r reason.Reason, at uint8) {
 	w.countAt(r, at)
-	if services>>r&1 != 0 {
+	if services[r] {
 		if s := w.serviceOf(f); s != 0 {
 			w.serviceReasons[s-1][r]++
 		}

@@ -252,7 +252,7 @@ func (s *seen) read(t testing.TB, ip []byte) {
 }
 
 func fragmented(ip []byte, v6 bool) bool {
-	return !v6 && binary.BigEndian.Uint16(ip[6:])&0x3fff != 0
+	return !v6 && binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 || v6 && ip[6] == 44
 }
 
 // inner reads the packet inside a tunnel.

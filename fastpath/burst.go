@@ -17,7 +17,7 @@ type item struct {
 	// kind to change nothing there but when it ends; 0 if there is no such packet, see steady.go.
 	steady uint32
 	conn.Probe
-	_ uint32
+	ports uint32 // of a fragment's flow, once they are known
 }
 
 // itemSize is an item's size, the same as a Frame's.
@@ -30,7 +30,7 @@ var _ [unsafe.Sizeof(port.Frame{}) - itemSize]struct{}
 func (it *item) flow() bool { return it.Kind == packet.Flow4 || it.Kind == packet.Flow6 }
 
 func (it *item) v6() bool {
-	return it.Kind == packet.Flow6 || it.Kind == packet.ICMP6 || it.Kind == packet.Other6
+	return it.Kind == packet.Flow6 || it.Kind == packet.ICMP6 || it.Kind == packet.Other6 || it.Kind == packet.Fragment6
 }
 
 // addrsOff is where source and destination address lie in a row in a frame.
@@ -97,7 +97,7 @@ func (w *Worker) parse(f *port.Frame, it *item, mac uint64) {
 	case packet.Flow6:
 		hash = w.hasher.Hash6(unsafe.Add(f.Data, packet.EthLen+packet.IP6Src), packet.Load32(f.Data, uintptr(it.L4)), it.Proto)
 	}
-	it.hash, it.steady, it.Home = uint32(hash), 0, w.hasher.HomeOf(hash)
+	it.hash, it.steady, it.Home, it.ports = uint32(hash), 0, w.hasher.HomeOf(hash), 0
 }
 
 // deviceFaults are the flags of a frame that its device found fault with.
@@ -127,7 +127,7 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 
 // finish is the last stage: what becomes of every frame of a group.
 func (w *Worker) finish(frames []port.Frame, items []item) {
-	s, fresh := w.scratch, 0
+	s, fresh, followers := w.scratch, 0, 0
 	for i := 0; i < len(frames); i++ {
 		// Without a guess it is not steady.
 		if items[i].Guess != 0 {
@@ -141,19 +141,29 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		var v verdict
 		if it.flow() && !it.Group {
-			if v = w.flow(f, it); v == newcomer {
-				s.openings[fresh] = opening{at: uint8(i)}
-				fresh++
-				continue
-			}
+			v = w.flow(f, it)
 		} else {
 			v = w.odd(f, it)
 		}
-		if v != sent {
+		switch v {
+		case newcomer:
+			s.openings[fresh] = opening{at: uint8(i)}
+			fresh++
+		case follower:
+			s.followers[followers] = uint8(i)
+			followers++
+		case sent:
+		default:
 			w.settle(f, v)
 		}
 	}
 	if fresh > 0 {
 		w.openAll(frames, items, s.openings[:fresh])
+	}
+	if w.datagrams.ripe.head != 0 {
+		w.followRipe()
+	}
+	for _, i := range s.followers[:followers] {
+		w.settle(&frames[i], w.follow(&frames[i], &items[i]))
 	}
 }

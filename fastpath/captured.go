@@ -24,6 +24,7 @@ type capturing struct {
 	marks   [256]mark // by port
 	pushed  []uint32  // positions in the handover queues, by worker
 	counts  [reason.Count]uint64
+	waited  int // fragments before
 	outs    [maxOuts]outgoing
 	left    int // of outs
 	missed  uint64
@@ -32,8 +33,8 @@ type capturing struct {
 	record  CopyBuffer
 }
 
-// maxOuts is the most frames that one leaves as: fragments.
-const maxOuts = 2 * maxPieces
+// maxOuts is the most frames that one leaves as: pieces of it, and fragments that have waited for it.
+const maxOuts = 2*maxPieces + waitingEach
 
 // mark is a transmit vector before a frame is handled.
 type mark struct {
@@ -94,7 +95,8 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 	if w.begin(frames, items, in, steer) > 0 {
 		w.table.Probe(&items[0].Probe, 1, itemSize)
 		w.finish(frames, items)
-	} else if w.counters.HandedOver != given {
+	}
+	if w.counters.HandedOver != given {
 		return
 	}
 	s.look(w)
@@ -145,7 +147,7 @@ func (w *Worker) captureFinished(frames []port.Frame) {
 // makeRoom lets no queue come to its end while a frame is handled: an exchange in the middle of it would send the frame
 // before it is seen.
 func (w *Worker) makeRoom() {
-	const most = 2 * maxPieces
+	const most = maxOuts
 	for i := range w.ports {
 		b := w.ports[i].b
 		if b.NTX > port.TxSize-most || b.NFree > port.FreeSize-most || b.NSpare < maxPieces {
@@ -165,7 +167,7 @@ func (s *capturing) mark(w *Worker) {
 			s.pushed[to] = w.handover.to(w.id, to).Next()
 		}
 	}
-	s.counts = w.counters.Reasons
+	s.counts, s.waited = w.counters.Reasons, w.datagrams.waiting
 }
 
 // look finds what has come to the queues since mark.
@@ -220,6 +222,8 @@ func (s *capturing) judge(w *Worker) {
 		i.Fate = Dropped
 	case !s.came:
 		i.Fate = FromSlowPath
+	case w.datagrams.waiting > s.waited:
+		i.Fate = Held
 	case !s.owner.known && s.left > 0:
 		i.Fate = Answered
 	default:

@@ -15,20 +15,21 @@ import (
 // In = Out + Punted + Dropped - Own over all workers, once nothing is in flight, where Dropped and
 // Punted are sums over Reasons.
 type Counters struct {
-	In         uint64 // frames received from ports
-	Out        uint64 // frames given to devices
-	Own        uint64 // of Out: made by Weir or its slow path
-	HandedOver uint64 // frames given to the worker that owns their connection
-	Polls      uint64
-	BusyNs     uint64 // time in rounds that had packets
-	NowNs      uint64 // the worker's clock
-	Live       uint64 // connections in the table
-	NewConns   uint64
-	Expired    uint64
-	Evicted    uint64
-	Reasons    Reasons
-	Gaps       [GapBuckets]uint64 // rounds, by the time since the one before: see GapBound
-	GapNs      uint64             // the sum of those times
+	In               uint64 // frames received from ports
+	Out              uint64 // frames given to devices
+	Own              uint64 // of Out: made by Weir or its slow path
+	HandedOver       uint64 // frames given to the worker that owns their connection
+	Polls            uint64
+	BusyNs           uint64 // time in rounds that had packets
+	NowNs            uint64 // the worker's clock
+	Live             uint64 // connections in the table
+	FragmentsWaiting uint64 // for the first of their datagram, now
+	NewConns         uint64
+	Expired          uint64
+	Evicted          uint64
+	Reasons          Reasons
+	Gaps             [GapBuckets]uint64 // rounds, by the time since the one before: see GapBound
+	GapNs            uint64             // the sum of those times
 }
 
 // BackendCounters are one backend's totals on one worker. Packets and bytes count IP packets as received;

@@ -37,7 +37,7 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 		"UDP length below 8":       {frame: edit(udp, func(b []byte) { b[39] = 7 }), reason: "bad_l4_header"},
 		"SCTP chunk's length":      {frame: edit(sctp, func(b []byte) { b[49] = 21 }), reason: "bad_l4_header"},
 		"SCTP without a chunk":     {frame: edit(sctp, func(b []byte) { b[17] = 32 }), reason: "truncated"},
-		"SCTP fragment":            {frame: edit(sctp, func(b []byte) { b[20] = 0x20 }), reason: "fragment"},
+		"SCTP fragment":            {frame: edit(sctp, func(b []byte) { b[20] = 0x20 }), reason: "sctp_fragment"},
 		"SCTP checksum (device)":   {frame: sctp.frame(t), flags: port.BadL4Checksum, reason: "bad_l4_checksum"},
 		"DATA of no association":   {frame: pk{from: sctp.from, to: sctp.to, chunks: []uint8{0}}.frame(t), reason: "no_connection"},
 		"INIT ACK of none":         {frame: pk{from: sctp.from, to: sctp.to, chunks: []uint8{2}}.frame(t), reason: "no_connection"},
@@ -45,8 +45,10 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 		"IP checksum (device)":     {frame: syn.frame(t), flags: port.BadIPChecksum, reason: "bad_ip_checksum"},
 		"L4 checksum (device)":     {frame: syn.frame(t), flags: port.BadL4Checksum, reason: "bad_l4_checksum"},
 		"several buffers":          {frame: syn.frame(t), flags: port.Segmented, reason: "segmented"},
-		"first fragment":           {frame: edit(syn, func(b []byte) { b[20] = 0x20 }), reason: "fragment"},
-		"later fragment":           {frame: edit(syn, func(b []byte) { b[21] = 9 }), reason: "fragment"},
+		"fragment of 20 bytes":     {frame: edit(syn, func(b []byte) { b[20] = 0x20 }), reason: "bad_fragment"},
+		"fragment in the header":   {frame: edit(syn, func(b []byte) { b[21] = 1 }), reason: "tiny_fragment"},
+		"fragment of GRE":          {frame: edit(syn, func(b []byte) { b[21], b[23] = 9, 47 }), reason: "unsupported_protocol"},
+		"fragment to everybody":    {frame: edit(pk{from: syn.from, to: syn.to, dstMAC: [6]byte{255, 255, 255, 255, 255, 255}}, func(b []byte) { b[21] = 9 }), reason: "multicast_ignored"},
 		"from 127.0.0.1":           {frame: pk{from: "127.0.0.1:9", to: syn.to, flags: "S"}.frame(t), reason: "martian_source"},
 		"from 0.0.0.0":             {frame: pk{from: "0.0.0.0:9", to: syn.to, flags: "S"}.frame(t), reason: "martian_source"},
 		"from multicast":           {frame: pk{from: "224.0.0.5:9", to: syn.to, flags: "S"}.frame(t), reason: "martian_source"},
@@ -62,7 +64,7 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 		"from Weir's own address":  {frame: pk{from: "203.0.113.2:9", to: syn.to, flags: "S"}.frame(t), reason: "spoofed_source"},
 		"RST of no connection":     {frame: pk{from: syn.from, to: syn.to, flags: "R"}.frame(t), reason: "no_connection"},
 		"FIN of no connection":     {frame: pk{from: syn.from, to: syn.to, flags: "FA"}.frame(t), reason: "no_connection"},
-		"IPv6 fragment":            {frame: insert6(syn6.frame(t), []byte{44, 0, 0, 1, 0, 0, 0, 9}), reason: "fragment"},
+		"IPv6 fragment":            {frame: insert6(syn6.frame(t), []byte{44, 0, 0, 1, 0, 0, 0, 9}), reason: "bad_fragment"},
 		"routing header, going":    {frame: insert6(syn6.frame(t), []byte{43, 0, 4, 1, 0, 0, 0, 0}), reason: "extension_chain"},
 		"bad length, bad checksum": {frame: edit(syn, func(b []byte) { b[17] = 19 }), flags: port.BadIPChecksum, reason: "bad_ip_header"},
 		"cut off in this buffer":   {frame: syn.frame(t)[:50], flags: port.Segmented | port.BadL4Checksum, reason: "segmented"},
@@ -101,7 +103,7 @@ func TestSlowPathGetsWhatIsForIt(t *testing.T) {
 	ns := icmpFrame("2001:db8::1", "2001:db8::10", 135, 0, make([]byte, 20), gwMAC, wanMAC, 255)
 	multicast := pk{from: "198.51.100.7:1", to: "224.0.0.251:5353", udp: true, dstMAC: [6]byte{1, 0, 0x5e, 0, 0, 0xfb}}
 	fragment := own.frame(t)
-	fragment[20] = 0x20
+	fragment[21] = 9
 	for name, c := range map[string]struct {
 		frame  []byte
 		reason string

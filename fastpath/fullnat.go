@@ -153,6 +153,9 @@ func (n *ends) writePorts(l4 unsafe.Pointer) packet.Delta {
 func (n *ends) write(f *port.Frame, it *item) {
 	d := n.writeAddrs(unsafe.Add(f.Data, addrsOff(n.v6)))
 	lowerTTL(unsafe.Add(f.Data, packet.EthLen), n.v6, d)
+	if it.isFragment() {
+		return // not the first: it has no ports
+	}
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
 	if it.Proto == packet.ProtoSCTP {
 		setSCTPPorts(l4, n.ports, it.End-it.L4)

@@ -55,7 +55,14 @@ func fuzzSeeds(f *testing.F) (seeds [][]byte) {
 				icmpFrame(netipAddr(v.rs1).String(), client, errorKind(v.v6), 1,
 					quoteOf(pk{from: v.client, to: netipPort(v.rs1, 3868), chunks: []uint8{1}, payload: 16}.frame(f), 20), rs1MAC, lanMAC, 60)),
 			row(pk{from: v.client, to: netipPort(v.vip, 86), chunks: []uint8{1}, payload: 1390}.frame(f)),
-			row(icmpFrame(client, vip, request, 0, make([]byte, 12), gwMAC, wanMAC, 64)))
+			row(icmpFrame(client, vip, request, 0, make([]byte, 12), gwMAC, wanMAC, 64)),
+			row(cutUp(icmpFrame(client, vip, request, 0, make([]byte, 2000), gwMAC, wanMAC, 64), 800, 1)...))
+		for port := uint16(81); port < 85; port++ {
+			parts := cutUp(pk{from: v.client, to: netipPort(v.vip, port), udp: true, payload: 2600}.frame(f), 1384, 2)
+			parts = append(parts, cutUp(pk{from: v.client, to: netipPort(v.vip, port), udp: true, payload: 700}.frame(f), 336, 3)...)
+			// In rows every other frame comes in by the other port: let none of these.
+			seeds = append(seeds, row(parts[1], nil, parts[0], nil, parts[2], nil, parts[4], nil, parts[3], nil, parts[1]))
+		}
 	}
 	six := families[1]
 	return append(seeds, row(insert6(pk{from: six.client, to: six.vip, flags: "S"}.frame(f), make([]byte, 8), options)),
@@ -117,7 +124,7 @@ func soundSums(frame []byte) bool {
 	}
 	packet.Parse(at(frame), uint32(len(frame)), word(mac), &inf)
 	switch inf.Kind {
-	case packet.Flow4, packet.Flow6, packet.ICMP4, packet.ICMP6:
+	case packet.Flow4, packet.Flow6, packet.ICMP4, packet.ICMP6, packet.Fragment4, packet.Fragment6:
 		return sumsRight(ipOf(frame))
 	}
 	return true // goes nowhere but to the kernel

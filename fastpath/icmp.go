@@ -22,6 +22,9 @@ func (w *Worker) odd(f *port.Frame, it *item) verdict {
 	if it.Group {
 		return w.group(f)
 	}
+	if it.isFragment() {
+		return w.fragment(f, it)
+	}
 	return w.other(f, it, it.Fault)
 }
 
@@ -95,7 +98,6 @@ func isError(kind uint8, v6 bool) bool {
 // echo turns an echo request into its reply in place and sends it back to where it came from.
 func (w *Worker) echo(f *port.Frame, it *item) verdict {
 	v6 := it.v6()
-	ip := unsafe.Add(f.Data, packet.EthLen)
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
 	if r := w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6); r != reason.Unset {
 		return drop(r)
@@ -103,6 +105,13 @@ func (w *Worker) echo(f *port.Frame, it *item) verdict {
 	if int(it.End)-packet.EthLen > w.ports[f.Port].mtu {
 		return drop(reason.TooBig)
 	}
+	answerEcho(l4, v6)
+	w.turnBack(f, it)
+	return sent
+}
+
+// answerEcho makes an echo request's ICMP header its reply's.
+func answerEcho(l4 unsafe.Pointer, v6 bool) {
 	old := packet.Load16(l4, packet.ICMPType)
 	reply := old &^ 0xff
 	if v6 {
@@ -114,6 +123,12 @@ func (w *Worker) echo(f *port.Frame, it *item) verdict {
 	}
 	packet.Store16(l4, packet.ICMPType, reply)
 	packet.Store16(l4, packet.ICMPChecksum, sum)
+}
+
+// turnBack sends a packet, or a fragment of one, back to where it came from.
+func (w *Worker) turnBack(f *port.Frame, it *item) {
+	v6 := it.v6()
+	ip := unsafe.Add(f.Data, packet.EthLen)
 	if v6 {
 		src, dst := *(*[16]byte)(unsafe.Add(ip, packet.IP6Src)), *(*[16]byte)(unsafe.Add(ip, packet.IP6Dst))
 		*(*[16]byte)(unsafe.Add(ip, packet.IP6Src)), *(*[16]byte)(unsafe.Add(ip, packet.IP6Dst)) = dst, src
@@ -129,6 +144,38 @@ func (w *Worker) echo(f *port.Frame, it *item) verdict {
 		packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
 	}
 	w.sendBack(f)
+}
+
+// firstOfICMP decides about ICMP in fragments: an echo request for a VIP is answered fragment by fragment, as every one
+// of its reply's is the same but for addresses and, in the first, the type.
+func (w *Worker) firstOfICMP(f *port.Frame, it *item, d *datagram, local uint32) verdict {
+	v := drop(reason.ICMPUnsupported)
+	switch kind := packet.Load8(f.Data, uintptr(it.L4)+packet.ICMPType); {
+	case local == 0:
+		v = drop(reason.Foreign)
+	case isEcho(kind, it.v6()):
+		v = w.echo(f, it)
+	}
+	if v != sent {
+		w.refuse(d, v.reason)
+		return v
+	}
+	d.fate = echoed
+	var g port.Frame
+	var part item
+	for c := d.release(); w.datagrams.take(&c, &g); {
+		w.parse(&g, &part, w.ports[g.Port].mac)
+		w.settle(&g, w.echoPart(&g, &part))
+	}
+	return sent
+}
+
+// echoPart answers a later fragment of an echo request.
+func (w *Worker) echoPart(f *port.Frame, it *item) verdict {
+	if int(it.End)-packet.EthLen > w.ports[f.Port].mtu {
+		return drop(reason.TooBig)
+	}
+	w.turnBack(f, it)
 	return sent
 }
 

@@ -78,6 +78,9 @@ func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 		packet.Store32(ip, packet.IP4Dst, uint32(p.Addr[0]))
 	}
 	lowerTTL(ip, it.v6(), b.ToL3)
+	if it.isFragment() {
+		return // not the first: it has no ports
+	}
 	if it.Proto == packet.ProtoSCTP {
 		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&0xffff|uint32(p.Port)<<16, it.End-it.L4)
 		return
@@ -97,6 +100,9 @@ func (w *Worker) natFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 		packet.Store32(ip, packet.IP4Src, uint32(e.Addrs[0]>>32))
 	}
 	lowerTTL(ip, it.v6(), b.ToL3.Neg())
+	if it.isFragment() {
+		return
+	}
 	if it.Proto == packet.ProtoSCTP {
 		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&^0xffff|e.Ports>>16, it.End-it.L4)
 		return

@@ -25,7 +25,7 @@ func (o *ownership) find(w *Worker, frame []byte, it *item) {
 	*o = ownership{}
 	f := port.Frame{Data: unsafe.Pointer(unsafe.SliceData(frame)), Len: uint32(len(frame))}
 	switch it.Kind {
-	case packet.Flow4, packet.Flow6, packet.ICMP4, packet.ICMP6, packet.Other4, packet.Other6:
+	case packet.Flow4, packet.Flow6, packet.ICMP4, packet.ICMP6, packet.Other4, packet.Other6, packet.Fragment4, packet.Fragment6:
 	default:
 		return
 	}
@@ -37,6 +37,11 @@ func (o *ownership) find(w *Worker, frame []byte, it *item) {
 		k := it.key(&f)
 		if !o.connection(w, &k) {
 			o.endpoint(w, &k)
+		}
+	case it.isFragment():
+		if it.ports != 0 {
+			k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: it.ports, Proto: it.Proto, V6: it.v6()}
+			o.connection(w, &k)
 		}
 	case it.Kind == packet.ICMP4 || it.Kind == packet.ICMP6:
 		o.quoted(w, &f, it)

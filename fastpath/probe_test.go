@@ -86,7 +86,7 @@ func TestWhatIsNoProbeIsDroppedForItsReason(t *testing.T) {
 		"of a backend beyond all":   {TUN, ring.Meta{Backend: 1 << 19, Gen: 1}, good.frame(t), "probe_ended"},
 		"of a service in nat":       {NAT, ring.Meta{Gen: 1}, good.frame(t), "probe_ended"},
 		"too big for the tunnel":    {TUN, ring.Meta{Gen: 1}, udp.frame(t), "too_big"},
-		"a fragment":                {TUN, ring.Meta{Gen: 1}, cut, "fragment"},
+		"a fragment":                {TUN, ring.Meta{Gen: 1}, cut, "bad_fragment"},
 		"ICMP":                      {DR, ring.Meta{Gen: 1}, ping, "unsupported_protocol"},
 		"a wrong header":            {DR, ring.Meta{Gen: 1}, append(good.frame(t)[:14], make([]byte, 40)...), "bad_ip_version"},
 	} {

@@ -327,6 +327,7 @@ func (r *rig) close() {
 		return
 	}
 	r.run()
+	r.endWaiting()
 	var in, out, own, lost uint64
 	for _, w := range r.workers {
 		c := w.Counters()
@@ -346,6 +347,18 @@ func (r *rig) close() {
 	}
 	r.checkLoads()
 	r.release()
+}
+
+// endWaiting lets the time of waiting fragments run out.
+func (r *rig) endWaiting() {
+	for _, w := range r.workers {
+		if w.datagrams.waiting > 0 {
+			r.advance(firstWithin)
+		}
+		for w.datagrams.waiting > 0 {
+			r.run()
+		}
+	}
 }
 
 // atPorts sums what a worker has counted at its ports.

@@ -75,11 +75,15 @@ func (w *Worker) tick(now uint64) {
 // sweep ends connections whose time is up, a bounded number a round: the rest stays owed, a burst must not wait
 // for it.
 func (w *Worker) sweep(idle bool) {
+	if w.datagrams.waiting > 0 {
+		w.sweepDatagrams()
+	}
 	n := w.sweepOnce()
 	for i := 1; w.table.Behind() > 0 && (w.unhurried || idle && i < idleSweeps || n == len(w.dead) && i < fullSweeps); i++ {
 		n = w.sweepOnce()
 	}
 	w.counters.Live = uint64(w.table.Len())
+	w.counters.FragmentsWaiting = uint64(w.datagrams.waiting)
 }
 
 // sweepOnce ends the connections that one sweep finds, a few at a time: the lines of the next few are on their way

@@ -66,16 +66,22 @@ func (w *Worker) ownerOf(f *port.Frame, it *item) int {
 	switch it.Kind {
 	case packet.Flow4, packet.Flow6:
 		v6 := it.v6()
-		addrs := unsafe.Add(f.Data, addrsOff(v6))
-		ports := packet.Load32(f.Data, uintptr(it.L4))
-		if w.snap.toLocal(destination(addrs, v6), v6) {
-			return PortOwner(packet.Swap16(uint16(ports>>16)), w.workers)
-		}
-		return w.clientsOwner(addrs, ports, v6, w.snap.vip(destination(addrs, v6), v6))
+		return w.tupleOwner(unsafe.Add(f.Data, addrsOff(v6)), packet.Load32(f.Data, uintptr(it.L4)), v6)
 	case packet.ICMP4, packet.ICMP6:
 		return w.errorsOwner(f, it)
+	case packet.Fragment4, packet.Fragment6:
+		return w.datagramsOwner(f, it)
 	}
 	return w.id
+}
+
+// tupleOwner is the owner of a packet's connection.
+func (w *Worker) tupleOwner(addrs unsafe.Pointer, ports uint32, v6 bool) int {
+	dst := destination(addrs, v6)
+	if w.snap.toLocal(dst, v6) {
+		return PortOwner(packet.Swap16(uint16(ports>>16)), w.workers)
+	}
+	return w.clientsOwner(addrs, ports, v6, w.snap.vip(dst, v6))
 }
 
 // vip reports whether the address at p is a service's.

@@ -17,6 +17,9 @@ func transport(ip []byte) (proto byte, off int, whole bool) {
 	for proto == 0 || proto == 43 || proto == 60 {
 		proto, off = ip[off], off+8+8*int(ip[off+1])
 	}
+	if proto == 44 && ip[off+2]|ip[off+3]&0xf9 == 0 { // an atomic fragment
+		return ip[off], off + 8, true
+	}
 	return proto, off, proto != 44
 }
 

@@ -19,11 +19,13 @@ const (
 	punted
 	gone // transmitted, handed over or otherwise out of this function's hands
 	fresh
+	late
 )
 
 var (
 	sent     = verdict{fate: gone}
 	newcomer = verdict{fate: fresh} // of no known connection: nothing has become of it yet
+	follower = verdict{fate: late}  // a fragment that is to follow the first, once that one's connection is there
 )
 
 func drop(r reason.Reason) verdict { return verdict{dropped, r} }

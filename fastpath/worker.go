@@ -90,25 +90,27 @@ type Worker struct {
 	triesAt   conn.Tick
 	unhurried bool
 
-	handover *Handover
-	punts    *ring.Packets
-	inject   *ring.Packets
-	scratch  *scratch
-	key      sched.Key
-	dead     conn.Dead
-	mem      *counterMemory
-	taps     *Taps                // of the snapshot
-	tapped   atomic.Pointer[Taps] // the same; read by the slow path
+	handover  *Handover
+	punts     *ring.Packets
+	inject    *ring.Packets
+	scratch   *scratch
+	datagrams *datagrams
+	key       sched.Key
+	dead      conn.Dead
+	mem       *counterMemory
+	taps      *Taps                // of the snapshot
+	tapped    atomic.Pointer[Taps] // the same; read by the slow path
 }
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	lines    [prefetch.Max]unsafe.Pointer
-	items    [port.BurstSize]item
-	openings [groupSize]opening
-	inbox    [port.BurstSize]port.Frame
-	pieces   [maxPieces]piece
-	bytes    [1 << 14]byte // an injected packet
+	lines     [prefetch.Max]unsafe.Pointer
+	items     [port.BurstSize]item
+	openings  [groupSize]opening
+	followers [groupSize]uint8 // places of fragments in the group
+	inbox     [port.BurstSize]port.Frame
+	pieces    [maxPieces]piece
+	bytes     [1 << 14]byte // an injected packet
 }
 
 var _ [prefetch.Max - port.BurstSize]struct{}
@@ -130,11 +132,15 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("worker %d: %w", o.ID, err), table.Close())
 	}
+	grams, err := newDatagrams()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for fragments: %w", o.ID, err), table.Close(), mem.region.Free())
+	}
 	w := &Worker{
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
 		portReasons: mem.ports, serviceReasons: mem.services,
-		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), unhurried: o.Unhurried,
+		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, unhurried: o.Unhurried,
 	}
 	for i, p := range o.Ports {
 		q := o.Queues[i]
@@ -156,6 +162,7 @@ func (w *Worker) Close() error {
 	for _, f := range w.handover.drain(w.id) {
 		w.free(&f)
 	}
+	w.freeHeld()
 	for i := range w.ports {
 		b := w.ports[i].b
 		n := b.NTX
@@ -167,7 +174,7 @@ func (w *Worker) Close() error {
 	for i := range w.ports {
 		w.ports[i].q.Exchange(0)
 	}
-	return errors.Join(w.table.Close(), w.mem.region.Free())
+	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free())
 }
 
 // Generation is that of the snapshot the worker uses; for any goroutine.

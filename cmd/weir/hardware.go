@@ -8,6 +8,7 @@ import (
 	"github.com/weirlb/weir/dpdk/eal"
 	"github.com/weirlb/weir/dpdk/ethdev"
 	"github.com/weirlb/weir/dpdk/lcore"
+	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/slowpath/daemon"
 )
@@ -27,7 +28,7 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 		Hugepages:  eal.Hugepages(cfg.Dataplane.Hugepages),
 		MemoryMB:   cfg.Dataplane.MemoryMB,
 		Workers:    workers,
-		RingFrames: ringFrames * workers * (workers - 1),
+		RingFrames: ringFrames*workers*(workers-1) + fastpath.WaitingFragments*workers,
 	}
 	for i := range cfg.Ports {
 		p := &cfg.Ports[i]

@@ -1,5 +1,10 @@
 package ethdev
 
+/*
+#cgo LDFLAGS: -Wl,--export-dynamic-symbol=setsockopt
+*/
+import "C"
+
 import (
 	"fmt"
 	"net"
@@ -11,7 +16,7 @@ import (
 
 // net_af_packet takes its number of queues and the size of its rings as arguments only, ignores
 // descriptors, and does not count the frames that found its receive ring full. What follows makes it
-// behave as other devices do.
+// behave as other devices do, and packetsocket.c keeps it from putting fragments together.
 
 // imply adds the arguments that follow from the port's settings and are not written out.
 func (d *device) imply(queues, descriptors int) {

@@ -14,10 +14,12 @@ import (
 // frame, and where gopacket finds TCP, UDP or SCTP, too, it must be the same.
 func FuzzParse(f *testing.F) {
 	fragment := []byte{ProtoUDP, 0, 0, 1, 0, 0, 0, 1}
+	cut := func(frame []byte) []byte { return with(frame, EthLen+IP4Frag, 0x20) }
 	for _, seed := range [][]byte{
 		ip4(ProtoTCP, tcp(SYN, 0)), ip4(ProtoUDP, udp(3), 7, 7, 4, 0, 0, 0, 0, 0), ip4(ProtoICMP, make([]byte, 8)),
 		ip6(ProtoTCP, tcp(ACK, 1)), ip6(ProtoHopByHop, ext(ProtoRouting, 1), ext(ProtoUDP, 2), udp(1)),
-		ip6(ProtoFragment, fragment, udp(0)), ip6(ProtoDestOpts, ext(ProtoICMP6, 1), make([]byte, 8)),
+		ip6(ProtoFragment, fragment, udp(0)), cut(ip4(ProtoTCP, tcp(SYN, 4))), cut(ip4(ProtoUDP, udp(8))), cut(ip4(ProtoICMP, make([]byte, 8))),
+		with(ip4(ProtoTCP, tcp(SYN, 4)), EthLen+IP4Frag+1, 9), ip6(ProtoDestOpts, ext(ProtoICMP6, 1), make([]byte, 8)),
 		ip4(ProtoSCTP, sctp(chunk(1, 16))), ip4(ProtoSCTP, sctp(chunk(10, 5), chunk(6, 0))), ip6(ProtoDestOpts, ext(ProtoSCTP, 1), sctp(chunk(0, 13))),
 		eth(0x0806, make([]byte, 28)), with(ip4(ProtoUDP, udp(0)), 12, 0x81, 13, 0), nil,
 	} {
@@ -33,7 +35,7 @@ func FuzzParse(f *testing.F) {
 		b := g.put(frame)
 		Parse(at(b), uint32(len(b)), asWord(ownMAC), &inf)
 		switch {
-		case inf.Kind > ARP:
+		case inf.Kind > Fragment6:
 			t.Fatalf("kind %d", inf.Kind)
 		case inf.Kind == Bad && (inf.Fault == reason.Unset || inf.Fault >= reason.Count):
 			t.Fatalf("bad for the reason %d", inf.Fault)
@@ -41,6 +43,12 @@ func FuzzParse(f *testing.F) {
 			return
 		case int(inf.End) > len(frame) || inf.L4 > inf.End || inf.L4 < EthLen+IP4Len:
 			t.Fatalf("%+v in a frame of %d bytes", inf, len(frame))
+		}
+		if inf.Kind == Fragment4 || inf.Kind == Fragment6 {
+			p := inf.Piece(at(b))
+			if inf.Fault != reason.Unset || p.From >= p.To || p.To > maxDatagram || inf.Frag >= inf.L4 || p.To-p.From < uint32(inf.End-inf.L4) {
+				t.Fatalf("%+v of %+v", p, inf)
+			}
 		}
 		if inf.Kind == Flow4 || inf.Kind == Flow6 {
 			if inf.Fault != reason.Unset {

@@ -43,6 +43,8 @@ const (
 // Flags of the IPv4 fragment field as loaded by Load16.
 const (
 	IP4DontFragment uint16 = 0x0040
+	// IP4MoreFragments says that this one is not the last.
+	IP4MoreFragments uint16 = 0x0020
 	// IP4FragMask selects "more fragments" and the offset: zero in a whole packet.
 	IP4FragMask uint16 = 0xff3f
 )
@@ -57,7 +59,17 @@ const (
 	IP6Dst      = 24
 
 	ip6SegmentsLeft = 3 // in a routing header
-	ip6FragmentLen  = 8
+
+	// The fragment header (section 4.5): next header, a byte of nothing, offset with the flag, identification.
+	ip6FragmentLen   = 8
+	ip6FragmentField = 2
+	ip6FragmentID    = 4
+)
+
+// Parts of the IPv6 fragment header's field as loaded by Load16: all but two bits without meaning, and the flag.
+const (
+	ip6FragmentMask uint16 = 0xf9ff
+	ip6FragmentMore uint16 = 0x0100
 )
 
 // Protocol numbers (IANA).

@@ -16,9 +16,11 @@ const (
 	Flow6      // the same over IPv6
 	ICMP4
 	ICMP6
-	Other4 // IPv4, another protocol, or a fragment (Fault says so)
+	Other4 // IPv4, another protocol
 	Other6
 	ARP
+	Fragment4 // a fragment of TCP, UDP or ICMP over IPv4: see Info.Piece
+	Fragment6 // the same over IPv6; of a later fragment it is not known what is in it
 )
 
 // Info is what Parse found in a frame. Offsets count from the Ethernet header; all are within the
@@ -32,10 +34,12 @@ type Info struct {
 	End      uint16        // offset just past the IP packet: padding follows
 	Group    bool          // the destination MAC is multicast or broadcast
 	Chunk    uint8         // Flow4 and Flow6 with SCTP only: type of the chunk that tells the association's state
+	// Frag is for fragments only: offset of the header that has the fragment's place, IPv4's or the fragment header.
+	Frag uint16
 }
 
-// Known sets all fields but Fault, Group and Chunk, which become zero, from one word: Kind, Proto and TCPFlags from bit 0 on,
-// L4 and End from bit 32 on.
+// Known sets all fields but Fault, Group and Chunk, which become zero, and Frag from one word: Kind, Proto and TCPFlags from
+// bit 0 on, L4 and End from bit 32 on.
 func (inf *Info) Known(word uint64) {
 	*(*uint64)(unsafe.Pointer(inf)) = word
 	inf.Group, inf.Chunk = false, 0
@@ -118,7 +122,7 @@ func parse4(data unsafe.Pointer, n uint32, inf *Info) {
 	inf.L4 = uint16(EthLen + hl)
 	inf.End = uint16(EthLen + total)
 	if Load16(ip, IP4Frag)&IP4FragMask != 0 {
-		inf.Kind, inf.Fault = Other4, reason.Fragment
+		parseFragment4(data, inf)
 		return
 	}
 	switch inf.Proto {
@@ -160,6 +164,13 @@ func parse6(data unsafe.Pointer, n uint32, inf *Info) {
 // parseExtensions takes a packet with extension headers for what follows them.
 func parseExtensions(data unsafe.Pointer, inf *Info) {
 	next, off, fault := Extensions(data, uint32(inf.L4), uint32(inf.End), inf.Proto)
+	if fault == reason.Unset && next == ProtoFragment && Load16(data, uintptr(off)+ip6FragmentField)&ip6FragmentMask == 0 {
+		// An atomic fragment is a whole packet, whatever others bear its identification (RFC 6946 section 4).
+		next, off, fault = Extensions(data, off+ip6FragmentLen, uint32(inf.End), Load8(data, uintptr(off)))
+		if next == ProtoFragment {
+			fault = reason.ExtensionChain
+		}
+	}
 	if fault != reason.Unset {
 		inf.Fault = fault
 		return
@@ -171,7 +182,7 @@ func parseExtensions(data unsafe.Pointer, inf *Info) {
 	case ProtoICMP6:
 		inf.Kind, inf.Fault = ICMP6, reason.Unset
 	case ProtoFragment:
-		inf.Kind, inf.Fault = Other6, reason.Fragment
+		parseFragment6(data, inf)
 	default:
 		inf.Kind, inf.Fault = Other6, reason.UnsupportedProtocol
 	}

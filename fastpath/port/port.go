@@ -48,7 +48,7 @@ type Frame struct {
 	Tail  uint16         // free bytes behind the frame
 	Flags uint16
 	Port  uint8 // index of the port the frame came in on; set by the worker
-	_     uint8
+	Proto uint8 // free for the worker: the protocol of the datagram that a fragment is of
 }
 
 // MoveTo copies the frame word by word. A plain assignment would ask at every packet whether the garbage collector

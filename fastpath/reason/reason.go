@@ -19,7 +19,14 @@ const (
 	BadICMP
 	ExtensionChain
 	Segmented
-	Fragment
+	BadFragment
+	TinyFragment
+	FragmentOverlap
+	FragmentDuplicate
+	FragmentQueueFull
+	FragmentTimeout
+	FragmentOrphan
+	SCTPFragment
 	MartianSource
 	SpoofedSource
 	WrongMAC

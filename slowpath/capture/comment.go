@@ -45,6 +45,8 @@ func verdict(c *fastpath.Copy) string {
 		return "to the slow path: " + c.Reason.String()
 	case fastpath.FromSlowPath:
 		return "from the slow path"
+	case fastpath.Held:
+		return "waits for the first fragment"
 	case fastpath.Answered:
 		switch {
 		case c.Out && explained:

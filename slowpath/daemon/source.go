@@ -168,7 +168,7 @@ func (s *source) Workers() []view.Worker {
 	for i, w := range d.node.Workers() {
 		c := w.Counters()
 		v := view.Worker{
-			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver,
+			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver, FragmentsWait: int(c.FragmentsWaiting),
 			Connections: int(c.Live), MaxConnections: w.MaxConnections(), Evicted: c.Evicted,
 			Steering: "software", PollGaps: pollGaps(&c),
 		}

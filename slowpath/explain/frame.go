@@ -13,11 +13,17 @@ import (
 // mssOption is the length of the option that a SYN has, as every real one does: tun may change it.
 const mssOption = 4
 
+// fragmentHeader is the length of IPv6's.
+const fragmentHeader = 8
+
 // headers is the length of the packet without payload.
 func (p *Packet) headers() int {
 	n := packet.IP4Len
 	if p.v6() {
 		n = packet.IP6Len
+		if p.Fragment {
+			n += fragmentHeader
+		}
 	}
 	switch p.number {
 	case packet.ProtoTCP:
@@ -73,7 +79,21 @@ func (p *Packet) Frame(to, from [6]byte) ([]byte, error) {
 	all = append(append(all, l4...), gopacket.Payload(make([]byte, max(p.Len-p.headers(), 0))))
 	buf := gopacket.NewSerializeBuffer()
 	err = gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, all...)
-	return buf.Bytes(), err
+	if err != nil || !p.v6() || !p.Fragment {
+		return buf.Bytes(), err
+	}
+	return asFragment(buf.Bytes()), nil
+}
+
+// asFragment makes an IPv6 packet the first of several fragments.
+func asFragment(frame []byte) []byte {
+	const head = packet.EthLen + packet.IP6Len
+	next := &frame[packet.EthLen+packet.IP6Next]
+	out := append(append([]byte(nil), frame[:head]...), *next, 0, 0, 1, 0, 0, 0, 1)
+	out[packet.EthLen+packet.IP6Next] = packet.ProtoFragment
+	size := out[packet.EthLen+packet.IP6Payload:]
+	binary.BigEndian.PutUint16(size, binary.BigEndian.Uint16(size)+fragmentHeader)
+	return append(out, frame[head:]...)
 }
 
 // transport is what follows the IP header, before the payload.

@@ -176,8 +176,8 @@ func (p *Packet) set(option, value string) error {
 
 // check looks at what only all of the packet together tells.
 func (p *Packet) check() error {
-	if p.v6() && (p.DF || p.Fragment) {
-		return errors.New("df and fragment are for IPv4: IPv6 has no such flags")
+	if p.v6() && p.DF {
+		return errors.New("df is for IPv4: IPv6 has no such flag")
 	}
 	if least := p.headers(); p.Len != 0 && p.Len < least {
 		return fmt.Errorf("the headers of such a packet take %d bytes already, more than len %d", least, p.Len)

@@ -52,7 +52,7 @@ func TestWrongPacketsAreSentences(t *testing.T) {
 		"udp 198.51.100.7:1 > 203.0.113.10:80 len many": `len must be a number, is "many"`,
 		"udp 198.51.100.7:1 > 203.0.113.10:80 len 9000": "len is at most 2034 bytes",
 		"tcp 198.51.100.7:1 > 203.0.113.10:80 len 40":   "take 44 bytes already",
-		"tcp [2001:db8:c::7]:1 > [2001:db8::10]:80 df":  "df and fragment are for IPv4",
+		"tcp [2001:db8:c::7]:1 > [2001:db8::10]:80 df":  "df is for IPv4",
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)

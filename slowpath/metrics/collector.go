@@ -121,6 +121,7 @@ func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
 	workerDropped.send(ch, float64(w.Dropped), id)
 	workerPunted.send(ch, float64(w.Punted), id)
 	workerHandedOver.send(ch, float64(w.HandedOver), id)
+	workerFragments.send(ch, float64(w.FragmentsWait), id)
 	workerConnections.send(ch, float64(w.Connections), id)
 	workerMaxConnections.send(ch, float64(w.MaxConnections), id)
 	workerEvicted.send(ch, float64(w.Evicted), id)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/memport"
 	"github.com/weirlb/weir/fastpath/port"
@@ -166,6 +167,7 @@ func (p *player) playAll(src *source) error {
 	for {
 		c, err := src.next()
 		if err == io.EOF {
+			p.endWaiting()
 			return p.failed
 		}
 		if err != nil {
@@ -177,6 +179,14 @@ func (p *player) playAll(src *source) error {
 		if p.failed != nil {
 			return fmt.Errorf("packet %d: writing the output: %w", src.count, p.failed)
 		}
+	}
+}
+
+// endWaiting lets the time run out for fragments whose first one the capture does not have.
+func (p *player) endWaiting() {
+	if w := p.node.Workers()[0]; w.Counters().FragmentsWaiting > 0 {
+		p.clock += fastpath.FragmentsWait
+		w.Poll()
 	}
 }
 

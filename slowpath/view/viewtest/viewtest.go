@@ -164,7 +164,7 @@ func Sample() *Source {
 		WorkerList: []view.Worker{
 			{
 				ID: 0, Core: 1, PacketsIn: 20_010_331, PacketsOut: 20_008_112, Own: 212, Dropped: 2_007,
-				Punted: 424, HandedOver: 10_002_004, Steering: "software",
+				Punted: 424, HandedOver: 10_002_004, FragmentsWait: 5, Steering: "software",
 				Connections: 2_410, MaxConnections: 1_000_000, BusyShare: 0.314,
 				PollGaps: view.Gaps{Count: 1_000_003, SumNs: 900_100_000, Buckets: []view.Gap{
 					{LeNs: 895, Count: 1_000_000}, {LeNs: 1023, Count: 2}, {LeNs: 57_343, Count: 1},

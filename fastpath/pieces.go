@@ -80,13 +80,13 @@ func (w *Worker) split(f *port.Frame, it *item, mtu int, pieces *[maxPieces]piec
 // finish writes a piece's own length and offset. The checksum is updated, not computed anew: the pieces of a
 // damaged header are damaged.
 func (p *piece) finish(offset int, more bool) {
-	const moreFragments = 0x2000
 	ip := unsafe.Add(p.frame.Data, packet.EthLen)
-	field := uint16(offset / 8)
+	was := packet.Load16(ip, packet.IP4Frag) // what is cut up may be a fragment
+	frag := packet.Swap16(packet.Swap16(was)&0x1fff+uint16(offset/8)) | was&packet.IP4MoreFragments
 	if more {
-		field |= moreFragments
+		frag |= packet.IP4MoreFragments
 	}
-	total, frag := packet.Swap16(uint16(p.frame.Len-packet.EthLen)), packet.Swap16(field)
+	total := packet.Swap16(uint16(p.frame.Len - packet.EthLen))
 	d := packet.Replace16(packet.Load16(ip, packet.IP4Total), total).
 		Plus(packet.Replace16(packet.Load16(ip, packet.IP4Frag), frag))
 	if offset > 0 {

@@ -1,0 +1,275 @@
+package fastpath
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
+)
+
+// Fragments are not put together: each goes on by itself, as soon as it is known whose it is. Only the first of a
+// datagram has the ports. All of a datagram come together at one worker, computed from addresses and identification,
+// which knows the ports once the first has come, lets those wait that come before it, and hands every fragment to the
+// worker that owns the connection. There the first goes the way of whole packets, and the others follow it.
+
+// joined marks, in Frame.Flags, a fragment whose ports are known: Frame.Hash has them, Frame.Proto the protocol.
+const joined uint16 = 1 << 14
+
+// isFragment reports whether the frame is a fragment that is not known as a flow's.
+func (it *item) isFragment() bool { return it.Kind == packet.Fragment4 || it.Kind == packet.Fragment6 }
+
+// datagramsOwner is the worker that keeps the datagram of a fragment.
+func (w *Worker) datagramsOwner(f *port.Frame, it *item) int {
+	if it.Group {
+		return w.id
+	}
+	p := it.Piece(f.Data)
+	k := keyOfDatagram(f, it, &p)
+	return int(k.hash(w.hasher) >> 32 * uint64(w.workers) >> 32)
+}
+
+// fragment handles a fragment: at the worker that keeps its datagram or, with known ports, at the connection's owner.
+// There a first one becomes a newcomer, any other a follower.
+func (w *Worker) fragment(f *port.Frame, it *item) verdict {
+	v6 := it.v6()
+	local := w.local(f, destination(unsafe.Add(f.Data, addrsOff(v6)), v6), v6)
+	if local&(localOwn|localVIP) == localOwn {
+		return w.other(f, it, reason.Unset) // the kernel puts them together
+	}
+	p := it.Piece(f.Data)
+	if f.Flags&joined != 0 {
+		return w.arrived(f, it, p.From == 0)
+	}
+	k := keyOfDatagram(f, it, &p)
+	d := w.datagram(&k)
+	if d.fate == refused {
+		return drop(d.why)
+	}
+	if r := d.add(&p); r != reason.Unset {
+		if r == reason.FragmentOverlap {
+			w.refuse(d, r)
+		}
+		return drop(r)
+	}
+	v := sent
+	switch {
+	case p.From == 0:
+		v = w.firstFragment(f, it, d, local)
+	case d.fate == flowing:
+		v = w.join(f, it, d, false)
+	case d.fate == echoed:
+		v = w.echoPart(f, it)
+	case !w.datagrams.hold(d, f):
+		v = drop(reason.FragmentQueueFull)
+	}
+	if d.fate != awaited && d.complete() {
+		d.proto = 0
+	}
+	return v
+}
+
+// datagram finds the datagram of a key, or begins it.
+func (w *Worker) datagram(k *datagramKey) *datagram {
+	d, known := w.datagrams.find(k, k.hash(w.hasher))
+	if known && w.now.Before(d.ends) {
+		return d
+	}
+	if d.held > 0 {
+		r := reason.FragmentQueueFull
+		if !w.now.Before(d.ends) {
+			r = reason.FragmentTimeout
+		}
+		w.refuse(d, r)
+	}
+	d.begin(k, w.now)
+	return d
+}
+
+// refuse drops what waits for a datagram, and whatever else may come of it.
+func (w *Worker) refuse(d *datagram, r reason.Reason) {
+	d.fate, d.why = refused, r
+	var f port.Frame
+	for c := d.release(); w.datagrams.take(&c, &f); {
+		w.drop(&f, r)
+	}
+}
+
+// firstFragment decides by its first fragment about a datagram, and about what has waited for that.
+func (w *Worker) firstFragment(f *port.Frame, it *item, d *datagram, local uint32) verdict {
+	d.ends = d.begun + restWithin
+	if it.Proto == packet.ProtoICMP || it.Proto == packet.ProtoICMP6 {
+		return w.firstOfICMP(f, it, d, local)
+	}
+	d.fate, d.ports, d.carries = flowing, packet.Load32(f.Data, uintptr(it.L4)), it.Proto
+	waiting := d.release()
+	owner := w.ownerOfPart(f, it, d)
+	v := w.join(f, it, d, true)
+	for at := waiting.head; at != 0; at = w.datagrams.held[at-1].next {
+		d.mark(&w.datagrams.held[at-1].frame)
+	}
+	if owner == w.id {
+		w.datagrams.append(&w.datagrams.ripe, waiting)
+		return v
+	}
+	var g port.Frame
+	for w.datagrams.take(&waiting, &g) {
+		w.handTo(&g, owner)
+	}
+	return v
+}
+
+// mark tells a fragment what it belongs to.
+func (d *datagram) mark(f *port.Frame) {
+	f.Flags |= joined
+	f.Hash, f.Proto = d.ports, d.carries
+}
+
+// ownerOfPart is the owner of the connection that a fragment belongs to.
+func (w *Worker) ownerOfPart(f *port.Frame, it *item, d *datagram) int {
+	v6 := it.v6()
+	return w.tupleOwner(unsafe.Add(f.Data, addrsOff(v6)), d.ports, v6)
+}
+
+// join gives a fragment to the owner of its connection.
+func (w *Worker) join(f *port.Frame, it *item, d *datagram, first bool) verdict {
+	d.mark(f)
+	if o := w.ownerOfPart(f, it, d); o != w.id {
+		w.handTo(f, o)
+		return sent
+	}
+	return w.arrived(f, it, first)
+}
+
+// arrived takes a fragment whose ports are known, at its connection's owner: a first one for a packet like any other.
+func (w *Worker) arrived(f *port.Frame, it *item, first bool) verdict {
+	it.Proto = f.Proto
+	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: f.Hash, Proto: f.Proto, V6: it.v6()}
+	hash := w.hashOf(&k)
+	it.hash, it.Home, it.Guess, it.steady, it.ports = uint32(hash), w.hasher.HomeOf(hash), 0, 0, f.Hash
+	f.Flags &^= joined
+	if k.Proto == packet.ProtoSCTP && !w.asItIs(&k) {
+		return drop(reason.SCTPFragment)
+	}
+	if !first {
+		return follower
+	}
+	it.Kind = packet.Flow4
+	if k.V6 {
+		it.Kind = packet.Flow6
+	}
+	return newcomer
+}
+
+// asItIs reports whether packets of a tuple go on without a change behind their IP header.
+func (w *Worker) asItIs(k *conn.Key) bool {
+	i := w.snap.services.get(endpointAt(destination(k.Addrs, k.V6), k.V6, uint16(k.Ports>>16), k.Proto))
+	return i != 0 && (w.snap.Services[i-1].Mode == TUN || w.snap.Services[i-1].Mode == DR)
+}
+
+// followRipe sends on what has waited for first fragments that are through now.
+func (w *Worker) followRipe() {
+	var f port.Frame
+	var it item
+	for w.datagrams.take(&w.datagrams.ripe, &f) {
+		w.parse(&f, &it, w.ports[f.Port].mac)
+		v := w.arrived(&f, &it, false)
+		if v == follower {
+			v = w.follow(&f, &it)
+		}
+		w.settle(&f, v)
+	}
+}
+
+// follow sends a later fragment the way of its connection, which only the first one can have begun.
+func (w *Worker) follow(f *port.Frame, it *item) verdict {
+	v6 := it.v6()
+	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(v6)), Ports: it.ports, Proto: it.Proto, V6: v6}
+	r := w.table.FindHome(&k, it.Home)
+	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
+		return w.other(f, it, reason.FragmentOrphan)
+	}
+	e := r.Entry
+	b := w.backendOf(e)
+	switch {
+	case b == nil || !w.hasLocal(e):
+		return drop(reason.BackendGone)
+	case b.Mode != DR && ttlOut(f, v6):
+		return drop(reason.TTLExceeded) // no error about a fragment but the first (RFC 1122 section 3.2.2)
+	case r.Reply:
+		return w.replyPart(f, it, e, b)
+	case !fits(f, it, b):
+		return w.partTooBig(f, it, int(b.MTU))
+	}
+	c := &w.backends[e.Backend]
+	c.PacketsIn++
+	c.BytesIn += uint64(it.End - packet.EthLen)
+	return w.convey(f, it, e, b)
+}
+
+// replyPart is reply for a later fragment.
+func (w *Worker) replyPart(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	v6 := it.v6()
+	out, ok := w.wayTo(unsafe.Pointer(&e.Addrs), e.Flags&conn.V6 != 0, it.hash)
+	if !ok {
+		return drop(reason.NoRoute)
+	}
+	mtu := w.ports[out.port].mtu
+	large := int(it.End)-packet.EthLen > mtu
+	if large && !mayFragment(f, it) {
+		return w.partTooBig(f, it, mtu)
+	}
+	c := &w.backends[e.Backend]
+	c.PacketsOut++
+	c.BytesOut += uint64(it.End - packet.EthLen)
+	if b.Mode == FullNAT {
+		w.fullFrom(f, it, e)
+	} else {
+		w.natFrom(f, it, e, b)
+	}
+	if large {
+		return w.sendPieces(f, it, mtu, func(w *Worker, p *piece) verdict { return w.sendWay(&p.frame, false, out) })
+	}
+	return w.sendWay(f, v6, out)
+}
+
+// partTooBig answers only where no first fragment is asked for (RFC 4443 section 3.2, against RFC 1122 section 3.2.2).
+func (w *Worker) partTooBig(f *port.Frame, it *item, mtu int) verdict {
+	if it.v6() {
+		return w.tooBig(f, it, mtu)
+	}
+	return drop(reason.TooBig)
+}
+
+// sweepDatagrams drops what has waited too long, a bounded number of datagrams a round.
+func (w *Worker) sweepDatagrams() {
+	const most = 64
+	t := w.datagrams
+	n := most
+	if w.unhurried {
+		n = len(t.places)
+	}
+	for ; n > 0; n-- {
+		d := &t.places[t.hand]
+		t.hand = (t.hand + 1) % len(t.places)
+		if d.held > 0 && !w.now.Before(d.ends) {
+			w.refuse(d, reason.FragmentTimeout)
+			d.proto = 0
+		}
+	}
+}
+
+// freeHeld gives the buffers of waiting fragments back.
+func (w *Worker) freeHeld() {
+	t := w.datagrams
+	var f port.Frame
+	for i := range t.places {
+		for c := t.places[i].release(); t.take(&c, &f); {
+			w.free(&f)
+		}
+	}
+	for t.take(&t.ripe, &f) {
+		w.free(&f)
+	}
+}
