@@ -23,7 +23,8 @@ With -c the packet goes through the real packet path with that configuration and
 daemon is asked. It decides on a copy of its state: nothing is sent, and nothing changes.
 
 PACKET is ` + explain.Syntax + `
-PROTO is tcp, udp, icmp (a ping), or another protocol. A source without a port has 40000, TCP without flags is a SYN.`,
+PROTO is tcp, udp, sctp, icmp (a ping), or another protocol. A source without a port has 40000; TCP without flags is a
+SYN, SCTP without chunks an INIT.`,
 		Example: `  weir explain 'tcp 198.51.100.7:40000 > 203.0.113.10:80'
   weir explain -c weir.yaml 'udp [2001:db8:1::7]:5353 > [2001:db8::10]:53 len 1400'
   weir explain 'tcp 10.0.0.11:8080 > 198.51.100.7:40000 syn,ack ttl 1 in lan' -o json`,

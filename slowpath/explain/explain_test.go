@@ -19,6 +19,7 @@ services:
   - {name: web, address: "203.0.113.10:80", protocol: tcp, mode: nat, scheduler: rr, backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080", weight: 2}]}
   - {name: tunnel, address: "203.0.113.10:81", protocol: tcp, mode: tun, scheduler: mh, backends: [{address: "10.0.0.11:81"}]}
   - {name: direct, address: "[2001:db8::10]:53", protocol: udp, mode: dr, scheduler: sh, backends: [{address: "[fd00::11]:53"}]}
+  - {name: diameter, address: "203.0.113.10:3868", protocol: sctp, mode: nat, scheduler: rr, backends: [{address: "10.0.0.11:3869"}]}
   - {name: dark, address: "203.0.113.10:82", protocol: tcp, mode: nat, backends: [{address: "10.0.0.11:82", state: down}]}
 neighbors:
   - {port: lan, address: 10.0.0.11, mac: "02:00:00:00:01:11"}
@@ -71,7 +72,7 @@ func TestWhatIsToldOfAPacket(t *testing.T) {
 		steps                    []string
 	}{
 		"tcp 198.51.100.7:40000 > 203.0.113.10:80": {"forwarded", "", "10.0.0.11:8080", 1, []string{
-			"comes in by wan", "a SYN, as no flags were given", "web: tcp 203.0.113.10:80, nat", "rr chooses 10.0.0.11:8080, in turn",
+			"comes in by wan", "a SYN, as nothing else was given", "web: tcp 203.0.113.10:80, nat", "rr chooses 10.0.0.11:8080, in turn",
 			"10.0.0.12:8080 up, weight 2", "destination 10.0.0.11:8080, was 203.0.113.10:80", "TTL 63, was 64",
 			"10.0.0.11 on lan is 02:00:00:00:01:11, static", "leaves by lan, 44 bytes",
 		}},
@@ -81,24 +82,31 @@ func TestWhatIsToldOfAPacket(t *testing.T) {
 		"udp [2001:db8:c::7]:1 > [2001:db8::10]:53": {"forwarded", "", "[fd00::11]:53", 1, []string{
 			"direct: udp [2001:db8::10]:53, dr", "destination MAC 02:00:00:00:01:11", "fd00::11 on lan is",
 		}},
-		"tcp 198.51.100.7:1 > 203.0.113.10:82":                 {"dropped", "no_backend", "", 0, []string{"wlc chooses none", "10.0.0.11:82 down", "mend"}},
-		"tcp 198.51.100.7:1 > 203.0.113.10:83":                 {"dropped", "no_service", "", 0, []string{"none of its services has tcp port 83", "tunnel has tcp port 81"}},
-		"udp 198.51.100.7:1 > 203.0.113.10:80":                 {"dropped", "no_service", "", 0, []string{"none of its services has udp port 80"}},
-		"tcp 198.51.100.7:1 > 203.0.113.99:80":                 {"dropped", "foreign", "", 0, []string{"neither a VIP nor Weir's own", "203.0.113.10 is the VIP of web"}},
-		"tcp 198.51.100.7:1 > 203.0.113.10:80 ack":             {"dropped", "no_connection", "", 0, []string{"none, as there are none in a file"}},
-		"tcp 127.0.0.1:1 > 203.0.113.10:80":                    {"dropped", "martian_source", "", 0, nil},
-		"tcp 203.0.113.10:1 > 203.0.113.10:80":                 {"dropped", "spoofed_source", "", 0, nil},
-		"tcp 198.51.100.7:1 > 203.0.113.10:80 fragment":        {"forwarded", "", "10.0.0.11:8080", 1, nil},
-		"tcp 198.51.100.7:1 > 203.0.113.10:80 fragment len 45": {"dropped", "bad_fragment", "", 0, nil},
-		"gre 198.51.100.7 > 203.0.113.10":                      {"dropped", "unsupported_protocol", "", 0, nil},
-		"tcp 198.51.100.7:1 > 203.0.113.2:22":                  {"kernel", "punt_local", "", 0, []string{"Weir's own address on wan"}},
-		"tcp 10.0.0.11:1 > 10.0.0.1:22":                        {"dropped", "no_tap", "", 0, []string{"comes in by lan"}},
-		"icmp 198.51.100.7 > 203.0.113.10":                     {"answered", "", "", 1, []string{"Weir itself answers", "EchoReply", "leaves by wan, back"}},
-		"icmp 2001:db8:c::7 > 2001:db8::10":                    {"answered", "", "", 1, []string{"EchoReply"}},
-		"tcp 198.51.100.7:1 > 203.0.113.10:80 ttl 1":           {"answered", "ttl_exceeded", "", 1, []string{"icmp 203.0.113.2 > 198.51.100.7, TimeExceeded"}},
-		"tcp 198.51.100.7:1 > 203.0.113.10:80 len 1500 df":     {"answered", "too_big", "10.0.0.11:8080", 1, []string{"(MTU 1400)"}},
-		"tcp 198.51.100.7:1 > 203.0.113.10:80 len 1500":        {"forwarded", "", "10.0.0.11:8080", 2, []string{"in 2 pieces"}},
-		"udp [2001:db8:c::7]:1 > [2001:db8::10]:53 len 1450":   {"answered", "too_big", "[fd00::11]:53", 1, []string{"PacketTooBig", "(MTU 1400)"}},
+		"sctp 198.51.100.7:4000 > 203.0.113.10:3868": {"forwarded", "", "10.0.0.11:3869", 1, []string{
+			"an INIT, as nothing else was given", "diameter: sctp 203.0.113.10:3868, nat", "destination 10.0.0.11:3869, was 203.0.113.10:3868",
+			"leaves by lan, 52 bytes",
+		}},
+		"sctp 198.51.100.7:1 > 203.0.113.10:3868 data":              {"dropped", "no_connection", "", 0, []string{"none, as there are none in a file"}},
+		"sctp 198.51.100.7:1 > 203.0.113.10:80":                     {"dropped", "no_service", "", 0, []string{"none of its services has sctp port 80"}},
+		"sctp 198.51.100.7:1 > 203.0.113.10:3868 init in lan ttl 1": {"answered", "ttl_exceeded", "", 1, nil},
+		"tcp 198.51.100.7:1 > 203.0.113.10:82":                      {"dropped", "no_backend", "", 0, []string{"wlc chooses none", "10.0.0.11:82 down", "mend"}},
+		"tcp 198.51.100.7:1 > 203.0.113.10:83":                      {"dropped", "no_service", "", 0, []string{"none of its services has tcp port 83", "tunnel has tcp port 81"}},
+		"udp 198.51.100.7:1 > 203.0.113.10:80":                      {"dropped", "no_service", "", 0, []string{"none of its services has udp port 80"}},
+		"tcp 198.51.100.7:1 > 203.0.113.99:80":                      {"dropped", "foreign", "", 0, []string{"neither a VIP nor Weir's own", "203.0.113.10 is the VIP of web"}},
+		"tcp 198.51.100.7:1 > 203.0.113.10:80 ack":                  {"dropped", "no_connection", "", 0, []string{"none, as there are none in a file"}},
+		"tcp 127.0.0.1:1 > 203.0.113.10:80":                         {"dropped", "martian_source", "", 0, nil},
+		"tcp 203.0.113.10:1 > 203.0.113.10:80":                      {"dropped", "spoofed_source", "", 0, nil},
+		"tcp 198.51.100.7:1 > 203.0.113.10:80 fragment":             {"forwarded", "", "10.0.0.11:8080", 1, nil},
+		"tcp 198.51.100.7:1 > 203.0.113.10:80 fragment len 45":      {"dropped", "bad_fragment", "", 0, nil},
+		"gre 198.51.100.7 > 203.0.113.10":                           {"dropped", "unsupported_protocol", "", 0, nil},
+		"tcp 198.51.100.7:1 > 203.0.113.2:22":                       {"kernel", "punt_local", "", 0, []string{"Weir's own address on wan"}},
+		"tcp 10.0.0.11:1 > 10.0.0.1:22":                             {"dropped", "no_tap", "", 0, []string{"comes in by lan"}},
+		"icmp 198.51.100.7 > 203.0.113.10":                          {"answered", "", "", 1, []string{"Weir itself answers", "EchoReply", "leaves by wan, back"}},
+		"icmp 2001:db8:c::7 > 2001:db8::10":                         {"answered", "", "", 1, []string{"EchoReply"}},
+		"tcp 198.51.100.7:1 > 203.0.113.10:80 ttl 1":                {"answered", "ttl_exceeded", "", 1, []string{"icmp 203.0.113.2 > 198.51.100.7, TimeExceeded"}},
+		"tcp 198.51.100.7:1 > 203.0.113.10:80 len 1500 df":          {"answered", "too_big", "10.0.0.11:8080", 1, []string{"(MTU 1400)"}},
+		"tcp 198.51.100.7:1 > 203.0.113.10:80 len 1500":             {"forwarded", "", "10.0.0.11:8080", 2, []string{"in 2 pieces"}},
+		"udp [2001:db8:c::7]:1 > [2001:db8::10]:53 len 1450":        {"answered", "too_big", "[fd00::11]:53", 1, []string{"PacketTooBig", "(MTU 1400)"}},
 	} {
 		t.Run(text, func(t *testing.T) {
 			e := explained(t, cfg, text)

@@ -31,12 +31,15 @@ func (p *Packet) headers() int {
 		if p.has(packet.SYN) {
 			n += mssOption
 		}
+	case packet.ProtoSCTP:
+		n += packet.SCTPLen + p.chunksLen()
 	case packet.ProtoUDP, packet.ProtoICMP:
 		n += packet.UDPLen // as ICMP's
 	}
 	return n
 }
 
+// has reports whether a TCP packet has a flag.
 func (p *Packet) has(flag uint8) bool {
 	for _, f := range p.Flags {
 		if tcpFlags[f] == flag {
@@ -76,7 +79,11 @@ func (p *Packet) Frame(to, from [6]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = append(append(all, l4...), gopacket.Payload(make([]byte, max(p.Len-p.headers(), 0))))
+	payload := make([]byte, max(p.Len-p.headers(), 0))
+	if p.number == packet.ProtoSCTP {
+		payload = p.sctp(len(payload))
+	}
+	all = append(append(all, l4...), gopacket.Payload(payload))
 	buf := gopacket.NewSerializeBuffer()
 	err = gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, all...)
 	if err != nil || !p.v6() || !p.Fragment {
@@ -96,7 +103,7 @@ func asFragment(frame []byte) []byte {
 	return append(out, frame[head:]...)
 }
 
-// transport is what follows the IP header, before the payload.
+// transport is what follows the IP header, before the payload; SCTP is all payload, as its checksum covers it.
 func (p *Packet) transport(ip gopacket.NetworkLayer) ([]gopacket.SerializableLayer, error) {
 	switch p.number {
 	case packet.ProtoTCP:

@@ -42,6 +42,8 @@ func look(frame []byte) (s seen) {
 			s.mss = mssOf(l)
 		case *layers.UDP:
 			s.flow("udp", uint16(l.SrcPort), uint16(l.DstPort))
+		case *layers.SCTP:
+			s.flow("sctp", uint16(l.SrcPort), uint16(l.DstPort))
 		case *layers.ICMPv4:
 			s.icmp(l.TypeCode.String())
 			if l.TypeCode.Type() == layers.ICMPv4TypeDestinationUnreachable && l.TypeCode.Code() == layers.ICMPv4CodeFragmentationNeeded {

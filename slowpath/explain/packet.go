@@ -12,16 +12,16 @@ import (
 )
 
 // Syntax is how a packet is written.
-const Syntax = `PROTO SOURCE > DESTINATION [syn|ack|fin|rst …] [ttl N] [len N] [df] [fragment] [in PORT]`
+const Syntax = `PROTO SOURCE > DESTINATION [syn|ack|fin|rst …|init|data …] [ttl N] [len N] [df] [fragment] [in PORT]`
 
 const example = "'tcp 198.51.100.7:40000 > 203.0.113.10:80'"
 
 // Packet is a packet as an operator writes it.
 type Packet struct {
-	Proto    string // tcp, udp, icmp, or another protocol of IP that has no ports here
+	Proto    string // tcp, udp, sctp, icmp, or another protocol of IP that has no ports here
 	number   uint8
 	Src, Dst netip.AddrPort // port 0 without ports
-	Flags    []string       // of TCP
+	Flags    []string       // of TCP; of SCTP: the chunks
 	assumed  bool           // nobody gave the flags
 	TTL      uint8
 	Len      int // of the IP packet in bytes; 0: as short as it can be
@@ -37,12 +37,12 @@ const (
 )
 
 // protocols without ports that a client might try, besides ICMP.
-var protocols = map[string]uint8{"ipip": 4, "ipv6": 41, "gre": 47, "esp": 50, "ah": 51, "sctp": 132}
+var protocols = map[string]uint8{"ipip": 4, "ipv6": 41, "gre": 47, "esp": 50, "ah": 51}
 
 var tcpFlags = map[string]uint8{"fin": packet.FIN, "syn": packet.SYN, "rst": packet.RST, "psh": 0x08, "ack": packet.ACK, "urg": 0x20}
 
 // Parse reads a packet as Syntax has it. IPv6 addresses with a port are in brackets; a source without a port has 40000; a TCP
-// packet without flags is a SYN.
+// packet without flags is a SYN, one of SCTP without chunks an INIT.
 func Parse(text string) (*Packet, error) {
 	words := strings.Fields(strings.NewReplacer(">", " > ", ",", " ").Replace(text))
 	if len(words) < 4 || words[2] != ">" {
@@ -77,6 +77,8 @@ func (p *Packet) setProto(name string) error {
 		n = packet.ProtoTCP
 	case name == "udp":
 		n = packet.ProtoUDP
+	case name == "sctp":
+		n = packet.ProtoSCTP
 	case name == "icmp", name == "icmp6", name == "icmpv6":
 		name, n = "icmp", packet.ProtoICMP
 	case !known:
@@ -85,8 +87,8 @@ func (p *Packet) setProto(name string) error {
 			return fmt.Errorf("%q is no protocol: write tcp, udp, icmp, sctp, gre, esp, ah, ipip, ipv6 or a number", name)
 		}
 		switch n = uint8(v); n {
-		case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMP, packet.ProtoICMP6:
-			return fmt.Errorf("write protocol %d as tcp, udp or icmp", n)
+		case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP, packet.ProtoICMP, packet.ProtoICMP6:
+			return fmt.Errorf("write protocol %d as tcp, udp, sctp or icmp", n)
 		}
 	}
 	p.Proto, p.number = name, n
@@ -94,7 +96,9 @@ func (p *Packet) setProto(name string) error {
 }
 
 // ports reports whether the protocol has ports that Weir looks at.
-func (p *Packet) ports() bool { return p.number == packet.ProtoTCP || p.number == packet.ProtoUDP }
+func (p *Packet) ports() bool {
+	return p.number == packet.ProtoTCP || p.number == packet.ProtoUDP || p.number == packet.ProtoSCTP
+}
 
 // endpoint reads an address, with a port if the protocol has ports; missing stands for one that is not given, 0 for an error.
 func (p *Packet) endpoint(what, text string, missing uint16) (netip.AddrPort, error) {
@@ -138,18 +142,30 @@ func (p *Packet) setOptions(words []string) error {
 			}
 			words = words[1:]
 		default:
-			if _, ok := tcpFlags[word]; !ok {
-				return fmt.Errorf("%q makes no sense behind a packet: write %s", word, Syntax)
+			if err := p.setFlag(word); err != nil {
+				return err
 			}
-			if p.number != packet.ProtoTCP {
-				return fmt.Errorf("%s is for tcp, not for %s", word, p.Proto)
-			}
-			p.Flags = append(p.Flags, word)
 		}
 	}
-	if p.number == packet.ProtoTCP && len(p.Flags) == 0 {
-		p.Flags, p.assumed = []string{"syn"}, true
+	if first := map[uint8]string{packet.ProtoTCP: "syn", packet.ProtoSCTP: "init"}[p.number]; first != "" && len(p.Flags) == 0 {
+		p.Flags, p.assumed = []string{first}, true
 	}
+	return nil
+}
+
+// setFlag adds a flag of TCP or a chunk of SCTP.
+func (p *Packet) setFlag(word string) error {
+	_, flag := tcpFlags[word]
+	_, chunk := chunkTypes[word]
+	switch {
+	case !flag && !chunk:
+		return fmt.Errorf("%q makes no sense behind a packet: write %s", word, Syntax)
+	case flag && p.number != packet.ProtoTCP:
+		return fmt.Errorf("%s is for tcp, not for %s", word, p.Proto)
+	case chunk && p.number != packet.ProtoSCTP:
+		return fmt.Errorf("%s is for sctp, not for %s", word, p.Proto)
+	}
+	p.Flags = append(p.Flags, word)
 	return nil
 }
 

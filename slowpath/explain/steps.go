@@ -32,9 +32,17 @@ func (t *trial) tellPort() {
 		}
 	}
 	if t.p.assumed {
-		text += "; a SYN, as no flags were given"
+		text += "; " + t.beginning() + ", as nothing else was given"
 	}
 	t.step("port", text)
+}
+
+// beginning is what a connection begins with.
+func (t *trial) beginning() string {
+	if t.p.number == packet.ProtoSCTP {
+		return "an INIT"
+	}
+	return "a SYN"
 }
 
 func (t *trial) tellWorker() {
@@ -103,7 +111,7 @@ func (t *trial) tellConnection() {
 	case left <= 0:
 		text = fmt.Sprintf("known until %v ago, %s, with %s: it has expired", (-left).Round(time.Second), t.entry.State, backend)
 	case len(t.picks) > 0:
-		text = fmt.Sprintf("known, %s, with %s, but this SYN begins a new one", t.entry.State, backend)
+		text = fmt.Sprintf("known, %s, with %s, but %s begins a new one", t.entry.State, backend, t.beginning())
 	}
 	t.step("connection", text)
 }
