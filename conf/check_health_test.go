@@ -50,7 +50,7 @@ func TestMistakesInChecksOfEveryKind(t *testing.T) {
 		{"SNI that is no name", "      type: tls\n      sni: www..com\n", says(
 			`33: services[0].health.sni: must be a domain name such as www.example.com, is "www..com"`)},
 		{"port to ping", "      type: ping\n      port: 80\n", says(
-			"33: services[0].health.port: has a meaning only for type tcp, http, https, http2, grpc, tls, udp, dns or exec, this one is ping: remove the key")},
+			"33: services[0].health.port: has a meaning only for type tcp, http, https, http2, grpc, tls, sctp, udp, dns or exec, this one is ping: remove the key")},
 		{"DNS without a name", "      type: dns\n", says(
 			"31: services[0].health.name: is missing: write what to ask for, for example name: www.example.com")},
 		{"DNS name that is none", "      type: dns\n      name: \"www example\"\n", says(
@@ -95,7 +95,7 @@ func TestChecksAsTheyAreRead(t *testing.T) {
 		"      type: http2\n      tls: true\n      verify: true\n      ca: /etc/ca.pem\n",
 		"      type: grpc\n      host: orders.example.com\n",
 		"      type: exec\n      command: [/bin/true, \"{address}\"]\n      dynamic: true\n      port: 8\n",
-		"      type: ping\n", "      type: tls\n      sni: a_b.example.com\n",
+		"      type: ping\n", "      type: sctp\n      port: 3868\n", "      type: tls\n      sni: a_b.example.com\n",
 		"      type: dns\n      name: .\n      record: NS\n      rcode: REFUSED\n",
 		"      type: http\n      status: [200-299, 404]\n      start: down\n",
 	} {

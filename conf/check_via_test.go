@@ -42,6 +42,8 @@ func TestMistakesInChecksThroughTheService(t *testing.T) {
 				"15: services[0].health.via: service has a meaning only for mode tun or dr, this service is nat: its backends are checked at their own addresses, remove the key")},
 		{"with a ping", "type: http, via", "type: ping, via", says(
 			"15: services[0].health.via: has a meaning only for type tcp, http, https, http2, grpc, tls, udp or dns, this one is ping: remove the key")},
+		{"with an INIT", "type: http, via", "type: sctp, via", says(
+			"15: services[0].health.via: has a meaning only for type tcp, http, https, http2, grpc, tls, udp or dns, this one is sctp: remove the key")},
 		{"with a program", "type: http, via", "type: exec, command: [/bin/true], via", says(
 			"15: services[0].health.via: has a meaning only for type tcp, http, https, http2, grpc, tls, udp or dns, this one is exec: remove the key")},
 		{"of another word", "via: service", "via: vip", says(

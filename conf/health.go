@@ -17,6 +17,7 @@ const (
 	CheckHTTP2 Check = "http2"
 	CheckGRPC  Check = "grpc" // grpc.health.v1
 	CheckTLS   Check = "tls"
+	CheckSCTP  Check = "sctp"
 	CheckUDP   Check = "udp"
 	CheckDNS   Check = "dns"
 	CheckPing  Check = "ping"

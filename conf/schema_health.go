@@ -4,7 +4,7 @@ import "time"
 
 var healthFields = []field[Health]{
 	required("http", scalar("type", textual, "", func(h *Health, text string) error {
-		return word(&h.Type, text, laterChecks, CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckUDP, CheckDNS, CheckPing, CheckExec)
+		return word(&h.Type, text, laterChecks, CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckSCTP, CheckUDP, CheckDNS, CheckPing, CheckExec)
 	})),
 	scalar("via", textual, string(ViaBackend), func(h *Health, text string) error { return word(&h.Via, text, nil, ViaBackend, ViaService) }),
 	scalar("port", numeric, "", func(h *Health, text string) error { return keep(&h.Port)(parsePort(text)) }),
@@ -77,9 +77,9 @@ type healthKey struct {
 
 // healthKeys are the keys of health that only some types have, in the order of the table above.
 var healthKeys = []healthKey{
-	{"port", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckUDP, CheckDNS, CheckExec}},
+	{"port", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckSCTP, CheckUDP, CheckDNS, CheckExec}},
 	{"via", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckUDP, CheckDNS}},
-	{"source", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckUDP, CheckDNS, CheckPing}},
+	{"source", []Check{CheckTCP, CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC, CheckTLS, CheckSCTP, CheckUDP, CheckDNS, CheckPing}},
 	{"method", httpTypes}, {"path", httpTypes}, {"status", httpTypes}, {"body", httpTypes},
 	{"host", []Check{CheckHTTP, CheckHTTPS, CheckHTTP2, CheckGRPC}},
 	{"tls", []Check{CheckHTTP2, CheckGRPC}},

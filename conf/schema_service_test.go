@@ -95,9 +95,9 @@ func TestMistakesInAService(t *testing.T) {
 func TestMistakesInAHealthCheck(t *testing.T) {
 	testMistakes(t, []mistake{
 		{"check of a later version", "type: http", "type: smtp", says(
-			"32: services[0].health.type: this version does not support smtp: supported are tcp, http, https, http2, grpc, tls, udp, dns, ping and exec")},
+			"32: services[0].health.type: this version does not support smtp: supported are tcp, http, https, http2, grpc, tls, sctp, udp, dns, ping and exec")},
 		{"check of no version", "type: http", "type: httpss", says(
-			`32: services[0].health.type: must be tcp, http, https, http2, grpc, tls, udp, dns, ping or exec, is "httpss": did you mean https?`)},
+			`32: services[0].health.type: must be tcp, http, https, http2, grpc, tls, sctp, udp, dns, ping or exec, is "httpss": did you mean https?`)},
 		{"check without a type", "      type: http\n", "", says(
 			"31: services[0].health.type: is missing: write for example type: http")},
 		{"check without anything", "health:\n      type: http\n      path: /healthz\n      host: www.example.com\n      status: [200, 204]\n      port: 8081\n      interval: 3s\n      timeout: 2s\n      rise: 1\n      fall: 4\n", "health:\n", says(

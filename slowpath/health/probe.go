@@ -46,6 +46,7 @@ var kinds = map[conf.Check]func(*probe, *stock) (kind, error){
 	conf.CheckHTTP2: newHTTP2Check,
 	conf.CheckGRPC:  newGRPCCheck,
 	conf.CheckTLS:   newTLSCheck,
+	conf.CheckSCTP:  func(*probe, *stock) (kind, error) { return sctpCheck{}, nil },
 	conf.CheckUDP:   newUDPCheck,
 	conf.CheckDNS:   newDNSCheck,
 	conf.CheckPing:  newPingCheck,
