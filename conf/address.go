@@ -56,14 +56,6 @@ func checkEndpoint(a netip.Addr) error {
 	return nil
 }
 
-// parseVIP takes a service's address and port.
-func parseVIP(text string) (netip.AddrPort, error) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		return netip.AddrPort{}, fmt.Errorf("has no port: write %s", portAdded(a.WithZone(""), 80))
-	}
-	return parseAddrPort(text, "this version does not support port 0 (all ports): write a port from 1 to 65535")
-}
-
 // portAdded is how to write an address with a port, for which there are two ways if the last part of an IPv6 address may have
 // been meant for the port.
 func portAdded(a netip.Addr, port uint16) string {

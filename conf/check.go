@@ -12,7 +12,7 @@ type checker struct {
 	cfg  *Config
 	root value
 	own  map[netip.Addr]place // addresses of ports
-	vips map[netip.Addr]int   // services, the first of each
+	vips vips
 	// networks is whether every port's addresses and gateways could be read. If not, what cannot be reached may be
 	// on one that is missing.
 	networks bool
@@ -24,19 +24,13 @@ type place struct{ port, index int }
 
 func check(root value, cfg *Config) {
 	c := &checker{
-		cfg: cfg, root: root, own: map[netip.Addr]place{}, vips: map[netip.Addr]int{},
+		cfg: cfg, root: root, own: map[netip.Addr]place{},
 		networks: len(cfg.Ports) > 0 && networksRead(root.p), workers: max(1, len(cfg.Dataplane.Cores)),
 	}
 	if slices.ContainsFunc(root.p.list, func(e Error) bool { return e.Key == "dataplane" || e.Key == "dataplane.cores" }) {
 		c.workers = 0
 	}
-	for i := range cfg.Services {
-		if a := cfg.Services[i].Address.Addr(); a.IsValid() {
-			if _, ok := c.vips[a]; !ok {
-				c.vips[a] = i
-			}
-		}
-	}
+	c.vips.collect(cfg)
 	c.cores()
 	c.ports()
 	c.addresses()

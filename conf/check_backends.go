@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"slices"
 )
 
 // backends checks a service's backends, and gives them the service's port where the mode leaves the port as it is.
@@ -20,7 +21,7 @@ func (c *checker) backends(i int, s *Service) {
 			at().errorf("%s is given twice: first on line %d", b.Address, s.Backends[k].Line)
 			continue
 		}
-		c.backendAddress(at, s, b.Address.Addr())
+		c.backendAddress(at, i, s, b.Address.Addr())
 	}
 }
 
@@ -41,15 +42,21 @@ func (c *checker) sorry(i int, s *Service) {
 			return
 		}
 	}
-	c.backendAddress(at, s, b.Address.Addr())
+	c.backendAddress(at, i, s, b.Address.Addr())
 }
 
 // whole reports whether a service's address and mode could be read. What depends on them cannot be said otherwise.
-func (s *Service) whole() bool { return s.Address.IsValid() && s.Mode != "" }
+func (s *Service) whole() bool {
+	return len(s.Addresses) > 0 && !slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return !e.Valid() }) && s.Mode != ""
+}
 
 func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
-	port, vip := b.Address.Port(), s.Address.Port()
+	port := b.Address.Port()
+	vip, one := s.Port()
 	switch {
+	case !one && (s.Mode == NAT || port == 0):
+	case !one:
+		at().errorf("has port %d, but mode %s leaves a packet's port as it is, and the service has several: write %s without a port", port, s.Mode, b.Address.Addr())
 	case s.Mode == NAT && port == 0:
 		at().errorf("has no port: write for example %s", portAdded(b.Address.Addr(), vip))
 	case s.Mode != NAT && port != 0 && port != vip:
@@ -60,13 +67,12 @@ func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
 }
 
 // backendAddress checks that packets get from Weir to a backend in the service's mode.
-func (c *checker) backendAddress(at func() value, s *Service, a netip.Addr) {
-	vip := s.Address.Addr()
-	if s.whole() && s.Mode != TUN && a.Is6() != vip.Is6() {
-		at().errorf("%s is %s, but the service is %s: in mode %s both must be of one kind, only tun can mix them", a, family(a), family(vip), s.Mode)
+func (c *checker) backendAddress(at func() value, i int, s *Service, a netip.Addr) {
+	if s.whole() && s.Mode != TUN && a.Is6() != s.Addresses[0].Prefix.Addr().Is6() {
+		at().errorf("%s is %s, but the service is %s: in mode %s both must be of one kind, only tun can mix them", a, family(a), family(s.Addresses[0].Prefix.Addr()), s.Mode)
 		return
 	}
-	if a == vip {
+	if slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return e.Prefix.Contains(a) }) {
 		at().errorf("%s is the service's own address: write the backend's", a)
 		return
 	}
@@ -74,7 +80,7 @@ func (c *checker) backendAddress(at func() value, s *Service, a netip.Addr) {
 		at().errorf("%s is Weir's own address, of %s: Weir forwards to other hosts only", a, c.entryNamed(own, "addresses"))
 		return
 	}
-	if v, ok := c.vips[a]; ok {
+	if v, ok := c.vipOf(a); ok {
 		at().errorf("%s is the address of %s, and so Weir's: write the backend's own", a, c.serviceNamed(v))
 		return
 	}
@@ -89,7 +95,7 @@ func (c *checker) backendAddress(at func() value, s *Service, a netip.Addr) {
 	case !ok:
 		at().errorf("%s is on no network of a port, and no port has an %s gateway: Weir cannot reach it", a, family(a))
 	}
-	if ok && s.whole() && s.Mode == TUN && vip.Is6() {
+	if ok && s.whole() && s.Mode == TUN && slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return e.Prefix.Addr().Is6() }) {
 		c.tunnelMTU(at, a, &c.cfg.Ports[port])
 	}
 }

@@ -30,8 +30,8 @@ func (c *checker) health(i int, s *Service) {
 	c.uses(at.field("certificate"), h.TLS.Certificate, false)
 	c.uses(at.field("key"), h.TLS.Key, false)
 	c.healthVia(i, s)
-	if h.Source.IsValid() && h.Via == ViaService && s.Address.IsValid() {
-		if vip := s.Address.Addr(); vip.Is6() != h.Source.Is6() {
+	if h.Source.IsValid() && h.Via == ViaService && s.whole() {
+		if vip := s.Checked().Addr(); vip.Is6() != h.Source.Is6() {
 			at.field("source").errorf("%s is %s, but the service is %s", h.Source, family(h.Source), family(vip))
 		}
 	} else if h.Source.IsValid() {
@@ -56,8 +56,12 @@ func (c *checker) healthVia(i int, s *Service) {
 		via.errorf("service has a meaning only for mode tun or dr, this service is %s: its backends are checked at their own addresses, remove the key", s.Mode)
 		return
 	}
-	if h.Port != 0 && h.Port != s.Address.Port() {
-		at.field("port").errorf("must be the service's port %d with via: service, which takes the service's way, is %d: remove the key", s.Address.Port(), h.Port)
+	port, one := s.Port()
+	switch {
+	case one && h.Port != 0 && h.Port != port:
+		at.field("port").errorf("must be the service's port %d with via: service, which takes the service's way, is %d: remove the key", port, h.Port)
+	case !one && h.Port != 0 && !slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return e.Ports.has(h.Port) }):
+		at.field("port").errorf("must be one of the service's ports with via: service, which takes the service's way, is %d", h.Port)
 	}
 	said := map[int]bool{}
 	for _, b := range s.Backends {
@@ -72,7 +76,7 @@ func (c *checker) healthVia(i int, s *Service) {
 
 // viaPort checks the port through which checks of a service's way leave.
 func (c *checker) viaPort(at value, s *Service, p *Port) {
-	vip, source := s.Address.Addr(), s.Health.Source
+	vip, source := s.Checked().Addr(), s.Health.Source
 	own := false
 	for _, a := range p.Addresses {
 		own = own || a.IsValid() && a.Addr().Is6() == vip.Is6() && (!a.Addr().Is6() || !a.Addr().IsLinkLocalUnicast())
@@ -84,6 +88,24 @@ func (c *checker) viaPort(at value, s *Service, p *Port) {
 		at.field("via").errorf("service needs an %s address on port %s for the checks to come from, as the service is %s: add one there", family(vip), p.Name, family(vip))
 	case source.IsValid() && source.Is6() == vip.Is6() && !slices.ContainsFunc(p.Addresses, func(a netip.Prefix) bool { return a.Addr() == source }):
 		at.field("source").errorf("must be an address of port %s, through which the checks go with via: service, is %s", p.Name, source)
+	}
+}
+
+// healthPort checks that there is a port to check: backends of services with several may have none of their own.
+func (c *checker) healthPort(i int, s *Service) {
+	h := s.Health
+	if h == nil || h.Type == "" || h.Type == CheckPing || h.Type == CheckExec || !s.whole() {
+		return
+	}
+	at := c.service(i).field("health")
+	if at.field("port").exists() {
+		return
+	}
+	for _, b := range s.Backends {
+		if b.Address.IsValid() && b.Address.Port() == 0 {
+			at.field("port").errorf("is missing: the backend %s has no port of its own, as packets keep theirs", b.Address.Addr())
+			return
+		}
 	}
 }
 

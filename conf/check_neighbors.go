@@ -53,7 +53,7 @@ func (c *checker) neighbor(at func() value, port int, a netip.Addr) {
 		at().errorf("%s is Weir's own address, of %s: a neighbour is another host", a, c.entryNamed(own, "addresses"))
 		return
 	}
-	if v, ok := c.vips[a]; ok {
+	if v, ok := c.vipOf(a); ok {
 		at().errorf("%s is the address of %s, and so Weir's: a neighbour is another host", a, c.serviceNamed(v))
 		return
 	}

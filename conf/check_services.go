@@ -1,32 +1,20 @@
 package conf
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/weirlb/weir/sched"
 )
 
-// endpoint is what no two services can have in common.
-type endpoint struct {
-	address  netip.AddrPort
-	protocol Protocol
-}
-
 func (c *checker) services() {
-	names, endpoints := first[string]{}, first[endpoint]{}
+	names := first[string]{}
 	backends := 0
 	for i := range c.cfg.Services {
 		s := &c.cfg.Services[i]
 		if j, ok := names.again(s.Name, i); ok && s.Name != "" {
 			c.service(i).field("name").errorf("is the name of the service on line %d already: choose another", c.cfg.Services[j].Line)
 		}
-		c.vip(i, s)
-		if e := (endpoint{s.Address, s.Protocol}); s.Address.IsValid() && s.Protocol != "" {
-			if j, ok := endpoints.again(e, i); ok {
-				c.service(i).field("address").errorf("overlaps %s: both are %s %s", c.serviceNamed(j), s.Protocol, s.Address)
-			}
-		}
+		c.endpoints(i, s)
 		c.scheduler(i, s)
 		c.timeouts(i, s)
 		c.tunnel(i, s)
@@ -42,24 +30,22 @@ func (c *checker) services() {
 		c.backends(i, s)
 		c.thresholds(i, s)
 		c.sorry(i, s)
+		c.healthPort(i, s)
 	}
+	c.overlaps()
 }
 
 func (c *checker) serviceNamed(i int) string {
 	return named("service", c.cfg.Services[i].Name, c.cfg.Services[i].Line)
 }
 
-// vip checks a service's address. It may be one of Weir's own: the port of the service is then taken from the kernel.
-func (c *checker) vip(i int, s *Service) {
-	a := s.Address.Addr()
-	if !a.IsValid() {
-		return
-	}
-	at := c.service(i).field("address")
-	for j := range c.cfg.Ports {
-		for k, g := range c.cfg.Ports[j].Gateways {
+// vip checks an address of a service. It may be one of Weir's own: the port of the service is then taken from the kernel.
+func (c *checker) vip(i, j int, e Endpoint) {
+	a, at := e.Prefix.Addr(), c.endpointAt(i, j)
+	for p := range c.cfg.Ports {
+		for k, g := range c.cfg.Ports[p].Gateways {
 			if g == a {
-				at.errorf("%s is the gateway of %s: a VIP is an address that no other host has", a, c.entryNamed(place{j, k}, "gateways"))
+				at.errorf("%s is the gateway of %s: a VIP is an address that no other host has", a, c.entryNamed(place{p, k}, "gateways"))
 				return
 			}
 		}

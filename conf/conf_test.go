@@ -12,7 +12,10 @@ import (
 )
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
-func pfx(s string) netip.Prefix  { return netip.MustParsePrefix(s) }
+
+// at is the addresses of a service with one.
+func at(s string) []Endpoint    { return []Endpoint{EndpointOf(ap(s))} }
+func pfx(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
 func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 	want := &Config{
@@ -35,7 +38,7 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 		},
 		Services: []Service{
 			{
-				Name: "web", Address: ap("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "mh", MhTableSize: 251,
+				Name: "web", Addresses: at("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "mh", MhTableSize: 251,
 				Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Quorum: Quorum{Backends: 1}, Line: 25,
 				Health: &Health{
 					Type: "http", Via: ViaBackend, Port: 8081, Jitter: 10, Start: StartUp,
@@ -49,14 +52,14 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 				},
 			},
 			{
-				Name: "dns", Address: ap("[2001:db8::10]:53"), Protocol: UDP, Mode: TUN, Scheduler: "wlc",
+				Name: "dns", Addresses: at("[2001:db8::10]:53"), Protocol: UDP, Mode: TUN, Scheduler: "wlc",
 				Tunnel: Tunnel{DF: DFSet}, Quorum: Quorum{Backends: 1}, Line: 46,
 				Backends: []Backend{
 					{Address: ap("10.0.0.13:53"), Weight: 1, Line: 52}, {Address: ap("[2001:db8::14]:53"), Weight: 1, Line: 53},
 				},
 			},
 			{
-				Name: "smtp", Address: ap("203.0.113.10:25"), Protocol: TCP, Mode: DR, Scheduler: "wlc",
+				Name: "smtp", Addresses: at("203.0.113.10:25"), Protocol: TCP, Mode: DR, Scheduler: "wlc",
 				Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Quorum: Quorum{Backends: 1}, Line: 54,
 				Backends: []Backend{
 					{Address: ap("203.0.113.15:25"), Weight: 1, Line: 58}, {Address: ap("203.0.113.16:25"), Weight: 0, Line: 58},

@@ -28,7 +28,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 			RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500, RSS: true,
 		}},
 		Services: []Service{{
-			Name: "web", Address: ap("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "wlc",
+			Name: "web", Addresses: at("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "wlc",
 			Tunnel: Tunnel{DF: DFCopy, MSSClamp: true}, Quorum: Quorum{Backends: 1}, Line: 4,
 			Backends: []Backend{{Address: ap("203.0.113.11:80"), Weight: 1, Line: 4}},
 		}},

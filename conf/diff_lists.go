@@ -33,7 +33,7 @@ func pairs[T any, K comparable](a, b []T, id func(*T) K, each func(i, j int)) {
 
 func (d *differ) serviceLists(p subject, a, b value) {
 	old, now := d.old.Services, d.now.Services
-	pairs(old, now, renamed(old, now), func(i, j int) {
+	pairs(old, now, identity(old, now), func(i, j int) {
 		p := p
 		switch {
 		case i < 0:
@@ -50,23 +50,20 @@ func (d *differ) serviceLists(p subject, a, b value) {
 	})
 }
 
-// renamed is the identity of services: the name, or that of the service that had the address and protocol and is gone
-// otherwise.
-func renamed(old, now []Service) func(*Service) string {
-	names, gone := map[string]bool{}, map[endpoint]string{}
-	for i := range now {
-		names[now[i].Name] = true
-	}
-	for i := range old {
-		if s := &old[i]; !names[s.Name] {
-			gone[endpoint{s.Address, s.Protocol}] = s.Name
+// identity is what services of two lists are matched by: the name, or that of the service that one goes on from.
+func identity(old, now []Service) func(*Service) string {
+	former := map[string]string{}
+	for i, j := range Former(old, now) {
+		if j >= 0 {
+			former[now[i].Name] = old[j].Name
 		}
 	}
-	for i := range old {
-		names[old[i].Name] = false
+	own := map[*Service]bool{}
+	for i := range now {
+		own[&now[i]] = true
 	}
 	return func(s *Service) string {
-		if was, ok := gone[endpoint{s.Address, s.Protocol}]; ok && names[s.Name] {
+		if was, ok := former[s.Name]; ok && own[s] {
 			return was
 		}
 		return s.Name
@@ -74,7 +71,7 @@ func renamed(old, now []Service) func(*Service) string {
 }
 
 func (s *Service) describe() string {
-	return fmt.Sprintf("%s %s, %s, %d backends", s.Protocol, s.Address, s.Mode, len(s.Backends))
+	return fmt.Sprintf("%s %s, %s, %d backends", s.Protocol, s.Where(), s.Mode, len(s.Backends))
 }
 
 func (d *differ) backendLists(p subject, a, b value) {

@@ -234,15 +234,20 @@ func (ed *editor) backend(service, list *yaml.Node, address netip.AddrPort) int 
 }
 
 func (ed *editor) servicePort(service *yaml.Node) uint16 {
-	v := mappingValue(service, "address")
-	if v == nil {
-		return 0
+	var s Service
+	for _, key := range []string{"address", "addresses"} {
+		v := mappingValue(service, key)
+		if v == nil {
+			continue
+		}
+		for _, n := range append([]*yaml.Node{follow(v)}, follow(v).Content...) {
+			if e, err := parseEndpoint(follow(n).Value); err == nil {
+				s.Addresses = append(s.Addresses, e)
+			}
+		}
 	}
-	a, err := parseVIP(follow(v).Value)
-	if err != nil {
-		return 0
-	}
-	return a.Port()
+	port, _ := s.Port()
+	return port
 }
 
 // mappingKey is a key that is there.
@@ -266,6 +271,9 @@ func mappingValue(n *yaml.Node, key string) *yaml.Node {
 
 // written is an address as the file needs it.
 func written(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return strconv.Quote(a.Addr().String())
+	}
 	if a.Addr().Is6() {
 		return strconv.Quote(a.String())
 	}

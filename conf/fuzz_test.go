@@ -104,11 +104,17 @@ func keepsPromises(t *testing.T, cfg *conf.Config) {
 	taken := map[string]bool{}
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
-		at := fmt.Sprintf("%s %s", s.Protocol, s.Address)
-		if taken[at] || taken[s.Name] || s.Name == "" {
-			t.Fatalf("%s is taken: %+v", at, s)
+		if taken[s.Name] || s.Name == "" || len(s.Addresses) == 0 {
+			t.Fatalf("%s is taken: %+v", s.Name, s)
 		}
-		taken[at], taken[s.Name] = true, true
+		taken[s.Name] = true
+		for _, e := range s.Addresses {
+			at := fmt.Sprintf("%s %s", s.Protocol, e)
+			if taken[at] {
+				t.Fatalf("%s is taken: %+v", at, s)
+			}
+			taken[at] = true
+		}
 		servicePromises(t, s, own)
 	}
 	compiles(t, cfg)
@@ -116,9 +122,14 @@ func keepsPromises(t *testing.T, cfg *conf.Config) {
 
 func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 	t.Helper()
-	if s.Address.Port() == 0 || !s.Address.Addr().IsGlobalUnicast() && !s.Address.Addr().IsLinkLocalUnicast() || s.Line <= 0 {
-		t.Fatalf("%+v", s)
+	vip := s.Addresses[0].Prefix.Addr()
+	for _, e := range s.Addresses {
+		a := e.Prefix.Addr()
+		if !e.Valid() || e.Ports.First > e.Ports.Last || !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() || s.Mode != conf.TUN && a.Is4() != vip.Is4() || s.Line <= 0 {
+			t.Fatalf("%+v", s)
+		}
 	}
+	port, one := s.Port()
 	for i, f := range s.SchedulerFlags {
 		if !slices.Contains(sched.Flags(s.Scheduler), f) || slices.Contains(s.SchedulerFlags[:i], f) || s.SlowStart < 0 {
 			t.Fatalf("%+v", s)
@@ -127,11 +138,11 @@ func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 	seen := map[netip.AddrPort]bool{}
 	for _, b := range s.Backends {
 		a := b.Address.Addr()
-		if seen[b.Address] || own[a] || a == s.Address.Addr() || b.Address.Port() == 0 || b.Weight < 0 || b.Weight > sched.MaxWeight || b.Line <= 0 {
+		if seen[b.Address] || own[a] || a == vip || one && b.Address.Port() == 0 || b.Weight < 0 || b.Weight > sched.MaxWeight || b.Line <= 0 {
 			t.Fatalf("%+v of %+v", b, s)
 		}
 		seen[b.Address] = true
-		if s.Mode != conf.TUN && a.Is4() != s.Address.Addr().Is4() || s.Mode != conf.NAT && b.Address.Port() != s.Address.Port() {
+		if s.Mode != conf.TUN && a.Is4() != vip.Is4() || s.Mode != conf.NAT && b.Address.Port() != port {
 			t.Fatalf("%+v of %+v", b, s)
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	maxGateways  = 32 // of one port
 	maxServices  = 1 << 17
 	maxBackends  = 1 << 20 // of all services
+	maxEndpoints = 4096    // of one service
 	maxNeighbors = 1<<16 - 1
 )
 

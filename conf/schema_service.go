@@ -16,9 +16,12 @@ var serviceFields = []field[Service]{
 	required("web", scalar("name", textual, "", func(s *Service, text string) error {
 		return keep(&s.Name)(parseName(text, maxServiceName))
 	})),
-	required("203.0.113.10:80", scalar("address", plain, "", func(s *Service, text string) error {
-		return keep(&s.Address)(parseVIP(text))
-	})),
+	unless("addresses", required("203.0.113.10:80", scalar("address", plain, "", func(s *Service, text string) error {
+		e, err := parseEndpoint(text)
+		s.Addresses = []Endpoint{e}
+		return err
+	}))),
+	scalars("addresses", plain, maxEndpoints, parseEndpoint, func(s *Service) *[]Endpoint { return &s.Addresses }),
 	required("tcp", scalar("protocol", textual, "", func(s *Service, text string) error {
 		return word(&s.Protocol, text, nil, TCP, UDP, SCTP)
 	})),

@@ -23,6 +23,8 @@ type field[T any] struct {
 	holds holds
 	// example is of a value that must be there; empty: it need not.
 	example string
+	// or is a key that may be there in its place.
+	or string
 	// def is the default as a user would write it; empty: none.
 	def string
 	// kind and set belong to a single value, read to anything else.
@@ -128,6 +130,12 @@ func required[T any](example string, f field[T]) field[T] {
 	return f
 }
 
+// unless is a required field in whose place there may be another.
+func unless[T any](other string, f field[T]) field[T] {
+	f.or = other
+	return f
+}
+
 // knownKey is a key of the file format.
 type knownKey struct {
 	path     string // services[].backends[].weight
@@ -192,7 +200,7 @@ func readSection[T any](v value, fields []field[T], into *T) {
 	}
 	for i := range fields {
 		f := &fields[i]
-		if f.example != "" && lines[i] == 0 {
+		if f.example != "" && lines[i] == 0 && (f.or == "" || !v.field(f.or).exists()) {
 			v.field(f.key).errorf("is missing: write for example %s: %s", f.key, f.example)
 		}
 		if o := v.override(f.key); o.exists() {

@@ -97,7 +97,7 @@ const (
 // Service is one virtual service.
 type Service struct {
 	Name      string
-	Address   netip.AddrPort // the VIP and port
+	Addresses []Endpoint // the VIPs and ports, at least one
 	Protocol  Protocol
 	Mode      Mode
 	Scheduler string // default wlc
@@ -146,8 +146,10 @@ type Hook struct {
 
 // Backend is one real server of a service.
 type Backend struct {
-	Address netip.AddrPort // in tun and dr the port is the service's
-	Weight  int            // 0 to 65535; 0 takes no new connection
+	// Address's port is the service's own in tun and dr; 0 if packets keep the port that the client sent them to, which
+	// only services with several ports have.
+	Address netip.AddrPort
+	Weight  int // 0 to 65535; 0 takes no new connection
 	// UpperThreshold is the number of connections at which the backend gets no new ones, until it has fewer than
 	// LowerThreshold; 0: as many as may come. LowerThreshold 0: three quarters of the upper one.
 	UpperThreshold, LowerThreshold int

@@ -77,19 +77,17 @@ func (w *Worker) serviceOf(f *port.Frame) uint32 {
 // serviceOfFlow finds a service by the tuple of a packet that goes to it, comes from it, comes from a backend or goes to
 // one.
 func (w *Worker) serviceOfFlow(q *quote) uint32 {
-	k := q.key()
-	dst := destination(k.Addrs, k.V6)
-	if s := w.snap.services.get(endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)); s != 0 {
+	var addrs [32]byte
+	k, back := q.key(), q.turned(&addrs)
+	if s := w.snap.services.find(&k); s != 0 {
 		return s
 	}
-	if s := w.snap.services.get(endpointAt(k.Addrs, k.V6, uint16(k.Ports), k.Proto)); s != 0 {
+	if s := w.snap.services.find(&back); s != 0 {
 		return s
 	}
 	r := w.table.Find(&k)
 	if r.Entry == nil {
-		var addrs [32]byte
-		k = q.turned(&addrs)
-		r = w.table.Find(&k)
+		r = w.table.Find(&back)
 	}
 	if r.Entry != nil {
 		if b := w.backendOf(r.Entry); b != nil {

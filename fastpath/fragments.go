@@ -164,7 +164,7 @@ func (w *Worker) arrived(f *port.Frame, it *item, first bool) verdict {
 
 // asItIs reports whether packets of a tuple go on without a change behind their IP header.
 func (w *Worker) asItIs(k *conn.Key) bool {
-	i := w.snap.services.get(endpointAt(destination(k.Addrs, k.V6), k.V6, uint16(k.Ports>>16), k.Proto))
+	i := w.snap.services.find(k)
 	return i != 0 && (w.snap.Services[i-1].Mode == TUN || w.snap.Services[i-1].Mode == DR)
 }
 

@@ -100,7 +100,7 @@ type ends struct {
 // toBackend is how the backend sees a connection's packets: from the local address.
 func (w *Worker) toBackend(e *conn.Entry, b *Backend) (n ends) {
 	l := &w.snap.Locals[e.LocalIndex()]
-	n.ports, n.v6 = uint32(e.LocalPort())|uint32(b.peer.Port)<<16, b.V6
+	n.ports, n.v6 = uint32(e.LocalPort())|uint32(b.peer.PortOf(e))<<16, b.V6
 	if n.v6 {
 		n.addrs = [4]uint64{l.Addr[0], l.Addr[1], b.peer.Addr[0], b.peer.Addr[1]}
 	} else {

@@ -254,7 +254,7 @@ func (w *Worker) errorToBackend(f *port.Frame, it *item, q *quote, e *conn.Entry
 	switch b.Mode {
 	case NAT:
 		p := &w.snap.Peers[e.Backend]
-		q.translate(f, it, unsafe.Pointer(&p.Addr), p.Port, true)
+		q.translate(f, it, unsafe.Pointer(&p.Addr), p.PortOf(e), true)
 	case TUN:
 		if !w.encapsulate(f, it, b) {
 			return drop(reason.NoBuffer)

@@ -121,14 +121,17 @@ func (q *quote) sentByReceiver(f *port.Frame) bool {
 // turned is the tuple of the packets that travel the same way as the ICMP error: the quoted one reversed;
 // addrs is its memory.
 func (q *quote) turned(addrs *[32]byte) conn.Key {
-	n := uint32(4)
-	if q.v6 {
-		n = 16
-	}
-	b := packet.Bytes(q.addrs, 2*n)
+	k := q.key()
+	return turned(&k, addrs)
+}
+
+// turned is the tuple of the packets that travel the other way; addrs is its memory.
+func turned(k *conn.Key, addrs *[32]byte) conn.Key {
+	n := uint32(destinationOff(k.V6))
+	b := packet.Bytes(k.Addrs, 2*n)
 	copy(addrs[:n], b[n:])
 	copy(addrs[n:], b[:n])
-	return conn.Key{Addrs: unsafe.Pointer(addrs), Ports: q.ports>>16 | q.ports<<16, Proto: q.proto, V6: q.v6}
+	return conn.Key{Addrs: unsafe.Pointer(addrs), Ports: k.Ports>>16 | k.Ports<<16, Proto: k.Proto, V6: k.V6}
 }
 
 // key is the quoted packet's own tuple.

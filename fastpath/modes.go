@@ -71,6 +71,10 @@ func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	ip := unsafe.Add(f.Data, packet.EthLen)
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
 	p := &w.snap.Peers[e.Backend]
+	if b.wide {
+		natWide(f, it, unsafe.Pointer(&p.Addr), p.PortOf(e), false)
+		return
+	}
 	if it.v6() {
 		packet.Store64(ip, packet.IP6Dst, p.Addr[0])
 		packet.Store64(ip, packet.IP6Dst+8, p.Addr[1])
@@ -93,6 +97,10 @@ func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 func (w *Worker) natFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	ip := unsafe.Add(f.Data, packet.EthLen)
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
+	if b.wide {
+		natWide(f, it, destination(unsafe.Pointer(&e.Addrs), it.v6()), uint16(e.Ports>>16), true)
+		return
+	}
 	if it.v6() {
 		packet.Store64(ip, packet.IP6Src, e.Addrs[2])
 		packet.Store64(ip, packet.IP6Src+8, e.Addrs[3])

@@ -127,9 +127,7 @@ func follows(it *item, items []item, earlier []opening) bool {
 // admit decides about the first packet of a connection. It stays a newcomer if it may begin one.
 func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
-	dst := destination(k.Addrs, k.V6)
-	ep := endpointAt(dst, k.V6, uint16(k.Ports>>16), k.Proto)
-	service := w.snap.services.get(ep)
+	service := w.snap.services.find(&k)
 	if service == 0 {
 		return w.notForService(f, &k)
 	}
@@ -314,6 +312,10 @@ func (w *Worker) endOther(k *conn.Key, b *Backend, home conn.Home) {
 // replyKey is the tuple of the backend's packets to the client of a tuple; addrs is its memory.
 func (b *Backend) replyKey(k *conn.Key, addrs *[32]byte) conn.Key {
 	p, at := &b.peer, unsafe.Pointer(addrs)
+	from := uint32(p.Port)
+	if from == 0 {
+		from = k.Ports >> 16
+	}
 	if k.V6 {
 		packet.Store64(at, 0, p.Addr[0])
 		packet.Store64(at, 8, p.Addr[1])
@@ -323,5 +325,5 @@ func (b *Backend) replyKey(k *conn.Key, addrs *[32]byte) conn.Key {
 		packet.Store32(at, 0, uint32(p.Addr[0]))
 		packet.Store32(at, 4, packet.Load32(k.Addrs, 0))
 	}
-	return conn.Key{Addrs: at, Ports: uint32(p.Port) | k.Ports<<16, Proto: k.Proto, V6: k.V6}
+	return conn.Key{Addrs: at, Ports: from | k.Ports<<16, Proto: k.Proto, V6: k.V6}
 }

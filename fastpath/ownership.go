@@ -65,14 +65,10 @@ func (o *ownership) findOwn(w *Worker, frame []byte) {
 	if o.known || !it.flow() {
 		return
 	}
-	var turned [32]byte
+	var addrs [32]byte
 	k := it.key(&f)
-	n := uint32(destinationOff(k.V6))
-	b := packet.Bytes(k.Addrs, 2*n)
-	copy(turned[:n], b[n:])
-	copy(turned[n:], b[:n])
-	k.Addrs, k.Ports = unsafe.Pointer(&turned), k.Ports>>16|k.Ports<<16
-	if o.connection(w, &k) {
+	back := turned(&k, &addrs)
+	if o.connection(w, &back) {
 		o.reply = !o.reply
 	}
 }
@@ -118,13 +114,13 @@ func (o *ownership) connection(w *Worker, k *conn.Key) bool {
 	o.known, o.service, o.reply = true, &w.snap.Services[b.Service], r.Reply
 	v6 := r.Entry.Flags&conn.V6 != 0
 	o.client = addrOf(addrAt(unsafe.Pointer(&r.Entry.Addrs), v6), v6)
-	o.peer = netip.AddrPortFrom(addrOf(*(*[16]byte)(unsafe.Pointer(&b.peer.Addr)), b.V6), packet.Swap16(b.peer.Port))
+	o.peer = netip.AddrPortFrom(addrOf(*(*[16]byte)(unsafe.Pointer(&b.peer.Addr)), b.V6), packet.Swap16(b.peer.PortOf(r.Entry)))
 	return true
 }
 
 // endpoint looks for the service that a tuple leads to.
 func (o *ownership) endpoint(w *Worker, k *conn.Key) {
-	i := w.snap.services.get(endpointAt(destination(k.Addrs, k.V6), k.V6, uint16(k.Ports>>16), k.Proto))
+	i := w.snap.services.find(k)
 	if i == 0 {
 		return
 	}

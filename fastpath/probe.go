@@ -37,9 +37,10 @@ func (w *Worker) probe(f *port.Frame, m *ring.Meta) verdict {
 // probed reports whether a packet comes from the address and port of a service that is checked through itself: by
 // connections of TCP perhaps, whatever the service's protocol.
 func (w *Worker) probed(k *conn.Key) bool {
-	for _, proto := range [...]uint8{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP} {
-		s := w.snap.services.get(endpointAt(k.Addrs, k.V6, uint16(k.Ports), proto))
-		if s != 0 && w.snap.Services[s-1].Probed {
+	var addrs [32]byte
+	back := turned(k, &addrs)
+	for _, back.Proto = range [...]uint8{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP} {
+		if s := w.snap.services.find(&back); s != 0 && w.snap.Services[s-1].Probed {
 			return true
 		}
 	}

@@ -31,10 +31,23 @@ func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sche
 	return &c
 }
 
-// ServiceAt is the index of the service with an address, port and protocol.
-func (snap *Snapshot) ServiceAt(a netip.AddrPort, proto uint8) (index uint32, ok bool) {
-	i := snap.services.get(endpointOf(a.Addr(), a.Port(), proto))
+// ServiceOf is the index of the service that takes the packets from one address to another that belong to no
+// connection.
+func (snap *Snapshot) ServiceOf(src, dst netip.AddrPort, proto uint8) (index uint32, ok bool) {
+	var addrs [32]byte
+	k := tuple(src, dst, proto, &addrs)
+	i := snap.services.find(&k)
 	return i - 1, i != 0
+}
+
+// tuple makes a packet's key; addrs is its memory.
+func tuple(src, dst netip.AddrPort, proto uint8, addrs *[32]byte) conn.Key {
+	n := copy(addrs[:], src.Addr().AsSlice())
+	copy(addrs[n:], dst.Addr().AsSlice())
+	return conn.Key{
+		Addrs: unsafe.Pointer(addrs), V6: src.Addr().Is6(), Proto: proto,
+		Ports: uint32(packet.Swap16(src.Port())) | uint32(packet.Swap16(dst.Port()))<<16,
+	}
 }
 
 // Local tells whether an address is a service's, and the port whose own it is, -1 if it is none's.
@@ -56,12 +69,7 @@ func (snap *Snapshot) LocalAddress(a netip.Addr) bool {
 // Connection finds a packet's connection in the worker's table, with conn.Table.Peek's caveat; for any goroutine.
 func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, snap *Snapshot) (e conn.Entry, reply, ok bool) {
 	var addrs [32]byte
-	k := conn.Key{
-		Addrs: unsafe.Pointer(&addrs), V6: src.Addr().Is6(), Proto: proto,
-		Ports: uint32(packet.Swap16(src.Port())) | uint32(packet.Swap16(dst.Port()))<<16,
-	}
-	n := copy(addrs[:], src.Addr().AsSlice())
-	copy(addrs[n:], dst.Addr().AsSlice())
+	k := tuple(src, dst, proto, &addrs)
 	return w.table.Peek(&k, snap.Peers, snap.Locals)
 }
 

@@ -73,7 +73,8 @@ func withMemoryOf(r *rig) rigOption { return func(c *rigConfig) { c.former = r }
 
 // rigService is a VIP's service in the rig.
 type rigService struct {
-	vip   string // with port
+	vip   string   // with port
+	more  []string // VIPs with ports besides that
 	proto uint8
 	mode  Mode
 	peers []string // backends with port; .11 and .12 of the family and the service's port if nil
@@ -177,7 +178,8 @@ func (r *rig) addService(s rigService) {
 		}
 	}
 	var servers []sched.Server
-	svc := ServiceSpec{Name: fmt.Sprint("s", index), Address: vip, Proto: s.proto, Mode: s.mode}
+	wide := len(s.more) > 0
+	svc := ServiceSpec{Name: fmt.Sprint("s", index), Addresses: []Endpoint{endpointAtPort(vip)}, Proto: s.proto, Mode: s.mode}
 	for i, p := range s.peers {
 		addr := netip.MustParseAddrPort(p)
 		mac := [][6]byte{rs1MAC, rs2MAC}[i%2]
@@ -191,11 +193,15 @@ func (r *rig) addService(s rigService) {
 		r.spec.Backends = append(r.spec.Backends, BackendSpec{
 			Gen: uint32(len(r.spec.Backends)) + 1, Service: index, Address: addr, Accepts: true,
 			Hop: r.hop(lan, addr.Addr().String(), mac), Port: lan, Clamp: true, Source: src, Load: load,
+			Wide: wide || addr.Port() == 0,
 		})
 		servers = append(servers, sched.Server{Address: p, Weight: 1, Load: load})
 	}
 	if s.mode == FullNAT {
 		svc.Full = r.fullSpec(&s.full)
+	}
+	for _, m := range s.more {
+		svc.Addresses = append(svc.Addresses, endpointAtPort(netip.MustParseAddrPort(m)))
 	}
 	svc.Sched = &roundRobin{n: len(servers)}
 	r.spec.Services = append(r.spec.Services, svc)
@@ -219,6 +225,10 @@ func (r *rig) fullSpec(f *rigFull) *FullSpec {
 		out.Locals = append(out.Locals, uint32(i))
 	}
 	return out
+}
+
+func endpointAtPort(a netip.AddrPort) Endpoint {
+	return Endpoint{netip.PrefixFrom(a.Addr(), a.Addr().BitLen()), a.Port(), a.Port()}
 }
 
 // roundRobin keeps the rig's choices independent of package sched.

@@ -46,10 +46,11 @@ type Snapshot struct {
 	// without any of their own.
 	Timeouts []conn.Timeouts
 
-	services *endpointTable // endpoint → index + 1
+	services *serviceTable
 	locals   *endpointTable // address → local flags
 	vips     *addrSet       // the addresses of services
 	fulls    *addrSet       // local addresses; nil: none
+	vipNets  netSet         // their prefixes
 	taps     *Taps          // nil while there is no capture
 }
 
@@ -77,12 +78,16 @@ type Backend struct {
 	// The same with the TTL lowered as well, and all that for the way back.
 	toL3TTL, fromL3TTL, fromL4 packet.Delta
 	Mode                       Mode
-	V6                         bool   // of the backend's address
-	minTTL                     uint8  // a TTL that is not above this goes no further
-	shared                     bool   // NAT: another service has the same real server
-	timeouts                   uint16 // index in the snapshot's
-	peer                       conn.Peer
-	Load                       *sched.Load
+	V6                         bool  // of the backend's address
+	minTTL                     uint8 // a TTL that is not above this goes no further
+	shared                     bool  // NAT: another connection may have the same reply's tuple
+	// minTTLBack is minTTL for the backend's packets. Both are larger than any TTL in a wide backend, whose packets so
+	// leave the steady way for steadyWide.
+	minTTLBack uint8
+	wide       bool   // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide
+	timeouts   uint16 // index in the snapshot's
+	peer       conn.Peer
+	Load       *sched.Load
 
 	Service uint32 // index
 	// MSS4 and MSS6 are the largest TCP segments that fit MTU.

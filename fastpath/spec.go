@@ -37,22 +37,22 @@ type GatewaySpec struct {
 
 // ServiceSpec is a virtual service.
 type ServiceSpec struct {
-	Name     string
-	Address  netip.AddrPort
-	Proto    uint8
-	Mode     Mode
-	Sched    sched.Scheduler
-	Backends []uint32
-	Timeouts uint16    // index in the spec's
-	Full     *FullSpec // of one in FullNAT
-	Probed   bool      // health checks go through it: its backends answer them from its address
+	Name      string
+	Addresses []Endpoint
+	Proto     uint8
+	Mode      Mode
+	Sched     sched.Scheduler
+	Backends  []uint32
+	Timeouts  uint16    // index in the spec's
+	Full      *FullSpec // of one in FullNAT
+	Probed    bool      // health checks go through it: its backends answer them from its address
 }
 
 // BackendSpec is a real server.
 type BackendSpec struct {
 	Gen     uint32
 	Service uint32
-	Address netip.AddrPort
+	Address netip.AddrPort // with port 0, packets keep their port in NAT
 	Accepts bool
 	Hop     nexthop.ID
 	Port    uint8 // egress
@@ -60,6 +60,9 @@ type BackendSpec struct {
 	Clamp   bool
 	Source  netip.Addr // TUN: source of the outer header, of the backend's family
 	Load    *sched.Load
+	// Wide says that the service's packets may be for several addresses or ports, now or by connections that are left
+	// from before. It can be false only if the service has one of each.
+	Wide bool
 }
 
 // AddrOf is an address as the packet path compares it.
@@ -88,7 +91,7 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 		Peers:      make([]conn.Peer, len(s.Backends)),
 		Services:   make([]Service, len(s.Services)),
 		Timeouts:   s.Timeouts,
-		services:   newEndpointTable(len(s.Services)),
+		services:   newServiceTable(s.Services),
 		locals:     newEndpointTable(len(s.Services) + 4*len(s.Ports)),
 	}
 	snap.Routes.build(s)
@@ -102,12 +105,13 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 		return nil, err
 	}
 	var vips []netip.Addr
+	snap.vipNets.table = newEndpointTable(0)
 	for i := range s.Services {
 		if v := &s.Services[i]; v.Sched != nil {
 			if err := snap.addService(uint32(i), v, s); err != nil {
 				return nil, fmt.Errorf("service %s: %w", v.Name, err)
 			}
-			vips = append(vips, v.Address.Addr())
+			vips = snap.addVIPs(v, vips)
 		}
 	}
 	snap.vips = newAddrSet(vips)
@@ -123,7 +127,8 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 	return snap, nil
 }
 
-// markShared finds the real servers that several services in NAT have.
+// markShared finds the real servers in NAT whose replies may belong to one of several connections: those that several
+// services have, or one service with several addresses.
 func (snap *Snapshot) markShared(s *Spec) {
 	type server struct {
 		addr  [2]uint64
@@ -132,6 +137,7 @@ func (snap *Snapshot) markShared(s *Spec) {
 		v6    bool
 	}
 	first := make(map[server]*Backend)
+	keeping := make(map[server]bool) // with any port
 	for i := range snap.Backends {
 		b := &snap.Backends[i]
 		if b.Mode != NAT {
@@ -143,6 +149,17 @@ func (snap *Snapshot) markShared(s *Spec) {
 		} else {
 			first[k] = b
 		}
+		b.shared = b.shared || b.wide
+		if k.port == 0 {
+			keeping[k] = true
+		}
+	}
+	if len(keeping) == 0 {
+		return
+	}
+	for k, b := range first {
+		k.port = 0
+		b.shared = b.shared || keeping[k]
 	}
 }
 
@@ -153,11 +170,24 @@ func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) 
 			return err
 		}
 	}
-	e := endpointOf(v.Address.Addr(), 0, 0)
-	*snap.locals.ref(e) |= localVIP
-	e = endpointOf(v.Address.Addr(), v.Address.Port(), v.Proto)
-	*snap.services.ref(e) = i + 1
 	return nil
+}
+
+// addVIPs notes a service's addresses, and appends to hosts those that are no prefixes.
+func (snap *Snapshot) addVIPs(v *ServiceSpec, hosts []netip.Addr) []netip.Addr {
+	for i := range v.Addresses {
+		p := v.Addresses[i].Prefix
+		if !p.IsSingleIP() {
+			*snap.vipNets.table.ref(addrOfPrefix(p).masked(uint8(p.Bits()), 0)) = 1
+			addLength(&snap.vipNets.lens, p)
+			continue
+		}
+		if at := snap.locals.ref(endpointOf(p.Addr(), 0, 0)); *at&localVIP == 0 {
+			*at |= localVIP
+			hosts = append(hosts, p.Addr())
+		}
+	}
+	return hosts
 }
 
 func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
@@ -181,12 +211,20 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		out.buildOuter(b, addr)
 		mtu -= int(out.Hdr)
 	case NAT:
-		vip := AddrOf(svc.Address.Addr())
+		if b.Wide {
+			out.wide = true
+			break
+		}
+		vip := AddrOf(svc.Addresses[0].Prefix.Addr())
 		out.ToL3 = packet.Replace(unsafe.Pointer(&vip), unsafe.Pointer(&addr), len(addr))
-		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Address.Port()), snap.Peers[i].Port))
+		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Addresses[0].First), snap.Peers[i].Port))
 	}
 	out.toL3TTL, out.fromL3TTL = out.ToL3.Plus(packet.TTLDelta), out.ToL3.Neg().Plus(packet.TTLDelta)
-	if svc.Mode != DR {
+	out.minTTLBack = 1
+	switch {
+	case out.wide:
+		out.minTTL, out.minTTLBack = 255, 255
+	case svc.Mode != DR:
 		out.minTTL = 1
 	}
 	out.fromL4 = out.ToL4.Neg()
@@ -225,6 +263,9 @@ func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
 
 // local returns what the address at p is to us; 0: nothing.
 func (snap *Snapshot) local(p unsafe.Pointer, v6 bool) uint32 {
-	e := endpointAt(p, v6, 0, 0)
-	return snap.locals.get(e)
+	flags := snap.locals.get(endpointAt(p, v6, 0, 0))
+	if flags == 0 && snap.vipNets.has(p, v6) {
+		return localVIP
+	}
+	return flags
 }

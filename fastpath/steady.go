@@ -60,7 +60,10 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 			h = w.hops.Use(b.Hop)
 			x = &w.exits[h.Port()]
 			if !h.Usable() || !x.room() || uint8(mid) <= b.minTTL {
-				return i
+				if !b.wide || !w.steadyWide(f, it, e, b) {
+					return i
+				}
+				continue
 			}
 			switch b.Mode {
 			case NAT:
@@ -86,12 +89,18 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 			if uint32(head>>32)&steadyReplyMask != it.steady&^(uint32(conn.Several)<<8)|steadyReply ||
 				uint32(head)<<16|uint32(b.peer.Port) != ports ||
 				packet.Load64(d, packet.EthLen+packet.IP4Src) != b.peer.Addr[0]|e.Addrs[0]<<32 {
-				return i
+				if !b.wide || !w.steadyWide(f, it, e, b) {
+					return i
+				}
+				continue
 			}
 			h = w.hops.Use(w.snap.Routes.gateway4(uint32(e.Addrs[0]), it.hash))
 			x = &w.exits[h.Port()]
-			if !h.Usable() || !x.room() || uint32(it.End) > x.maxEnd || uint8(mid) <= 1 {
-				return i
+			if !h.Usable() || !x.room() || uint32(it.End) > x.maxEnd || uint8(mid) <= b.minTTLBack {
+				if !b.wide || !w.steadyWide(f, it, e, b) {
+					return i
+				}
+				continue
 			}
 			packet.Store32(d, packet.EthLen+packet.IP4TTL, mid&0xffff-1|uint32(b.fromL3TTL.Update(uint16(mid>>16)))<<16)
 			packet.Store32(d, packet.EthLen+packet.IP4Src, uint32(e.Addrs[0]>>32))

@@ -36,7 +36,10 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 			h = w.hops.Use(b.Hop)
 			x = &w.exits[h.Port()]
 			if !h.Usable() || !x.room() || limit <= b.minTTL {
-				return i
+				if !b.wide || !w.steadyWide(f, it, e, b) {
+					return i
+				}
+				continue
 			}
 			switch b.Mode {
 			case NAT:
@@ -62,12 +65,18 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 			if uint32(head>>32)&steadyReplyMask != it.steady&^(uint32(conn.Several)<<8)|steadyReply ||
 				uint32(head)<<16|uint32(b.peer.Port) != ports ||
 				(b.peer.Addr[0]^a[0])|(b.peer.Addr[1]^a[1])|(e.Addrs[0]^a[2])|(e.Addrs[1]^a[3]) != 0 {
-				return i
+				if !b.wide || !w.steadyWide(f, it, e, b) {
+					return i
+				}
+				continue
 			}
 			h = w.hops.Use(w.snap.Routes.gateway6(e.Addrs[0], e.Addrs[1], it.hash))
 			x = &w.exits[h.Port()]
-			if !h.Usable() || !x.room() || uint32(it.End) > x.maxEnd || limit <= 1 {
-				return i
+			if !h.Usable() || !x.room() || uint32(it.End) > x.maxEnd || limit <= b.minTTLBack {
+				if !b.wide || !w.steadyWide(f, it, e, b) {
+					return i
+				}
+				continue
 			}
 			packet.Store8(d, packet.EthLen+packet.IP6HopLimit, limit-1)
 			a[0], a[1] = e.Addrs[2], e.Addrs[3]

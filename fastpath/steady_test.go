@@ -18,13 +18,26 @@ import (
 type kind struct {
 	mode    Mode
 	v6, udp bool
+	wide    wideness
 }
+
+// wideness is what a service in NAT may have.
+type wideness string
+
+const (
+	narrow    wideness = ""
+	manyVIPs  wideness = " several VIPs"
+	portsKept wideness = " ports kept"
+)
 
 func kinds() (all []kind) {
 	for _, mode := range []Mode{NAT, TUN, DR} {
 		for _, v6 := range []bool{false, true} {
 			for _, udp := range []bool{false, true} {
-				all = append(all, kind{mode, v6, udp})
+				all = append(all, kind{mode: mode, v6: v6, udp: udp})
+				if mode == NAT {
+					all = append(all, kind{mode, v6, udp, manyVIPs}, kind{mode, v6, udp, portsKept})
+				}
 			}
 		}
 	}
@@ -32,7 +45,7 @@ func kinds() (all []kind) {
 }
 
 func (k kind) String() string {
-	return fmt.Sprintf("%s v6=%t udp=%t", map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr"}[k.mode], k.v6, k.udp)
+	return fmt.Sprintf("%s v6=%t udp=%t", map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr"}[k.mode], k.v6, k.udp) + string(k.wide)
 }
 
 // addrs are a client, the VIP and the backend of a kind.
@@ -41,7 +54,7 @@ func (k kind) addrs() (client, vip, backend string) {
 	if k.v6 {
 		client, vip, backend = "[2001:db8:c::7]:40000", "[2001:db8::10]:80", "[fd00::11]:8080"
 	}
-	if k.mode != NAT {
+	if k.mode != NAT || k.wide == portsKept {
 		backend = netip.AddrPortFrom(netip.MustParseAddrPort(backend).Addr(), 80).String()
 	}
 	return client, vip, backend
@@ -54,7 +67,14 @@ func (k kind) established(t *testing.T) *rig {
 	if k.udp {
 		proto = packet.ProtoUDP
 	}
-	r := newRig(t, []rigService{{vip: vip, proto: proto, mode: k.mode, peers: []string{backend}}})
+	s := rigService{vip: vip, proto: proto, mode: k.mode, peers: []string{backend}}
+	switch k.wide {
+	case manyVIPs:
+		s.more = []string{map[bool]string{false: "203.0.113.11:81", true: "[2001:db8::11]:81"}[k.v6]}
+	case portsKept:
+		s.peers = []string{netip.AddrPortFrom(netip.MustParseAddrPort(backend).Addr(), 0).String()}
+	}
+	r := newRig(t, []rigService{s})
 	for _, flags := range []string{"S", "A"} {
 		r.send(wan, pk{from: client, to: vip, udp: k.udp, flags: flags}.frame(t))
 		if k.mode == NAT {
@@ -184,7 +204,7 @@ func TestPlainSeesWhatParseSees(t *testing.T) {
 	taken := 0
 	var whole [][]byte
 	for range 200 {
-		k := kind{NAT, r.IntN(2) == 0, r.IntN(2) == 0}
+		k := kind{mode: NAT, v6: r.IntN(2) == 0, udp: r.IntN(2) == 0}
 		client, vip, _ := k.addrs()
 		whole = append(whole, pk{from: client, to: vip, udp: k.udp, flags: "A", payload: r.IntN(8), pad: r.IntN(3)}.frame(t))
 	}

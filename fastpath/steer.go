@@ -34,7 +34,7 @@ func (w *Worker) steer(frames []port.Frame, items []item) int {
 		if it.steady != 0 && it.Kind == packet.Flow4 {
 			addrs, ports := packet.Load64(f.Data, packet.EthLen+packet.IP4Src), packet.Load32(f.Data, plain4L4)
 			dst := slot4(uint32(addrs >> 32))
-			if !vips.has(dst) {
+			if !vips.has(dst) && !w.snap.vipNets.has4(uint32(addrs>>32)) {
 				addrs, ports = addrs>>32, ports>>16
 				if fulls != nil && fulls.has(dst) {
 					o = PortOwner(packet.Swap16(uint16(ports)), w.workers)
@@ -87,9 +87,9 @@ func (w *Worker) tupleOwner(addrs unsafe.Pointer, ports uint32, v6 bool) int {
 // vip reports whether the address at p is a service's.
 func (snap *Snapshot) vip(p unsafe.Pointer, v6 bool) bool {
 	if v6 {
-		return snap.vips.has(addrSlot{packet.Load64(p, 0), packet.Load64(p, 8)})
+		return snap.vips.has(addrSlot{packet.Load64(p, 0), packet.Load64(p, 8)}) || snap.vipNets.has(p, true)
 	}
-	return snap.vips.has(slot4(packet.Load32(p, 0)))
+	return snap.vips.has(slot4(packet.Load32(p, 0))) || snap.vipNets.has(p, false)
 }
 
 // errorsOwner is ownerOf for ICMP errors: who handles the packet that is quoted.

@@ -391,7 +391,7 @@ func TestATapCopesWithAnything(t *testing.T) {
 	tap := r.tap(TapOptions{})
 	p := rand.New(rand.NewPCG(63, 64))
 	for range 20_000 {
-		k := kind{NAT, p.IntN(2) == 0, p.IntN(2) == 0}
+		k := kind{mode: NAT, v6: p.IntN(2) == 0, udp: p.IntN(2) == 0}
 		q, in := k.packet(p)
 		f := q.frame(t)
 		for range p.IntN(4) {

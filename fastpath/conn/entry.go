@@ -64,9 +64,17 @@ var _ [unsafe.Sizeof(Entry{}) - EntrySize]struct{}
 type Peer struct {
 	Addr [2]uint64 // as loaded; IPv4 in the low half of the first word, zeros elsewhere
 	Gen  uint32
-	Port uint16 // as loaded
+	Port uint16 // as loaded; 0: connections keep the port that the client sends to
 	V6   bool
 	_    uint8
+}
+
+// PortOf is the port of a connection at the peer, as loaded.
+func (p *Peer) PortOf(e *Entry) uint16 {
+	if p.Port == 0 {
+		return uint16(e.Ports >> 16)
+	}
+	return p.Port
 }
 
 // Local is an address from which Weir itself talks to backends in fullnat, and to which they reply. It is part of the

@@ -138,7 +138,7 @@ func (t *Table) isReply(e *Entry, k *Key) bool {
 		return false
 	}
 	p := &t.peers[e.Backend]
-	if p.Gen != e.Gen || uint16(k.Ports) != p.Port || uint16(k.Ports>>16) != uint16(e.Ports) {
+	if p.Gen != e.Gen || uint16(k.Ports) != p.PortOf(e) || uint16(k.Ports>>16) != uint16(e.Ports) {
 		return false
 	}
 	if !k.V6 {
@@ -155,7 +155,7 @@ func (t *Table) isFullReply(e *Entry, k *Key) bool {
 		return false
 	}
 	p, l := &t.peers[e.Backend], &t.locals[e.LocalIndex()]
-	if p.Gen != e.Gen || !l.Used || p.V6 != k.V6 || k.Ports != uint32(p.Port)|e.Local<<16 {
+	if p.Gen != e.Gen || !l.Used || p.V6 != k.V6 || k.Ports != uint32(p.PortOf(e))|e.Local<<16 {
 		return false
 	}
 	if !k.V6 {

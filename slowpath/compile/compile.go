@@ -12,7 +12,6 @@ package compile
 
 import (
 	"fmt"
-	"iter"
 	"net/netip"
 	"time"
 
@@ -43,9 +42,8 @@ type Compiler struct {
 	ServiceTotals func(index uint32) fastpath.Reasons
 
 	neighbors  Neighbors
-	services   map[serviceKey]*ServicePlace
-	memories   map[serviceKey]*sched.Memory // of services whose scheduler has one
-	backends   map[backendKey]*Place
+	cfg        *conf.Config             // the last compiled; nil before the first
+	services   map[string]*ServicePlace // by name
 	svcPlaces  places
 	bePlaces   places
 	gens       uint32
@@ -57,61 +55,9 @@ type Compiler struct {
 	idles      map[conf.Timeouts]uint16 // indices in the snapshot under way
 }
 
-// serviceKey is what makes two services of two configurations the same: its name may change.
-type serviceKey struct {
-	address  netip.AddrPort
-	protocol conf.Protocol
-}
-
-// backendKey likewise: a connection survives a reload if all of this stays.
-type backendKey struct {
-	service serviceKey
-	mode    conf.Mode
-	address netip.AddrPort
-}
-
-// Place is a backend's index in snapshots and what belongs to it for as long as it is configured.
-type Place struct {
-	Index uint32
-	Gen   uint32
-	Load  *sched.Load
-	// Before is what the workers had counted at Index when the backend got it: other backends' packets.
-	Before fastpath.BackendCounters
-
-	standing *standing
-}
-
-// ServicePlace is a service's index in snapshots, for as long as it is configured.
-type ServicePlace struct {
-	Index uint32
-	// Before is what the workers had counted at Index when the service got it: other services' packets; nil: nothing.
-	Before *fastpath.Reasons
-}
-
 // New makes a compiler without memory of any configuration.
 func New(n Neighbors) *Compiler {
-	return &Compiler{
-		neighbors: n,
-		services:  map[serviceKey]*ServicePlace{},
-		memories:  map[serviceKey]*sched.Memory{},
-		backends:  map[backendKey]*Place{},
-	}
-}
-
-// Place finds the place of a backend of the last compiled configuration.
-func (c *Compiler) Place(s *conf.Service, backend netip.AddrPort) (*Place, bool) {
-	p, ok := c.backends[keyOf(s, backend)]
-	return p, ok
-}
-
-// Service finds the place of a service of the last compiled configuration.
-func (c *Compiler) Service(s *conf.Service) (*ServicePlace, bool) {
-	p, ok := c.services[serviceKey{s.Address, s.Protocol}]
-	return p, ok
-}
-
-func keyOf(s *conf.Service, backend netip.AddrPort) backendKey {
-	return backendKey{serviceKey{s.Address, s.Protocol}, s.Mode, backend}
+	return &Compiler{neighbors: n, cfg: new(conf.Config), services: map[string]*ServicePlace{}}
 }
 
 // Compile makes the next snapshot. status is asked for every backend, and for a sorry server: while that is up, it
@@ -148,71 +94,6 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 	}, nil
 }
 
-// plan copies the compiler with the places of a new configuration: kept, given up and taken.
-func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
-	next := New(c.neighbors)
-	next.Totals, next.ServiceTotals, next.gens, next.generation = c.Totals, c.ServiceTotals, c.gens, c.generation
-	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
-	next.svcPlaces.settle(acked)
-	next.bePlaces.settle(acked)
-	for i := range cfg.Services {
-		s := &cfg.Services[i]
-		if p, ok := c.services[serviceKey{s.Address, s.Protocol}]; ok {
-			next.services[serviceKey{s.Address, s.Protocol}] = p
-			if m := c.memories[serviceKey{s.Address, s.Protocol}]; m != nil {
-				next.memories[serviceKey{s.Address, s.Protocol}] = m
-			}
-		}
-		for b := range destinations(s) {
-			if p, ok := c.backends[keyOf(s, b.Address)]; ok {
-				next.backends[keyOf(s, b.Address)] = p
-			}
-		}
-	}
-	gone := c.generation + 1
-	for k, p := range c.services {
-		if _, kept := next.services[k]; !kept {
-			next.svcPlaces.giveUp(p.Index, gone)
-		}
-	}
-	for k, p := range c.backends {
-		if _, kept := next.backends[k]; !kept {
-			next.bePlaces.giveUp(p.Index, gone)
-		}
-	}
-	for i := range cfg.Services {
-		next.takePlaces(&cfg.Services[i])
-	}
-	return next
-}
-
-func (c *Compiler) takePlaces(s *conf.Service) {
-	k := serviceKey{s.Address, s.Protocol}
-	if _, ok := c.services[k]; !ok {
-		p := &ServicePlace{Index: c.svcPlaces.take()}
-		if c.ServiceTotals != nil && p.Index < fastpath.MaxServices {
-			if before := c.ServiceTotals(p.Index); before != (fastpath.Reasons{}) {
-				p.Before = &before
-			}
-		}
-		c.services[k] = p
-	}
-	if m := c.memories[k]; !m.Of(s.Scheduler) {
-		c.memories[k] = sched.NewMemory(s.Scheduler)
-	}
-	for b := range destinations(s) {
-		k := keyOf(s, b.Address)
-		if _, ok := c.backends[k]; !ok {
-			c.gens++
-			p := &Place{Index: c.bePlaces.take(), Gen: c.gens, Load: new(sched.Load), standing: new(standing)}
-			if c.Totals != nil && p.Index < fastpath.MaxBackends {
-				p.Before = c.Totals(p.Index)
-			}
-			c.backends[k] = p
-		}
-	}
-}
-
 func (c *Compiler) addPorts(spec *fastpath.Spec, cfg *conf.Config) error {
 	for i := range cfg.Ports {
 		p := &cfg.Ports[i]
@@ -237,34 +118,31 @@ var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 }
 
 func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
-	k := serviceKey{s.Address, s.Protocol}
-	index := c.services[k].Index
+	at := c.services[s.Name]
 	sorry := s.Sorry != nil && status(s, s.Sorry).Up
-	servers := c.servers(s, func(s *conf.Service, b *conf.Backend) Status {
+	servers := c.servers(s, at.backends, func(s *conf.Service, b *conf.Backend) Status {
 		st := status(s, b)
 		st.Up = st.Up && !sorry
 		return st
 	})
 	list := make([]uint32, len(s.Backends))
 	for i := range s.Backends {
-		b := &s.Backends[i]
-		place := c.backends[keyOf(s, b.Address)]
-		list[i] = place.Index
-		if err := c.addBackend(spec, cfg, s, b, servers[i].Weight > 0); err != nil {
+		list[i] = at.backends[i].Index
+		if err := c.addBackend(spec, cfg, s, &s.Backends[i], at.backends[i], servers[i].Weight > 0); err != nil {
 			return err
 		}
 	}
 	if s.Sorry != nil {
-		if err := c.addBackend(spec, cfg, s, s.Sorry, sorry); err != nil {
+		if err := c.addBackend(spec, cfg, s, s.Sorry, at.backends[len(s.Backends)], sorry); err != nil {
 			return err
 		}
 	}
 	if sorry { // nothing else has a weight
-		place := c.backends[keyOf(s, s.Sorry.Address)]
+		place := at.backends[len(s.Backends)]
 		servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
 		list = []uint32{place.Index}
 	}
-	opt := sched.Options{TableSize: s.MhTableSize, Memory: c.memories[k]}
+	opt := sched.Options{TableSize: s.MhTableSize, Memory: at.memory}
 	for _, f := range s.SchedulerFlags {
 		opt.Set(f)
 	}
@@ -276,20 +154,22 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	if err != nil {
 		return err
 	}
-	spec.Services[index] = fastpath.ServiceSpec{
-		Name: s.Name, Address: s.Address, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
-		Timeouts: timeouts,
-		Probed:   s.Health != nil && s.Health.Via == conf.ViaService,
+	out := &spec.Services[at.Index]
+	*out = fastpath.ServiceSpec{
+		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
+		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
+	}
+	for _, e := range s.Addresses {
+		out.Addresses = append(out.Addresses, fastpath.Endpoint{Prefix: e.Prefix, First: e.Ports.First, Last: e.Ports.Last})
 	}
 	return nil
 }
 
 // addBackend puts a backend into its place.
-func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, accepts bool) error {
-	place := c.backends[keyOf(s, b.Address)]
+func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, place *Place, accepts bool) error {
 	out := fastpath.BackendSpec{
-		Gen: place.Gen, Service: c.services[serviceKey{s.Address, s.Protocol}].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
-		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp,
+		Gen: place.Gen, Service: c.services[s.Name].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
+		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide,
 	}
 	c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
 	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
@@ -297,20 +177,6 @@ func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	}
 	spec.Backends[place.Index] = out
 	return nil
-}
-
-// destinations are all that a service may send packets to.
-func destinations(s *conf.Service) iter.Seq[*conf.Backend] {
-	return func(yield func(*conf.Backend) bool) {
-		for i := range s.Backends {
-			if !yield(&s.Backends[i]) {
-				return
-			}
-		}
-		if s.Sorry != nil {
-			yield(s.Sorry)
-		}
-	}
 }
 
 // route finds the port and next hop of a backend, and for tun the source of the outer header.

@@ -55,8 +55,8 @@ func TestReloadKeepsPlaces(t *testing.T) {
 // Its connections would go elsewhere, or be rewritten in another way.
 func TestBackendOfAnotherServiceOrModeIsAnother(t *testing.T) {
 	for name, change := range map[string]func(s *conf.Service){
-		"VIP":      func(s *conf.Service) { s.Address = netip.MustParseAddrPort("203.0.113.11:80") },
-		"port":     func(s *conf.Service) { s.Address = netip.MustParseAddrPort("203.0.113.10:81") },
+		"VIP":      func(s *conf.Service) { s.Addresses = at("203.0.113.11:80") },
+		"port":     func(s *conf.Service) { s.Addresses = at("203.0.113.10:81") },
 		"protocol": func(s *conf.Service) { s.Protocol = conf.UDP },
 		"mode":     func(s *conf.Service) { s.Mode = conf.DR },
 	} {
@@ -79,7 +79,7 @@ func TestBackendThatComesBackIsANewOne(t *testing.T) {
 	r.compile(web(first, second))
 	before := r.place(web(), first)
 	r.compile(web(second))
-	if _, ok := r.c.Place(&conf.Service{Address: web().Address, Protocol: conf.TCP, Mode: conf.NAT}, netip.MustParseAddrPort(first)); ok {
+	if _, ok := r.c.Place(&conf.Service{Name: "web"}, netip.MustParseAddrPort(first)); ok {
 		t.Error("a backend that is gone has a place")
 	}
 	if b := r.snap.Backends[before.Index]; b.Gen != 0 {
@@ -117,7 +117,7 @@ func TestIndexIsReusedOnlyWhenEveryWorkerHasLeft(t *testing.T) {
 
 func TestServicesKeepTheirIndices(t *testing.T) {
 	dns := web(first)
-	dns.Address, dns.Protocol = netip.MustParseAddrPort("203.0.113.10:53"), conf.UDP
+	dns.Name, dns.Addresses, dns.Protocol = "dns", at("203.0.113.10:53"), conf.UDP
 	r := newRig(t)
 	r.compile(web(first), dns)
 	webAt, dnsAt := r.snap.Backends[r.place(web(), first).Index].Service, r.snap.Backends[r.place(dns, first).Index].Service
@@ -133,7 +133,7 @@ func TestServicesKeepTheirIndices(t *testing.T) {
 		t.Error("the wrong service is gone")
 	}
 	mail := web(first)
-	mail.Address = netip.MustParseAddrPort("203.0.113.10:25")
+	mail.Name, mail.Addresses = "mail", at("203.0.113.10:25")
 	r.compile(dns, mail)
 	if got := r.snap.Backends[r.place(mail, first).Index].Service; got != webAt {
 		t.Errorf("mail is at %d, want %d, which is free", got, webAt)
@@ -195,7 +195,7 @@ func TestNewServiceDoesNotInheritReasons(t *testing.T) {
 	counted[p.Index] = 40
 	r.compile()
 	other := web(first)
-	other.Address = netip.AddrPortFrom(s.Address.Addr(), 81)
+	other.Addresses = at("203.0.113.10:81")
 	r.compile(other)
 	r.compile(other)
 	q, ok := r.c.Service(&other)

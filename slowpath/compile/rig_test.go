@@ -100,9 +100,17 @@ func prefixes(list ...string) (out []netip.Prefix) {
 	return out
 }
 
+// at is a service's addresses.
+func at(list ...string) (out []conf.Endpoint) {
+	for _, a := range list {
+		out = append(out, conf.EndpointOf(netip.MustParseAddrPort(a)))
+	}
+	return out
+}
+
 // web is a service with backends of weight 1.
 func web(backends ...string) conf.Service {
-	s := conf.Service{Name: "web", Address: netip.MustParseAddrPort("203.0.113.10:80"), Protocol: conf.TCP, Mode: conf.NAT, Scheduler: "rr"}
+	s := conf.Service{Name: "web", Addresses: at("203.0.113.10:80"), Protocol: conf.TCP, Mode: conf.NAT, Scheduler: "rr"}
 	for _, b := range backends {
 		s.Backends = append(s.Backends, conf.Backend{Address: netip.MustParseAddrPort(b), Weight: 1})
 	}

@@ -41,13 +41,12 @@ func (p *Place) Share() int {
 func (c *Compiler) Due() time.Time { return c.due }
 
 // servers is the service's backends as its scheduler is to see them.
-func (c *Compiler) servers(s *conf.Service, status func(*conf.Service, *conf.Backend) Status) []sched.Server {
+func (c *Compiler) servers(s *conf.Service, places []*Place, status func(*conf.Service, *conf.Backend) Status) []sched.Server {
 	out := make([]sched.Server, len(s.Backends))
-	places := make([]*Place, len(s.Backends))
 	settled := false // somebody has taken connections and goes on: a backend that joins can start slowly
 	for i := range s.Backends {
 		b := &s.Backends[i]
-		p := c.backends[keyOf(s, b.Address)]
+		p := places[i]
 		st := status(s, b)
 		v := sched.Server{
 			Address: b.Address.String(), ID: p.Gen, Weight: st.Weight, Down: !st.Up, Last: p.standing.weight, Load: p.Load,
@@ -60,7 +59,7 @@ func (c *Compiler) servers(s *conf.Service, status func(*conf.Service, *conf.Bac
 			v.Weight = 0
 		}
 		settled = settled || p.standing.accepts && v.Weight > 0
-		out[i], places[i] = v, p
+		out[i] = v
 	}
 	for i := range out {
 		c.start(&out[i], places[i].standing, s.SlowStart, settled)

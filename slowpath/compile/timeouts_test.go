@@ -1,7 +1,7 @@
 package compile
 
 import (
-	"net/netip"
+	"fmt"
 	"testing"
 	"time"
 
@@ -15,7 +15,7 @@ func TestServicesWithTheSameTimeoutsShareThem(t *testing.T) {
 	cfg := config(web(first), web(first), web(first), web(first))
 	cfg.Dataplane.Timeouts = global
 	for i, own := range []conf.Timeouts{{}, {TCP: time.Second}, {TCPFin: 120 * time.Second}, {TCP: time.Second, UDP: 300 * time.Second}} {
-		cfg.Services[i].Address = netip.AddrPortFrom(cfg.Services[i].Address.Addr(), 80+uint16(i))
+		cfg.Services[i].Name, cfg.Services[i].Addresses = fmt.Sprint("web", i), at(fmt.Sprintf("203.0.113.10:%d", 80+i))
 		cfg.Services[i].Timeouts = own
 	}
 	snap, _, err := r.c.Compile(r.now, cfg, r.status, 0)

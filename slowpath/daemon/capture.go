@@ -71,7 +71,7 @@ func hasBackend(s *conf.Service, text string) bool {
 	}
 	for i := range s.Backends {
 		a := s.Backends[i].Address
-		if a.Addr() == want.Addr() && (want.Port() == 0 || want.Port() == a.Port()) {
+		if a.Addr() == want.Addr() && (want.Port() == 0 || a.Port() == 0 || want.Port() == a.Port()) {
 			return true
 		}
 	}

@@ -76,7 +76,7 @@ func (d *Daemon) reload(cfg *conf.Config) ([]string, error) {
 		changes = append(changes, fmt.Sprintf("~ backend %s %s: weight %d, set at run time, is the file's again", name.service, name.address, w))
 	}
 	if len(changes) == 0 {
-		if err := d.health.Set(targets(cfg)); err != nil { // the files that checks use may hold something new
+		if err := d.health.Set(targets(cfg, nil)); err != nil { // the files that checks use may hold something new
 			return nil, fmt.Errorf("health checks: %w", err)
 		}
 		d.log.Info("configuration reloaded: nothing changed", "config", cfg.File)
@@ -96,7 +96,7 @@ func (d *Daemon) replace(old, cfg *conf.Config) error {
 	if err := d.taps.setRoutes(cfg); err != nil {
 		return errors.Join(err, d.taps.setRoutes(old))
 	}
-	if err := d.health.Set(targets(cfg)); err != nil {
+	if err := d.health.Set(targets(cfg, renamed(old, cfg))); err != nil {
 		return errors.Join(fmt.Errorf("health checks: %w", err), d.taps.setRoutes(old))
 	}
 	weights := d.weights
@@ -105,7 +105,7 @@ func (d *Daemon) replace(old, cfg *conf.Config) error {
 	if err := d.apply(cfg); err != nil {
 		d.weights = weights
 		d.setHooks(old)
-		return errors.Join(err, d.health.Set(targets(old)), d.taps.setRoutes(old))
+		return errors.Join(err, d.health.Set(targets(old, renamed(cfg, old))), d.taps.setRoutes(old))
 	}
 	return nil
 }

@@ -208,7 +208,7 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 
 func (d *Daemon) startHealth(cfg *conf.Config) (func() error, error) {
 	m := health.New(d.healthChanged)
-	if err := m.Set(targets(cfg)); err != nil {
+	if err := m.Set(targets(cfg, nil)); err != nil {
 		m.Close()
 		return nil, fmt.Errorf("starting health checks: %w", err)
 	}
@@ -224,8 +224,8 @@ func upDown(up bool) string {
 }
 
 // targets are the backends to check, through the kernel's interface of the port that leads to each: on the wire's way,
-// whatever other routes the machine has.
-func targets(cfg *conf.Config) []health.Target {
+// whatever other routes the machine has. former are the names that services had before.
+func targets(cfg *conf.Config, former map[string]string) []health.Target {
 	var out []health.Target
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
@@ -236,13 +236,13 @@ func targets(cfg *conf.Config) []health.Target {
 			if s.Backends[j].Down {
 				continue
 			}
-			t := health.Target{Service: s.Name, Backend: s.Backends[j].Address, Check: *s.Health}
+			t := health.Target{Service: s.Name, Backend: s.Backends[j].Address, Check: *s.Health, Former: former[s.Name]}
 			if port, via, ok := compile.Way(cfg, t.Backend.Addr()); ok {
 				t.Interface = cfg.Ports[port].TAP
 				if s.Health.Via == conf.ViaService {
-					t.Through, t.From = s.Address, s.Health.Source
+					t.Through, t.From = s.Checked(), s.Health.Source
 					if !t.From.IsValid() {
-						t.From, _ = compile.SourceFor(&cfg.Ports[port], s.Address.Addr(), via)
+						t.From, _ = compile.SourceFor(&cfg.Ports[port], t.Through.Addr(), via)
 					}
 				}
 			}

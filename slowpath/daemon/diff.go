@@ -20,21 +20,26 @@ func diff(old, cfg *conf.Config) []string {
 	timeout("tcp_fin", old.Dataplane.Timeouts.TCPFin, cfg.Dataplane.Timeouts.TCPFin)
 	timeout("udp", old.Dataplane.Timeouts.UDP, cfg.Dataplane.Timeouts.UDP)
 	timeout("sctp", old.Dataplane.Timeouts.SCTP, cfg.Dataplane.Timeouts.SCTP)
-	before := map[string]*conf.Service{}
-	for i := range old.Services {
-		before[old.Services[i].Name] = &old.Services[i]
+	gone := make([]bool, len(old.Services))
+	for i := range gone {
+		gone[i] = true
 	}
-	for i := range cfg.Services {
+	for i, j := range conf.Former(old.Services, cfg.Services) {
 		s := &cfg.Services[i]
-		if was, ok := before[s.Name]; ok {
-			out = append(out, diffService(was, s)...)
-			delete(before, s.Name)
+		if j >= 0 {
+			gone[j] = false
+			if was := &old.Services[j]; was.Name != s.Name {
+				out = append(out, fmt.Sprintf("~ service %s: was service %s", s.Name, was.Name))
+			}
+			out = append(out, diffService(&old.Services[j], s)...)
 			continue
 		}
-		out = append(out, fmt.Sprintf("+ service %s: %s %s, %s, %d backends", s.Name, s.Protocol, s.Address, s.Mode, len(s.Backends)))
+		out = append(out, fmt.Sprintf("+ service %s: %s %s, %s, %d backends", s.Name, s.Protocol, s.Where(), s.Mode, len(s.Backends)))
 	}
-	for name := range before {
-		out = append(out, "- service "+name)
+	for j, is := range gone {
+		if is {
+			out = append(out, "- service "+old.Services[j].Name)
+		}
 	}
 	return append(out, diffNeighbors(old.Neighbors, cfg.Neighbors)...)
 }
@@ -45,8 +50,7 @@ func diffService(old, s *conf.Service) (out []string) {
 			out = append(out, fmt.Sprintf("~ service %s: %s %v, was %v", s.Name, what, b, a))
 		}
 	}
-	field("address", old.Address, s.Address)
-	field("protocol", old.Protocol, s.Protocol)
+	out = append(out, diffAddresses(old, s)...)
 	field("mode", old.Mode, s.Mode)
 	field("scheduler", old.Scheduler, s.Scheduler)
 	field("scheduler_flags", old.SchedulerFlags, s.SchedulerFlags)
@@ -106,6 +110,26 @@ func ownTime(d time.Duration) string {
 		return "the data plane's"
 	}
 	return d.String()
+}
+
+// diffAddresses tells which addresses a service gains and loses.
+func diffAddresses(old, s *conf.Service) (out []string) {
+	before := map[conf.Endpoint]bool{}
+	for _, e := range old.Addresses {
+		before[e] = true
+	}
+	for _, e := range s.Addresses {
+		if !before[e] {
+			out = append(out, fmt.Sprintf("+ address %s %s", s.Name, e))
+		}
+		delete(before, e)
+	}
+	for _, e := range old.Addresses {
+		if before[e] {
+			out = append(out, fmt.Sprintf("- address %s %s", s.Name, e))
+		}
+	}
+	return out
 }
 
 func stateOf(b *conf.Backend) string {

@@ -43,16 +43,14 @@ func (s *source) placedOf(service string) (cfg *conf.Config, out []placed, quoru
 				continue
 			}
 			lost := v.Sorry != nil && !quorums[v.Name].Up
-			for j := range v.Backends {
-				if p, ok := s.place(v, &v.Backends[j]); ok {
+			for j, place := range d.node.Compiler().Places(v) {
+				if j < len(v.Backends) {
+					p := s.place(v, &v.Backends[j], place)
 					p.idle = lost
 					out = append(out, p)
+					continue
 				}
-			}
-			if v.Sorry == nil {
-				continue
-			}
-			if p, ok := s.place(v, v.Sorry); ok {
+				p := s.place(v, v.Sorry, place)
 				p.status, p.sorry = d.status(v, v.Sorry), true
 				out = append(out, p)
 			}
@@ -61,17 +59,13 @@ func (s *source) placedOf(service string) (cfg *conf.Config, out []placed, quoru
 	return cfg, out, quorums
 }
 
-func (s *source) place(v *conf.Service, b *conf.Backend) (e placed, ok bool) {
+func (s *source) place(v *conf.Service, b *conf.Backend, p *compile.Place) placed {
 	d := s.d
-	p, ok := d.node.Compiler().Place(v, b.Address)
-	if !ok {
-		return e, false
-	}
-	e = placed{service: v, backend: b, place: p, status: d.condition(v, b), share: p.Share(), since: d.shares.since(p)}
+	e := placed{service: v, backend: b, place: p, status: d.condition(v, b), share: p.Share(), since: d.shares.since(p)}
 	if d.health != nil {
 		e.health, _ = d.health.Status(v.Name, b.Address)
 	}
-	return e, true
+	return e
 }
 
 // state is a backend's in a word.

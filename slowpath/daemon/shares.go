@@ -32,21 +32,8 @@ func (m *shareMeter) look(now time.Time, n *node.Node) {
 	began := time.Now()
 	cfg := n.Config()
 	next := make(map[*compile.Place]counts, len(m.counts))
-	var places []*compile.Place
 	for i := range cfg.Services {
-		s := &cfg.Services[i]
-		places = places[:0]
-		for j := range s.Backends {
-			if p, ok := n.Compiler().Place(s, s.Backends[j].Address); ok {
-				places = append(places, p)
-			}
-		}
-		if s.Sorry != nil {
-			if p, ok := n.Compiler().Place(s, s.Sorry.Address); ok {
-				places = append(places, p)
-			}
-		}
-		m.moveOn(places, next, func(p *compile.Place) uint64 { return n.BackendCounters(p).NewConns })
+		m.moveOn(n.Compiler().Places(&cfg.Services[i]), next, func(p *compile.Place) uint64 { return n.BackendCounters(p).NewConns })
 	}
 	m.counts = next
 	m.next = now.Add(max(shareWindow, 100*time.Since(began)))

@@ -60,7 +60,7 @@ func (s *source) Services() []view.Service {
 		v := &cfg.Services[i]
 		at[v] = i
 		out = append(out, view.Service{
-			Name: v.Name, Address: v.Address.String(), Protocol: string(v.Protocol), Mode: string(v.Mode),
+			Name: v.Name, Address: v.Where(), Protocol: string(v.Protocol), Mode: string(v.Mode),
 			Scheduler: v.Scheduler, Backends: len(v.Backends),
 			State: serviceState(v, quorums[v.Name]), Reason: quorums[v.Name].text, Since: since(quorums[v.Name].since),
 		})

@@ -23,9 +23,16 @@ type standing struct {
 // hysteresis counts; one that was not there is taken to have been up.
 func (d *Daemon) assess(cfg *conf.Config) map[string]standing {
 	out := make(map[string]standing, len(cfg.Services))
+	former := map[string]string{}
+	if d.node != nil {
+		former = renamed(d.node.Config(), cfg)
+	}
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		before, known := d.quorums[s.Name]
+		if was, ok := former[s.Name]; ok {
+			before, known = d.quorums[was]
+		}
 		if !known {
 			before = standing{Quorum: compile.Quorum{Up: true}, since: time.Now()}
 		}
@@ -35,6 +42,20 @@ func (d *Daemon) assess(cfg *conf.Config) map[string]standing {
 		}
 		now.text = quorumText(s, now.Quorum)
 		out[s.Name] = now
+	}
+	return out
+}
+
+// renamed tells the names that services had in an earlier configuration, of those that had another one.
+func renamed(old, cfg *conf.Config) map[string]string {
+	out := map[string]string{}
+	if old == cfg {
+		return out
+	}
+	for i, j := range conf.Former(old.Services, cfg.Services) {
+		if j >= 0 && old.Services[j].Name != cfg.Services[i].Name {
+			out[cfg.Services[i].Name] = old.Services[j].Name
+		}
 	}
 	return out
 }

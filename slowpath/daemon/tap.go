@@ -158,7 +158,7 @@ func probed(cfg *conf.Config, port int) map[netip.Addr]int {
 			if !ok || p != port {
 				continue
 			}
-			mtu, vip := cfg.Ports[port].MTU, s.Address.Addr()
+			mtu, vip := cfg.Ports[port].MTU, s.Checked().Addr()
 			if s.Mode == conf.TUN {
 				mtu -= outerLen(b.Address.Addr())
 			}

@@ -86,6 +86,7 @@ type trial struct {
 	reply   bool
 	known   bool          // there is one
 	service *conf.Service // that the packet or its connection is of; nil: none
+	index   uint32        // of service, in snapshots
 	picks   []int         // of the scheduler, places in the service's backends
 	frame   []byte
 	sent    []node.Sent
@@ -150,25 +151,23 @@ func (t *trial) find() {
 	}
 	t.owner = fastpath.Owner(client, t.workers())
 	t.entry, t.reply, t.known = t.Still.Workers[min(t.owner, len(t.Still.Workers)-1)].Connection(t.p.Src, t.p.Dst, t.p.number, s)
-	end := t.p.Dst
-	if t.known && t.reply {
-		end = vipOf(&t.entry)
+	if t.known && int(t.entry.Backend) < len(s.Backends) && s.Backends[t.entry.Backend].Gen == t.entry.Gen {
+		t.serve(s.Backends[t.entry.Backend].Service)
+	} else if i, ok := s.ServiceOf(t.p.Src, t.p.Dst, t.p.number); ok {
+		t.serve(i)
 	}
-	t.service = t.serviceAt(end)
+}
+
+// serve notes the service with an index.
+func (t *trial) serve(index uint32) {
+	name := t.Still.Snapshot.Services[index].Name
+	if i := slices.IndexFunc(t.cfg.Services, func(s conf.Service) bool { return s.Name == name }); i >= 0 {
+		t.service, t.index = &t.cfg.Services[i], index
+	}
 }
 
 // workers is how many there are, or would be.
 func (t *trial) workers() int { return max(1, len(t.cfg.Dataplane.Cores)) }
-
-func (t *trial) serviceAt(a netip.AddrPort) *conf.Service {
-	for i := range t.cfg.Services {
-		v := &t.cfg.Services[i]
-		if v.Address == a && string(v.Protocol) == t.p.Proto {
-			return v
-		}
-	}
-	return nil
-}
 
 // witness notes what a scheduler picks.
 type witness struct {
@@ -188,9 +187,7 @@ func (t *trial) run() (err error) {
 	s := t.Still.Snapshot
 	index := ^uint32(0)
 	if t.service != nil {
-		if i, ok := s.ServiceAt(t.service.Address, t.p.number); ok {
-			index = i
-		}
+		index = t.index
 	}
 	snap := s.Rehearsal(index, func(inner sched.Scheduler) sched.Scheduler { return witness{inner, &t.picks} })
 	worker := min(t.owner, len(t.Still.Workers)-1)

@@ -119,7 +119,7 @@ func (t *trial) tellConnection() {
 // tellService tells which service takes the packet, or why none does.
 func (t *trial) tellService() {
 	if v := t.service; v != nil {
-		t.step("service", fmt.Sprintf("%s: %s %s, %s", v.Name, v.Protocol, v.Address, v.Mode))
+		t.step("service", fmt.Sprintf("%s: %s %s, %s", v.Name, v.Protocol, v.Where(), v.Mode))
 		return
 	}
 	a := t.p.Dst.Addr()
@@ -149,20 +149,24 @@ const most = 8
 
 func (t *trial) servicesOf(a netip.Addr) (out []string) {
 	for i := range t.cfg.Services {
-		if v := &t.cfg.Services[i]; v.Address.Addr() == a {
-			out = append(out, fmt.Sprintf("%s has %s port %d", v.Name, v.Protocol, v.Address.Port()))
+		v := &t.cfg.Services[i]
+		for _, e := range v.Addresses {
+			if e.Prefix.Contains(a) {
+				out = append(out, fmt.Sprintf("%s has %s port %s", v.Name, v.Protocol, e.Ports))
+			}
 		}
 	}
 	return shortened(out)
 }
 
 func (t *trial) vips() (out []string) {
-	seen := map[netip.Addr]bool{}
+	seen := map[netip.Prefix]bool{}
 	for i := range t.cfg.Services {
-		a := t.cfg.Services[i].Address.Addr()
-		if a.Is6() == t.p.v6() && !seen[a] {
-			seen[a] = true
-			out = append(out, fmt.Sprintf("%s is the VIP of %s", a, t.cfg.Services[i].Name))
+		for _, e := range t.cfg.Services[i].Addresses {
+			if p := e.Prefix; p.Addr().Is6() == t.p.v6() && !seen[p] {
+				seen[p] = true
+				out = append(out, fmt.Sprintf("%s is the VIP of %s", conf.VIP(p), t.cfg.Services[i].Name))
+			}
 		}
 	}
 	return shortened(out)

@@ -32,6 +32,9 @@ type Target struct {
 	Service string
 	Backend netip.AddrPort
 	Check   conf.Health
+	// Former is the service's name before it was renamed, whose backend's state this one inherits if it has none yet;
+	// empty: none.
+	Former string
 	// Interface is the network interface checks leave through, whatever the routes say; empty leaves the
 	// choice to the routes.
 	Interface string
@@ -113,7 +116,8 @@ func New(onChange func(Event)) *Manager {
 }
 
 // Set makes targets the ones that are checked. One that was there before and has not changed keeps its
-// state and its rhythm; one whose check has changed keeps only whether it is up and what was counted. An error names the
+// state and its rhythm; one whose check or service's name has changed keeps only whether it is up and what was counted. An
+// error names the
 // target that cannot be checked, or is ErrClosed; nothing has changed then.
 func (m *Manager) Set(targets []Target) error {
 	probes, err := compile(targets, m)
@@ -135,6 +139,9 @@ func (m *Manager) Set(targets []Target) error {
 			continue
 		}
 		t := newTarget(m, p)
+		if old == nil && p.Former != "" {
+			old = m.targets[key{p.Former, p.Backend}]
+		}
 		if old != nil {
 			t.inherit(old)
 		}

@@ -1,6 +1,7 @@
 package neighbor
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,6 +18,8 @@ const (
 	// DefendInterval is the least time between two announcements against a station that uses an address
 	// of Weir's.
 	DefendInterval = 10 * time.Second
+	// MaxDefended bounds the addresses that are defended in that time.
+	MaxDefended = 1024
 )
 
 // link is a port and Weir's own addresses there.
@@ -93,17 +96,53 @@ type announcement struct {
 }
 
 // ours reports whether Weir answers for an address on a port: a VIP anywhere, an own address on its port.
-func (t *Table) ours(port int, a netip.Addr) bool { return t.vips[a] || t.links[port].own(a) }
+func (t *Table) ours(port int, a netip.Addr) bool {
+	return t.vips[a] || t.links[port].own(a) || t.vipNets.contain(a)
+}
+
+// nets is a set of prefixes.
+type nets struct {
+	of   map[netip.Prefix]bool
+	bits [2][]int // the lengths there are, of IPv4 and IPv6
+}
+
+func newNets(list []netip.Prefix) (n nets) {
+	n.of = make(map[netip.Prefix]bool, len(list))
+	for _, p := range list {
+		n.of[p.Masked()] = true
+		bits := n.family(p.Addr())
+		if !slices.Contains(*bits, p.Bits()) {
+			*bits = append(*bits, p.Bits())
+		}
+	}
+	return n
+}
+
+func (n *nets) family(a netip.Addr) *[]int {
+	if a.Is6() {
+		return &n.bits[1]
+	}
+	return &n.bits[0]
+}
+
+func (n *nets) contain(a netip.Addr) bool {
+	return slices.ContainsFunc(*n.family(a), func(bits int) bool {
+		p, err := a.Prefix(bits)
+		return err == nil && n.of[p]
+	})
+}
 
 // ourMAC tells frames of our own that came back, for example because two ports are on one link.
 func (t *Table) ourMAC(mac [6]byte) bool {
 	return slices.ContainsFunc(t.links, func(l link) bool { return l.mac == mac })
 }
 
-// SetLocal makes vips the addresses that are answered for on every port. A new one is announced on the
-// ports whose network holds it, or on all if none does; so are, the first time, the ports' own addresses.
-func (t *Table) SetLocal(now time.Time, vips []netip.Addr) {
+// SetLocal makes vips, and all of prefixes, the addresses that are answered for on every port. A new VIP is announced on the
+// ports whose network holds it, or on all if none does; so are, the first time, the ports' own addresses. A prefix's are
+// not: there may be more of them than any network would bear.
+func (t *Table) SetLocal(now time.Time, vips []netip.Addr, prefixes ...netip.Prefix) {
 	t.advance(now)
+	t.vipNets = newNets(prefixes)
 	t.vips = make(map[netip.Addr]bool, len(vips))
 	for _, a := range vips {
 		t.vips[a.Unmap().WithZone("")] = true
@@ -183,6 +222,12 @@ func (t *Table) conflict(port int, addr netip.Addr, mac [6]byte) {
 	p := place{port, addr}
 	if last, ok := t.defended[p]; ok && t.now.Sub(last) < DefendInterval {
 		return
+	}
+	if len(t.defended) >= MaxDefended {
+		maps.DeleteFunc(t.defended, func(_ place, last time.Time) bool { return t.now.Sub(last) >= DefendInterval })
+		if len(t.defended) >= MaxDefended {
+			return
+		}
 	}
 	t.defended[p] = t.now
 	t.out.Send(port, t.links[port].announce(addr))

@@ -93,6 +93,7 @@ type Table struct {
 	asks    allowance // of solicitations for strangers
 
 	vips      map[netip.Addr]bool
+	vipNets   nets
 	announced map[place]bool
 	announces []announcement // by time
 	defended  map[place]time.Time

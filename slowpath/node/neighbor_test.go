@@ -26,7 +26,7 @@ func TestARPForAVIPIsAnswered(t *testing.T) {
 
 func TestSolicitationForAVIPIsAnswered(t *testing.T) {
 	s := web("[fd00::11]:8080")
-	s.Address = netip.AddrPortFrom(vip6, 80)
+	s.Addresses = []conf.Endpoint{conf.EndpointOf(netip.AddrPortFrom(vip6, 80))}
 	r := newRig(t, 1, s)
 	group := netip.MustParseAddr("ff02::1:ff00:10")
 	ns := nd(layers.ICMPv6TypeNeighborSolicitation, [6]byte{0x33, 0x33, 0xff, 0, 0, 0x10}, clientMAC, client6, group, vip6)

@@ -293,7 +293,8 @@ func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service,
 	}
 	n.cfg = cfg
 	n.publish(snap)
-	n.neighbors.SetLocal(now, vips(cfg))
+	hosts, nets := vips(cfg)
+	n.neighbors.SetLocal(now, hosts, nets...)
 	n.release = release{epoch: epoch, generation: snap.Generation}
 	return nil
 }
@@ -358,16 +359,23 @@ func static(cfg *conf.Config) []neighbor.Static {
 	return out
 }
 
-func vips(cfg *conf.Config) []netip.Addr {
-	var out []netip.Addr
-	seen := map[netip.Addr]bool{}
+// vips are the addresses of services, and their prefixes.
+func vips(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
+	seen := map[netip.Prefix]bool{}
 	for i := range cfg.Services {
-		if a := cfg.Services[i].Address.Addr(); !seen[a] {
-			seen[a] = true
-			out = append(out, a)
+		for _, e := range cfg.Services[i].Addresses {
+			switch {
+			case seen[e.Prefix]:
+				continue
+			case e.Host():
+				hosts = append(hosts, e.Prefix.Addr())
+			default:
+				nets = append(nets, e.Prefix)
+			}
+			seen[e.Prefix] = true
 		}
 	}
-	return out
+	return hosts, nets
 }
 
 // resolver is the node as the compiler sees it.

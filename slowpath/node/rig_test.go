@@ -92,7 +92,7 @@ func configured(services ...conf.Service) *conf.Config {
 
 // web is a service with servers on the lan.
 func web(servers ...string) conf.Service {
-	s := conf.Service{Name: "web", Address: netip.AddrPortFrom(vip, 80), Protocol: conf.TCP, Mode: conf.NAT, Scheduler: "rr"}
+	s := conf.Service{Name: "web", Addresses: []conf.Endpoint{conf.EndpointOf(netip.AddrPortFrom(vip, 80))}, Protocol: conf.TCP, Mode: conf.NAT, Scheduler: "rr"}
 	for _, b := range servers {
 		s.Backends = append(s.Backends, conf.Backend{Address: netip.MustParseAddrPort(b), Weight: 1})
 	}
