@@ -22,7 +22,7 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 		File: "weir.yaml",
 		Dataplane: Dataplane{
 			Cores: []int{1, 2}, Hugepages: HugepagesOff, MemoryMB: 256, Idle: IdleSpin, MaxConnections: 5000,
-			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 30 * time.Second, UDP: 10 * time.Second},
+			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 30 * time.Second, UDP: 10 * time.Second, SCTP: 900 * time.Second},
 		},
 		Ports: []Port{
 			{

@@ -21,7 +21,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 		File: "weir.yaml",
 		Dataplane: Dataplane{
 			Hugepages: HugepagesAuto, MemoryMB: 512, Idle: IdleSleep, MaxConnections: 1_000_000,
-			Timeouts: Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 300 * time.Second},
+			Timeouts: Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 300 * time.Second, SCTP: 900 * time.Second},
 		},
 		Ports: []Port{{
 			Name: "wan", Device: "net_null0", Addresses: []netip.Prefix{pfx("203.0.113.2/24")},

@@ -54,7 +54,7 @@ func TestTheEffectiveConfigurationHasDefaultsAndTheEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"dataplane:\n  hugepages: auto\n  memory_mb: 64\n", "    timeouts: {tcp: 900s, tcp_fin: 120s, udp: 300s}\n"[2:],
+		"dataplane:\n  hugepages: auto\n  memory_mb: 64\n", "    timeouts: {tcp: 900s, tcp_fin: 120s, udp: 300s, sctp: 900s}\n"[2:],
 		"      - {address: '203.0.113.11:80', weight: 1, state: up}\n", "api:\n  socket: /run/weir.sock\n",
 	} {
 		if !strings.Contains(string(out), want) {
