@@ -208,14 +208,14 @@ func TestUDPOfEverySize(t *testing.T) {
 
 // exchange sends a datagram until it comes back: the first may get lost while neighbours are resolved.
 func exchange(c net.Conn, text string) error {
-	buf := make([]byte, 2000)
+	buf := make([]byte, 1<<16)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		_ = c.SetDeadline(time.Now().Add(500 * time.Millisecond))
 		if _, err := c.Write([]byte(text)); err != nil {
 			return err
 		}
 		n, err := c.Read(buf)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EMSGSIZE) { // it has learned the MTU
 			continue
 		}
 		if err != nil {
