@@ -134,13 +134,9 @@ func (w *sctpWire) Write(b []byte) (int, error) {
 	return w.WriteToIP(p, &net.IPAddr{IP: w.peer.Addr().AsSlice()})
 }
 
-func (w *sctpWire) config() sctp.Config {
-	return sctp.Config{NetConn: w, LoggerFactory: logging.NewDefaultLoggerFactory()}
-}
-
 // echoSCTP serves one association that sends every message back, until it ends.
 func echoSCTP(w *sctpWire) error {
-	a, err := sctp.Server(w.config())
+	a, err := sctp.ServerWithOptions(sctp.WithNetConn(w), sctp.WithLoggerFactory(logging.NewDefaultLoggerFactory()))
 	if err != nil {
 		return fmt.Errorf("accepting an association: %w", err)
 	}
@@ -198,7 +194,7 @@ func (d *daemon) through(t *testing.T, l *lab, local uint16, vip, server netip.A
 		})
 	}
 	client := sctpClient(t, l.ns("client"), local, vip)
-	a, err := sctp.Client(client.config())
+	a, err := sctp.ClientWithOptions(sctp.WithNetConn(client), sctp.WithLoggerFactory(logging.NewDefaultLoggerFactory()))
 	if err != nil {
 		return fmt.Errorf("beginning an association: %w", err)
 	}
