@@ -157,38 +157,42 @@ func BenchmarkWorker(b *testing.B) {
 	}
 }
 
-// BenchmarkNewConnections lets every packet begin a connection, 5 million a second by the worker's clock. They end
-// after less than half a second unless the sweep is late, so as many end as begin.
+// BenchmarkNewConnections lets every packet begin a connection, 5 million a second by the worker's clock with 8 M flows,
+// fewer in proportion with fewer. They end after less than half a second unless the sweep is late, so as many end as
+// begin.
 func BenchmarkNewConnections(b *testing.B) {
 	for _, mode := range []struct {
 		name string
 		mode Mode
-	}{{"nat", NAT}, {"dr", DR}} {
+	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}} {
 		for _, v6 := range []bool{false, true} {
-			b.Run(fmt.Sprintf("%s/v6=%t", mode.name, v6), func(b *testing.B) {
-				vip := "203.0.113.10:80"
-				if v6 {
-					vip = "[2001:db8::10]:80"
-				}
-				const flows = 1 << 23
-				r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode.mode}})
-				r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(400, 400, 400, 400)}
-				r.publish()
-				tm := newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
-				tm.step = 1e9 * port.BurstSize / 5e6
-				w := newTreadmillWorker(b, r, tm, flows)
-				for range 2 * flows / port.BurstSize {
-					w.Poll()
-				}
-				b.ResetTimer()
-				for i := 0; i < b.N; i += port.BurstSize {
-					w.Poll()
-				}
-				b.StopTimer()
-				if c := w.Counters(); c.In != c.Out || c.NewConns != c.In || c.Evicted != 0 || c.Expired < c.NewConns/2 {
-					b.Fatalf("in %d, out %d, %d new, %d expired, %d evicted", c.In, c.Out, c.NewConns, c.Expired, c.Evicted)
-				}
-			})
+			for _, flows := range []int{64 << 10, 8 << 20} {
+				b.Run(fmt.Sprintf("%s/v6=%t/flows=%d", mode.name, v6, flows), func(b *testing.B) { benchNew(b, mode.mode, v6, flows) })
+			}
 		}
+	}
+}
+
+func benchNew(b *testing.B, mode Mode, v6 bool, flows int) {
+	vip := "203.0.113.10:80"
+	if v6 {
+		vip = "[2001:db8::10]:80"
+	}
+	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode}})
+	r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(400, 400, 400, 400)}
+	r.publish()
+	tm := newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
+	tm.step = uint64(1e9 * port.BurstSize / 5e6 * (8 << 20) / float64(flows))
+	w := newTreadmillWorker(b, r, tm, flows)
+	for range 2 * flows / port.BurstSize {
+		w.Poll()
+	}
+	b.ResetTimer()
+	for i := 0; i < b.N; i += port.BurstSize {
+		w.Poll()
+	}
+	b.StopTimer()
+	if c := w.Counters(); c.In != c.Out || c.NewConns != c.In || c.Evicted != 0 || c.Expired < c.NewConns/2 {
+		b.Fatalf("in %d, out %d, %d new, %d expired, %d evicted", c.In, c.Out, c.NewConns, c.Expired, c.Evicted)
 	}
 }
