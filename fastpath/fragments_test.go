@@ -494,6 +494,34 @@ func TestFullNATOfFragments(t *testing.T) {
 }
 
 // Where nothing behind the IP header changes SCTP passes in fragments; elsewhere its CRC stands against it.
+// Where the change of a packet is not prepared, too, what follows the first fragment's header is all payload.
+func TestFragmentsOfAServiceWithSeveralAddresses(t *testing.T) {
+	for _, f := range families {
+		other := netip.AddrPortFrom(netipAddr(f.vip).Next(), 81).String()
+		r := newRig(t, []rigService{{vip: f.vip, more: []string{other}, proto: packet.ProtoUDP, mode: NAT, peers: []string{f.rs1}}})
+		datagram := pk{from: f.client, to: other, udp: true, payload: 3000}
+		var got [][]byte
+		for _, part := range cutUp(datagram.frame(t), 1208, 9) {
+			for _, out := range r.send(wan, part) {
+				got = append(got, ipOf(out.data))
+			}
+		}
+		if s := together(t, got); s.dst.String() != f.rs1 {
+			t.Errorf("%s: to the backend: %s", f.name, &s)
+		}
+		got = nil
+		answer := pk{from: f.rs1, to: f.client, udp: true, payload: 3000, srcMAC: rs1MAC, dstMAC: lanMAC}
+		for _, part := range cutUp(answer.frame(t), 1208, 9) {
+			for _, out := range r.send(lan, part) {
+				got = append(got, ipOf(out.data))
+			}
+		}
+		if s := together(t, got); s.src.String() != other {
+			t.Errorf("%s: to the client: %s", f.name, &s)
+		}
+	}
+}
+
 func TestSCTPInFragments(t *testing.T) {
 	for mode, left := range map[Mode]int{NAT: 0, DR: 3} {
 		r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoSCTP, mode: mode}})

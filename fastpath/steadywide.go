@@ -27,6 +27,9 @@ func natWide(f *port.Frame, it *item, addr unsafe.Pointer, to uint16, source boo
 		packet.Store32(at, 0, packet.Load32(addr, 0))
 	}
 	lowerTTL(unsafe.Add(f.Data, packet.EthLen), v6, d)
+	if it.isFragment() {
+		return // not the first: it has no ports
+	}
 	if it.Proto == packet.ProtoSCTP {
 		shift := 8 * (portOff - packet.PortsOff)
 		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&^(0xffff<<shift)|uint32(to)<<shift, it.End-it.L4)
