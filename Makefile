@@ -83,8 +83,8 @@ bench-sched: ## how even every scheduler is, and what it moves: the tables of do
 	CGO_ENABLED=0 $(GO) run ./bench/sched docs/schedulers.md
 
 .PHONY: docs
-docs: ## docs/reasons.md, from what the code says
-	CGO_ENABLED=0 $(GO) run ./internal/manual docs/reasons.md
+docs: ## docs/reasons.md and docs/metrics.md, from what the code says
+	CGO_ENABLED=0 $(GO) run ./internal/manual docs
 
 .PHONY: bench-tools
 bench-tools: ## what make bench runs: bin/weir, bin/weirbench and a source of traffic

@@ -25,6 +25,9 @@ func (c *checker) health(i int, s *Service) {
 	if h.HTTP.Body != "" && h.HTTP.Method == "HEAD" {
 		at.field("body").errorf("cannot be looked at: an answer to HEAD has none. Use method GET")
 	}
+	if v := at.field("passive"); h.Passive != nil && s.Protocol != "" && s.Protocol != TCP {
+		v.errorf("has a meaning only for protocol tcp, this service is %s: only TCP tells that a connection has failed, remove the section", s.Protocol)
+	}
 	healthTLS(at, h)
 	c.uses(at.field("ca"), h.TLS.CA, false)
 	c.uses(at.field("certificate"), h.TLS.Certificate, false)

@@ -3,6 +3,7 @@ package conf
 import (
 	"net/netip"
 	"testing"
+	"time"
 )
 
 // throughTunnel is a tun service that is checked through itself, on ports that let it.
@@ -68,5 +69,32 @@ func TestSourceOfChecksThroughATunnelOfTheOtherFamilyIsTheServices(t *testing.T)
 		"203.0.113.10:80", `"[2001:db8::10]:80"`, "via: service", `via: service, source: "2001:db8::2"`}.of(t, throughTunnel)
 	if got := mustLoad(t, text).Services[0].Health.Source; got != netip.MustParseAddr("2001:db8::2") {
 		t.Errorf("source %s", got)
+	}
+}
+
+func TestMistakesInPassiveChecks(t *testing.T) {
+	for _, c := range []struct {
+		name, lines string
+		want        []string
+	}{
+		{"a share of nothing", "      type: tcp\n      passive: {share: 0%}\n", says(
+			"33: services[0].health.passive.share: must be 1% to 100%, is 0%: without the section passive, connections cause no check")},
+		{"a share of more than all", "      type: tcp\n      passive: {share: 101%}\n", says(
+			`33: services[0].health.passive.share: must be 0% to 100%, is "101%"`)},
+		{"too short a window", "      type: tcp\n      passive: {window: 100ms}\n", says(
+			`33: services[0].health.passive.window: must be 1s to 1h, is 100ms`)},
+		{"no connection at all", "      type: tcp\n      passive: {min_connections: 0}\n", says(
+			"33: services[0].health.passive.min_connections: must be 1 to 1000000, is 0")},
+	} {
+		t.Run(c.name, func(t *testing.T) { expectErrors(t, withHealth(t, c.lines), c.want...) })
+	}
+	expectErrors(t, edits{"tunnel: {df: set, mss_clamp: false}", "health: {type: udp, passive: {}}"}.of(t, base), says(
+		"50: services[1].health.passive: has a meaning only for protocol tcp, this service is udp: only TCP tells that a connection has failed, remove the section")...)
+}
+
+func TestPassiveChecksHaveDefaults(t *testing.T) {
+	c := mustLoad(t, withHealth(t, "      type: tcp\n      passive: {}\n"))
+	if p := c.Services[0].Health.Passive; p == nil || p.Share != 20 || p.Window != 10*time.Second || p.MinConnections != 10 {
+		t.Errorf("%+v", p)
 	}
 }

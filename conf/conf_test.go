@@ -68,7 +68,7 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 		},
 		Neighbors: []Neighbor{{Port: "lan", Address: netip.MustParseAddr("10.0.0.11"), MAC: [6]byte{2, 0, 0, 0, 0, 0x11}}},
 		API:       API{Socket: "/tmp/weir.sock"},
-		Metrics:   Metrics{Listen: "[::1]:9481"},
+		Metrics:   Metrics{Listen: "[::1]:9481", MaxServices: 2000, MaxBackends: 5000},
 	}
 	if diff := cmp.Diff(want, mustLoad(t, base), byValue); diff != "" {
 		t.Errorf("- want, + got:\n%s", diff)

@@ -33,7 +33,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 			Backends: []Backend{{Address: ap("203.0.113.11:80"), Weight: 1, Line: 4}},
 		}},
 		API:     API{Socket: "/run/weir.sock"},
-		Metrics: Metrics{Listen: "127.0.0.1:9480"},
+		Metrics: Metrics{Listen: "127.0.0.1:9480", MaxServices: 2000, MaxBackends: 5000},
 	}
 	if diff := cmp.Diff(want, mustLoad(t, least), byValue); diff != "" {
 		t.Errorf("- want, + got:\n%s", diff)
@@ -83,7 +83,7 @@ func tryDefaults[T any](t *testing.T, table string, fields []field[T]) (n int) {
 func TestEveryDefaultIsValid(t *testing.T) {
 	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields("900s", "120s", "300s", "900s")) +
 		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) +
-		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "backends", backendFields) + tryDefaults(t, "quorum", quorumFields) + tryDefaults(t, "on_change", hookFields) +
+		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "passive", passiveFields) + tryDefaults(t, "backends", backendFields) + tryDefaults(t, "quorum", quorumFields) + tryDefaults(t, "on_change", hookFields) +
 		tryDefaults(t, "neighbors", neighborFields) + tryDefaults(t, "api", apiFields) + tryDefaults(t, "metrics", metricsFields)
 	have := 0
 	for _, k := range knownKeys("", rootFields) {

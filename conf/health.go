@@ -37,6 +37,7 @@ type Health struct {
 	Fall     int // failures in a row that take it down
 	Start    Start
 	Flapping *Flapping
+	Passive  *Passive
 
 	HTTP HTTPCheck
 	TLS  TLSCheck
@@ -69,6 +70,13 @@ type Flapping struct {
 	Falls  int           // how many
 	Within time.Duration // of what time
 	Hold   time.Duration // it stays down for, from the last of them
+}
+
+// Passive lets clients' connections cause a check at once.
+type Passive struct {
+	Share          int           // of the connections that fail within Window, in percent
+	Window         time.Duration //
+	MinConnections int           // of fewer, no share is taken
 }
 
 // HTTPCheck is a request and what counts as a healthy answer: for http, https and http2.

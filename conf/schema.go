@@ -97,6 +97,12 @@ var metricsFields = []field[Config]{
 	scalar("listen", plain, "127.0.0.1:9480", func(c *Config, text string) error {
 		return keep(&c.Metrics.Listen)(parseListen(text))
 	}),
+	scalar("max_services", numeric, "2000", func(c *Config, text string) error {
+		return keep(&c.Metrics.MaxServices)(parseInt(text, 0, maxServices))
+	}),
+	scalar("max_backends", numeric, "5000", func(c *Config, text string) error {
+		return keep(&c.Metrics.MaxBackends)(parseInt(text, 0, maxBackends))
+	}),
 }
 
 var portFields = []field[Port]{

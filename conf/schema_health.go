@@ -1,6 +1,9 @@
 package conf
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 var healthFields = []field[Health]{
 	required("http", scalar("type", textual, "", func(h *Health, text string) error {
@@ -24,6 +27,13 @@ var healthFields = []field[Health]{
 			h.Flapping = new(Flapping)
 		}
 		return h.Flapping
+	})),
+
+	optional(section("passive", passiveFields, func(h *Health) *Passive {
+		if h.Passive == nil {
+			h.Passive = new(Passive)
+		}
+		return h.Passive
 	})),
 
 	scalar("method", textual, "GET", func(h *Health, text string) error {
@@ -73,6 +83,22 @@ var flappingFields = []field[Flapping]{
 type healthKey struct {
 	key   string
 	types []Check
+}
+
+var passiveFields = []field[Passive]{
+	scalar("share", textual|numeric, "20%", func(p *Passive, text string) error {
+		n, err := parsePercent(text, 100)
+		if err == nil && n == 0 {
+			err = errors.New("must be 1% to 100%, is 0%: without the section passive, connections cause no check")
+		}
+		return keep(&p.Share)(n, err)
+	}),
+	scalar("window", textual|numeric, "10s", func(p *Passive, text string) error {
+		return keep(&p.Window)(parseDuration(text, time.Second, maxPeriod))
+	}),
+	scalar("min_connections", numeric, "10", func(p *Passive, text string) error {
+		return keep(&p.MinConnections)(parseInt(text, 1, 1_000_000))
+	}),
 }
 
 // healthKeys are the keys of health that only some types have, in the order of the table above.

@@ -155,6 +155,6 @@ func TestMistakesInAHealthCheck(t *testing.T) {
 		{"too many failures", "fall: 4", "fall: 1001", says(
 			"40: services[0].health.fall: must be 1 to 1000, is 1001")},
 		{"unknown key of a check", "rise: 1", "retries: 1", says(
-			"39: services[0].health.retries: unknown key: known here are body, ca, certificate, command, dynamic, expect, fall, flapping, grpc_service, host, interval, jitter, key, method, name, path, port, rcode, record, rise, send, sni, source, start, status, timeout, tls, type, verify and via")},
+			"39: services[0].health.retries: unknown key: known here are body, ca, certificate, command, dynamic, expect, fall, flapping, grpc_service, host, interval, jitter, key, method, name, passive, path, port, rcode, record, rise, send, sni, source, start, status, timeout, tls, type, verify and via")},
 	})
 }

@@ -177,5 +177,7 @@ type API struct {
 
 // Metrics is the section metrics.
 type Metrics struct {
-	Listen string // host:port for Prometheus; empty: none
+	// MaxServices and MaxBackends bound how many have series of their own; totals count all.
+	MaxServices, MaxBackends int
+	Listen                   string // host:port for Prometheus; empty: none
 }

@@ -129,6 +129,9 @@ func (d *Dataplane) pool(socket int) *mempool.Pool {
 // Memory says what DPDK runs on.
 func (d *Dataplane) Memory() eal.Memory { return d.eal.Memory() }
 
+// ClockHertz is the rate of the time stamp counter; 0 if it stands still.
+func (d *Dataplane) ClockHertz() float64 { return d.eal.Clock().Hertz() }
+
 // Ports are the devices, in the order of Options.Ports.
 func (d *Dataplane) Ports() []*ethdev.Device { return d.ports }
 

@@ -20,6 +20,7 @@ type Counters struct {
 	Own              uint64 // of Out: made by Weir or its slow path
 	HandedOver       uint64 // frames given to the worker that owns their connection
 	Polls            uint64
+	BusyPolls        uint64 // those that found packets
 	BusyNs           uint64 // time in rounds that had packets
 	NowNs            uint64 // the worker's clock
 	Live             uint64 // connections in the table
@@ -38,7 +39,10 @@ type BackendCounters struct {
 	PacketsIn, BytesIn   uint64
 	PacketsOut, BytesOut uint64
 	NewConns             uint64
-	_                    [3]uint64
+	// Unanswered, Refused and Resets are TCP connections that failed, each counted once: no answer to the first SYN
+	// (seen by a second one, or by the end of its time), a reset instead of an answer, and a reset later on. Resets are
+	// the backend's own, so that tun and dr, where they do not pass, have neither of the last two.
+	Unanswered, Refused, Resets uint64
 }
 
 // counterMemory is where a worker's counters and the schedulers' states lie: places for every index there
@@ -51,6 +55,7 @@ type counterMemory struct {
 	// ports and services are what Counters.Reasons counts, by port and by service index.
 	ports    []Reasons
 	services []Reasons
+	setups   []Setups // by service index
 	locals   []uint64 // by index of a local address: ports in use
 	walks    []uint32 // by backend index
 }
@@ -67,13 +72,14 @@ func newCounterMemory() (*counterMemory, error) {
 	states := MaxServices * int(unsafe.Sizeof(sched.State{}))
 	ports := maxPorts * int(unsafe.Sizeof(Reasons{}))
 	services := MaxServices * int(unsafe.Sizeof(Reasons{}))
+	setups := MaxServices * int(unsafe.Sizeof(Setups{}))
 	const locals, walks = MaxLocals * 8, MaxBackends * 4
-	r, err := offheap.Reserve(countersSize + backends + states + ports + services + locals + walks)
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + walks)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
 	p := r.Pointer()
-	after := unsafe.Add(p, countersSize+backends+states+ports+services)
+	after := unsafe.Add(p, countersSize+backends+states+ports+services+setups)
 	return &counterMemory{
 		region:   r,
 		worker:   (*Counters)(p),
@@ -81,6 +87,7 @@ func newCounterMemory() (*counterMemory, error) {
 		states:   unsafe.Slice((*sched.State)(unsafe.Add(p, countersSize+backends)), MaxServices),
 		ports:    unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states)), maxPorts),
 		services: unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states+ports)), MaxServices),
+		setups:   unsafe.Slice((*Setups)(unsafe.Add(p, countersSize+backends+states+ports+services)), MaxServices),
 		locals:   unsafe.Slice((*uint64)(after), MaxLocals),
 		walks:    unsafe.Slice((*uint32)(unsafe.Add(after, locals)), MaxBackends),
 	}, nil

@@ -55,7 +55,10 @@ func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
 			return drop(reason.BackendGone)
 		}
 		return newcomer
-	case !w.now.Before(e.Expires), !r.Reply && w.startsAnew(it, e, b):
+	case !w.now.Before(e.Expires):
+		w.expire(e)
+		return newcomer
+	case !r.Reply && w.startsAnew(it, e, b):
 		w.forget(e)
 		return newcomer
 	case r.Reply:
@@ -142,6 +145,9 @@ func (w *Worker) forward(f *port.Frame, it *item, e *conn.Entry, b *Backend) ver
 	if !fits(f, it, b) {
 		return w.tooBig(f, it, int(b.MTU))
 	}
+	if e.State == conn.SynRecv && it.TCPFlags&packet.SYN != 0 {
+		w.unanswered(e)
+	}
 	return w.carry(f, it, e, b)
 }
 
@@ -203,6 +209,9 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	large := int(it.End)-packet.EthLen > mtu
 	if large && !mayFragment(f, it) {
 		return w.tooBig(f, it, mtu)
+	}
+	if e.State == conn.SynRecv || it.TCPFlags&packet.RST != 0 {
+		w.answered(it, e, b)
 	}
 	w.advance(it, e, b, true)
 	c := &w.backends[e.Backend]

@@ -32,6 +32,19 @@ func NewHandover(n int) *Handover {
 
 func (h *Handover) to(from, to int) *ring.Frames { return h.rings[from*h.workers+to] }
 
+// Fill is how many frames wait for a worker in the fullest of the queues to it, and how many that has room for; 0 of 0
+// where there is one worker only. For any goroutine.
+func (h *Handover) Fill(to int) (used, size int) {
+	for from := range h.workers {
+		if from == to {
+			continue
+		}
+		n, most := h.to(from, to).Fill()
+		used, size = max(used, n), most
+	}
+	return used, size
+}
+
 func (h *Handover) publish(from int) {
 	for to := range h.workers {
 		if to != from {

@@ -283,6 +283,7 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 	e.Backend, e.Gen = o.backend, b.Gen
 	switch b.Mode {
 	case NAT:
+		e.Local = w.stamp()
 	case FullNAT:
 		e.Flags |= conn.Full
 		e.Local = o.local

@@ -55,7 +55,9 @@ func (w *Worker) Poll() int {
 	w.punts.Ring()
 	w.counters.Polls++
 	w.countGap()
-	w.busy = total > 0
+	if w.busy = total > 0; w.busy {
+		w.counters.BusyPolls++
+	}
 	return total
 }
 
@@ -104,7 +106,7 @@ func (w *Worker) sweepOnce() int {
 			w.table.PrefetchHomes(after)
 		}
 		for _, e := range few {
-			w.forget(e)
+			w.expire(e)
 		}
 		few = after
 	}

@@ -79,6 +79,7 @@ type Worker struct {
 	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.
 	portReasons    []Reasons
 	serviceReasons []Reasons
+	setups         []Setups // by service index
 
 	now       conn.Tick
 	nowNs     uint64
@@ -139,7 +140,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w := &Worker{
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
-		portReasons: mem.ports, serviceReasons: mem.services,
+		portReasons: mem.ports, serviceReasons: mem.services, setups: mem.setups,
 		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, unhurried: o.Unhurried,
 	}
 	for i, p := range o.Ports {

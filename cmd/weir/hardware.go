@@ -69,6 +69,9 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 // Hugepages implements daemon.Hardware.
 func (h *hardware) Hugepages() bool { return h.plane.Memory().HugePages }
 
+// ClockHertz implements daemon.Hardware.
+func (h *hardware) ClockHertz() float64 { return h.plane.ClockHertz() }
+
 // Enter implements daemon.Hardware.
 func (h *hardware) Enter(core int) (func(), error) {
 	t, err := lcore.Register(core)

@@ -17,6 +17,14 @@ type Clock struct {
 	Mult  uint64 // nanoseconds of one tick, as a fixed-point number with 32 fractional bits
 }
 
+// Hertz is how many ticks the counter makes in a second; 0 if it stands still.
+func (c Clock) Hertz() float64 {
+	if c.Mult == 0 {
+		return 0
+	}
+	return 1e9 * (1 << 32) / float64(c.Mult)
+}
+
 // calibration is how long the counter is compared with the kernel's clock: over 100 ms the error of
 // reading both (under 1 µs) is 10 ppm. DPDK's own figure is rounded to 10 MHz, which is up to 0.25 %.
 const calibration = 100 * time.Millisecond

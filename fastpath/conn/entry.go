@@ -13,13 +13,14 @@ type Flags uint8
 
 // The flags.
 const (
-	V6      Flags = 1 << iota // addresses are IPv6
-	Reverse                   // also indexed under the reply's tuple (nat)
-	OneWay                    // replies do not pass here: tun and dr
-	Active                    // counted as active at the backend, otherwise as inactive
-	Replied                   // a packet has come from the backend (nat)
-	Several                   // UDP: more than one packet has come from the client; TCP: see Pending
-	Full                      // fullnat: replies go to a local address of Weir's
+	V6         Flags = 1 << iota // addresses are IPv6
+	Reverse                      // also indexed under the reply's tuple (nat)
+	OneWay                       // replies do not pass here: tun and dr
+	Active                       // counted as active at the backend, otherwise as inactive
+	Replied                      // a packet has come from the backend (nat)
+	Several                      // UDP: more than one packet has come from the client; TCP: see Pending
+	Full                         // fullnat: replies go to a local address of Weir's
+	Unanswered                   // TCP: the first SYN had no answer in time, and that is counted
 )
 
 // Pending is a fullnat TCP connection whose client is still to be told to the backend. It shares Several's bit, which
@@ -43,7 +44,7 @@ type Entry struct {
 	Expires Tick
 	fwd     Home
 	rev     Home
-	Local   uint32 // fullnat: index of the local address << 16 | local port as loaded
+	Local   uint32 // fullnat: index of the local address << 16 | local port as loaded; nat: when it began, see fastpath.stamp
 }
 
 // Head is an entry's ports, protocol, flags and state in one word: bits 0-31, 32-39, 40-47 and 48-55. The rest is 0.

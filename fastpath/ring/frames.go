@@ -57,6 +57,9 @@ func (r *Frames) Publish() {
 // Len is how many frames were published and not yet taken: exact while neither side is at work.
 func (r *Frames) Len() int { return int(r.tail.Load() - r.head.Load()) }
 
+// Fill is how many frames are waiting, and how many there is room for; for any goroutine.
+func (r *Frames) Fill() (used, size int) { return int(r.tail.Load() - r.head.Load()), len(r.slots) }
+
 // Pop moves at most len(dst) frames out and returns how many.
 func (r *Frames) Pop(dst []port.Frame) int {
 	h, t := r.head.Load(), r.tail.Load()

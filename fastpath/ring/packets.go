@@ -92,6 +92,9 @@ func (r *Packets) copyOut(b []byte, at uint32) {
 // Empty reports whether the reader would find nothing.
 func (r *Packets) Empty() bool { return r.head.Load() == r.tail.Load() }
 
+// Fill is how many bytes are waiting, and how many there is room for; for any goroutine.
+func (r *Packets) Fill() (used, size int) { return int(r.tail.Load() - r.head.Load()), len(r.buf) }
+
 // Wait announces that the reader is going to sleep until the bell. It reports false if a packet has come
 // meanwhile: then the reader must not sleep.
 func (r *Packets) Wait() bool {

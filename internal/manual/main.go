@@ -1,23 +1,29 @@
-// Command manual writes those pages of docs/ that are made of what the code says: the reasons of drops. make docs
-// runs it; a test compares.
+// Command manual writes those pages of docs/ that are made of what the code says: the reasons of drops, and the metrics.
+// make docs runs it; a test compares.
 package main
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/weirlb/weir/fastpath/reason"
 )
 
+// pages are what is written, by their names below docs/.
+var pages = map[string]func() string{"reasons.md": reasons, "metrics.md": metricsPage}
+
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "manual: write go run ./internal/manual docs/reasons.md")
+		fmt.Fprintln(os.Stderr, "manual: write go run ./internal/manual docs")
 		os.Exit(1)
 	}
-	if err := os.WriteFile(os.Args[1], []byte(reasons()), 0o644); err != nil {
-		fmt.Fprintln(os.Stderr, "manual:", err)
-		os.Exit(1)
+	for name, page := range pages {
+		if err := os.WriteFile(filepath.Join(os.Args[1], name), []byte(page()), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, "manual:", err)
+			os.Exit(1)
+		}
 	}
 }
 

@@ -2,15 +2,18 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 )
 
-func TestPageOfReasonsIsWhatTheCodeSays(t *testing.T) {
-	page, err := os.ReadFile("../../docs/reasons.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(page) != reasons() {
-		t.Error("docs/reasons.md has fallen behind: make docs")
+func TestPagesAreWhatTheCodeSays(t *testing.T) {
+	for name, page := range pages {
+		have, err := os.ReadFile(filepath.Join("../../docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(have) != page() {
+			t.Errorf("docs/%s has fallen behind: make docs", name)
+		}
 	}
 }

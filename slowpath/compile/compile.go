@@ -40,6 +40,8 @@ type Compiler struct {
 	Totals func(index uint32) fastpath.BackendCounters
 	// ServiceTotals, if set, reads what workers have counted at a service's index so far.
 	ServiceTotals func(index uint32) fastpath.Reasons
+	// ServiceSetups, if set, reads likewise how long a service's connections took to set up.
+	ServiceSetups func(index uint32) fastpath.Setups
 
 	neighbors  Neighbors
 	cfg        *conf.Config             // the last compiled; nil before the first

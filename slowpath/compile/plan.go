@@ -28,6 +28,8 @@ type ServicePlace struct {
 	Index uint32
 	// Before is what the workers had counted at Index when the service got it: other services' packets; nil: nothing.
 	Before *fastpath.Reasons
+	// SetupsBefore is the same for connections.
+	SetupsBefore *fastpath.Setups
 
 	backends []*Place      // of the service's destinations
 	memory   *sched.Memory // if the scheduler has one
@@ -75,7 +77,8 @@ func destinations(s *conf.Service) iter.Seq2[int, *conf.Backend] {
 // plan copies the compiler with the places of a new configuration: kept, given up and taken.
 func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	next := New(c.neighbors)
-	next.cfg, next.Totals, next.ServiceTotals, next.gens, next.generation = cfg, c.Totals, c.ServiceTotals, c.gens, c.generation
+	next.cfg, next.Totals, next.ServiceTotals, next.ServiceSetups = cfg, c.Totals, c.ServiceTotals, c.ServiceSetups
+	next.gens, next.generation = c.gens, c.generation
 	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
 	next.svcPlaces.settle(acked)
 	next.bePlaces.settle(acked)
@@ -116,6 +119,11 @@ func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 	if c.ServiceTotals != nil && p.Index < fastpath.MaxServices {
 		if before := c.ServiceTotals(p.Index); before != (fastpath.Reasons{}) {
 			p.Before = &before
+		}
+	}
+	if c.ServiceSetups != nil && p.Index < fastpath.MaxServices {
+		if before := c.ServiceSetups(p.Index); before != (fastpath.Setups{}) {
+			p.SetupsBefore = &before
 		}
 	}
 	p.backends = c.takeBackends(s, nil, 0)

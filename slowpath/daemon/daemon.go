@@ -75,6 +75,7 @@ type Daemon struct {
 	// The loop's own.
 	weights map[backendName]int // set at run time, until the next reload
 	shares  shareMeter
+	suspect suspects
 	rest    time.Time           // no step of a slow start before
 	quorums map[string]standing // by service
 
@@ -86,6 +87,7 @@ type Daemon struct {
 	workers sync.WaitGroup
 	readers sync.WaitGroup
 	busy    busyMeter
+	metered meter
 }
 
 // backendName is a backend as operators name it.
@@ -270,7 +272,7 @@ func (d *Daemon) serveMetrics(cfg *conf.Config) (func() error, error) {
 	if cfg.Metrics.Listen == "" {
 		return nil, nil
 	}
-	s, err := metrics.Serve(cfg.Metrics.Listen, &source{d}, d.log)
+	s, err := metrics.Serve(cfg.Metrics.Listen, &source{d}, metrics.Limits{Services: cfg.Metrics.MaxServices, Backends: cfg.Metrics.MaxBackends}, d.log)
 	if err != nil {
 		return nil, err
 	}

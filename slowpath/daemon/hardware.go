@@ -11,6 +11,8 @@ type Hardware interface {
 	Open(cfg *conf.Config, workers int) ([]Device, error)
 	// Hugepages reports whether huge pages are in use.
 	Hugepages() bool
+	// ClockHertz is the rate of the counter that the queues' clock is made of, in which cycles are told.
+	ClockHertz() float64
 	// Enter prepares the calling goroutine, locked to its thread, for work on a core (-1: any). leave is
 	// called on the same thread at the end.
 	Enter(core int) (leave func(), err error)

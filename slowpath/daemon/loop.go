@@ -42,6 +42,7 @@ func (d *Daemon) loop(quit <-chan struct{}) {
 			now := time.Now()
 			d.busy.look(now, d.node.Workers())
 			d.shares.look(now, d.node)
+			d.suspect.look(d, now)
 			timer.Reset(max(time.Millisecond, min(time.Second, d.tick(now).Sub(now))))
 		case f := <-d.calls:
 			f()

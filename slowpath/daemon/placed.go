@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"math"
+
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/health"
@@ -13,6 +15,7 @@ type placed struct {
 	place   *compile.Place
 	status  compile.Status
 	health  health.Status
+	setup   *compile.ServicePlace // of the service, at one of its backends; nil at the others
 	sorry   bool
 	idle    bool   // the sorry server takes its place
 	share   int    // of its weight, in percent
@@ -29,11 +32,11 @@ func (p *placed) effective() float64 {
 
 // placed lists every backend of the configuration in force, and how its services stand.
 func (s *source) placed() (cfg *conf.Config, out []placed, quorums map[string]standing) {
-	return s.placedOf("")
+	return s.placedOf("", math.MaxInt)
 }
 
-// placedOf lists those of one service, of all if it has no name.
-func (s *source) placedOf(service string) (cfg *conf.Config, out []placed, quorums map[string]standing) {
+// placedOf lists those of one service, of all if it has no name; beyond the first so many without what their checks say.
+func (s *source) placedOf(service string, checked int) (cfg *conf.Config, out []placed, quorums map[string]standing) {
 	d := s.d
 	d.do(func() {
 		cfg, quorums = d.node.Config(), d.quorums
@@ -42,27 +45,31 @@ func (s *source) placedOf(service string) (cfg *conf.Config, out []placed, quoru
 			if service != "" && v.Name != service {
 				continue
 			}
+			first := len(out)
 			lost := v.Sorry != nil && !quorums[v.Name].Up
 			for j, place := range d.node.Compiler().Places(v) {
 				if j < len(v.Backends) {
-					p := s.place(v, &v.Backends[j], place)
+					p := s.place(v, &v.Backends[j], place, len(out) < checked)
 					p.idle = lost
 					out = append(out, p)
 					continue
 				}
-				p := s.place(v, v.Sorry, place)
+				p := s.place(v, v.Sorry, place, len(out) < checked)
 				p.status, p.sorry = d.status(v, v.Sorry), true
 				out = append(out, p)
+			}
+			if first < len(out) {
+				out[first].setup, _ = d.node.Compiler().Service(v)
 			}
 		}
 	})
 	return cfg, out, quorums
 }
 
-func (s *source) place(v *conf.Service, b *conf.Backend, p *compile.Place) placed {
+func (s *source) place(v *conf.Service, b *conf.Backend, p *compile.Place, checked bool) placed {
 	d := s.d
 	e := placed{service: v, backend: b, place: p, status: d.condition(v, b), share: p.Share(), since: d.shares.since(p)}
-	if d.health != nil {
+	if checked && d.health != nil {
 		e.health, _ = d.health.Status(v.Name, b.Address)
 	}
 	return e

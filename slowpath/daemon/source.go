@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -54,6 +55,15 @@ func (s *source) Services() []view.Service {
 	if cfg == nil {
 		return nil
 	}
+	out := s.serviceViews(cfg, all, quorums)
+	for i := range out {
+		normalize(out[i].Shares)
+	}
+	return out
+}
+
+// serviceViews is the view of all services; their shares are numbers of connections.
+func (s *source) serviceViews(cfg *conf.Config, all []placed, quorums map[string]standing) []view.Service {
 	out := make([]view.Service, 0, len(cfg.Services))
 	at := map[*conf.Service]int{}
 	for i := range cfg.Services {
@@ -61,7 +71,7 @@ func (s *source) Services() []view.Service {
 		at[v] = i
 		out = append(out, view.Service{
 			Name: v.Name, Address: v.Where(), Protocol: string(v.Protocol), Mode: string(v.Mode),
-			Scheduler: v.Scheduler, Backends: len(v.Backends),
+			Scheduler: v.Scheduler, Backends: len(v.Backends), Setup: view.Durations{Buckets: []view.Duration{}},
 			State: serviceState(v, quorums[v.Name]), Reason: quorums[v.Name].text, Since: since(quorums[v.Name].since),
 		})
 	}
@@ -75,15 +85,34 @@ func (s *source) Services() []view.Service {
 		v.Active += int(p.place.Load.Active.Load())
 		v.Inactive += int(p.place.Load.Inactive.Load())
 		v.Connections += c.NewConns
-		v.PacketsIn += c.PacketsIn
-		v.PacketsOut += c.PacketsOut
-		v.BytesIn += c.BytesIn
-		v.BytesOut += c.BytesOut
-	}
-	for i := range out {
-		normalize(out[i].Shares)
+		v.Failures.Add(failures(&c))
+		v.Traffic.Add(traffic(&c))
+		if p.setup != nil {
+			v.Setup = s.setup(p.setup)
+		}
 	}
 	return out
+}
+
+// setup is how long a service's connections took.
+func (s *source) setup(p *compile.ServicePlace) view.Durations {
+	c := s.d.node.ServiceSetups(p)
+	out := view.Durations{SumNs: c.SetupSum(), Buckets: []view.Duration{}}
+	for i, n := range c.Buckets {
+		if n > 0 {
+			out.Count += n
+			out.Buckets = append(out.Buckets, view.Duration{LeNs: fastpath.SetupBound(i), Count: n})
+		}
+	}
+	return out
+}
+
+func traffic(c *fastpath.BackendCounters) view.Traffic {
+	return view.Traffic{PacketsIn: c.PacketsIn, PacketsOut: c.PacketsOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut}
+}
+
+func failures(c *fastpath.BackendCounters) view.Failures {
+	return view.Failures{Unanswered: c.Unanswered, Refused: c.Refused, Resets: c.Resets}
 }
 
 // normalize turns numbers of connections into shares.
@@ -108,7 +137,12 @@ func (s *source) Backends() []view.Backend {
 
 // backends lists those of one service, of all if it has no name.
 func (s *source) backends(service string) []view.Backend {
-	_, all, _ := s.placedOf(service)
+	_, all, _ := s.placedOf(service, math.MaxInt)
+	return s.backendViews(all)
+}
+
+// backendViews is the view of backends, of which all that a service has are there.
+func (s *source) backendViews(all []placed) []view.Backend {
 	out := make([]view.Backend, 0, len(all))
 	sums := map[*conf.Service]float64{} // connections of the window
 	for _, p := range all {
@@ -118,12 +152,11 @@ func (s *source) backends(service string) []view.Backend {
 			Service: p.service.Name, Address: p.backend.Address.String(), Weight: p.status.Weight, Effective: p.effective(),
 			Share: float64(c.NewConns - p.since), State: p.state(), Health: h.Text, HealthSince: since(h.Since),
 			Latency: h.Took.Seconds(), LastError: h.Failure, LastErrorAt: since(h.FailureAt),
+			Suspected: h.Suspected, Failures: failures(&c),
 			ChecksPassed: h.Passed, ChecksFailed: h.Failed, ChecksNotAsked: h.NotAsked, Changes: h.Changes,
 			Active: int(p.place.Load.Active.Load()), Inactive: int(p.place.Load.Inactive.Load()),
 			Connections: c.NewConns, UpperThreshold: p.backend.UpperThreshold, LowerThreshold: p.backend.LowerThreshold,
-			Traffic: view.Traffic{
-				PacketsIn: c.PacketsIn, PacketsOut: c.PacketsOut, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
-			},
+			Traffic: traffic(&c),
 		})
 	}
 	for i := range out {
@@ -158,10 +191,10 @@ func (s *source) Workers() []view.Worker {
 	}
 	defer s.d.gate.leave()
 	d := s.d
-	var shares []float64
+	var last []busy
 	var cores []int
 	d.do(func() {
-		shares = append(shares, d.busy.share...)
+		last = append(last, d.busy.last...)
 		cores = d.node.Config().Dataplane.Cores
 	})
 	var out []view.Worker
@@ -171,6 +204,7 @@ func (s *source) Workers() []view.Worker {
 			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver, FragmentsWait: int(c.FragmentsWaiting),
 			Connections: int(c.Live), MaxConnections: w.MaxConnections(), Evicted: c.Evicted,
 			Steering: "software", PollGaps: pollGaps(&c),
+			BusySeconds: float64(c.BusyNs) / 1e9, Polls: c.Polls, BusyPolls: c.BusyPolls,
 		}
 		if len(d.node.Workers()) == 1 {
 			v.Steering = "none needed"
@@ -178,8 +212,11 @@ func (s *source) Workers() []view.Worker {
 		if i < len(cores) {
 			v.Core = cores[i]
 		}
-		if i < len(shares) {
-			v.BusyShare = shares[i]
+		if i < len(last) {
+			v.BusyShare, v.CyclesPerPacket = last[i].share, last[i].nsPerPacket*d.hw.ClockHertz()/1e9
+		}
+		for _, q := range d.node.Queues(i) {
+			v.Queues = append(v.Queues, view.Queue{Name: q.Name, Used: q.Used, Size: q.Size})
 		}
 		for r, n := range c.Reasons {
 			if reason.Reason(r).Punt() {
@@ -193,12 +230,12 @@ func (s *source) Workers() []view.Worker {
 	return out
 }
 
-func pollGaps(c *fastpath.Counters) view.Gaps {
-	g := view.Gaps{SumNs: c.GapNs, Buckets: []view.Gap{}}
+func pollGaps(c *fastpath.Counters) view.Durations {
+	g := view.Durations{SumNs: c.GapNs, Buckets: []view.Duration{}}
 	for i, n := range c.Gaps {
 		if n > 0 {
 			g.Count += n
-			g.Buckets = append(g.Buckets, view.Gap{LeNs: fastpath.GapBound(i), Count: n})
+			g.Buckets = append(g.Buckets, view.Duration{LeNs: fastpath.GapBound(i), Count: n})
 		}
 	}
 	return g
@@ -310,7 +347,7 @@ func (s *source) ServiceDrops() (out []view.ServiceDrop) {
 
 // Daemon implements view.Source.
 func (s *source) Daemon() view.Daemon {
-	v := view.Daemon{Version: s.d.version, Hugepages: s.d.hw.Hugepages(), StartUnix: s.d.started.Unix(), Captures: s.d.captures.Totals()}
+	v := view.Daemon{Version: s.d.version, Hugepages: s.d.hw.Hugepages(), ClockHertz: s.d.hw.ClockHertz(), StartUnix: s.d.started.Unix(), Captures: s.d.captures.Totals()}
 	s.d.do(func() {
 		v.Config = s.d.node.Config().File
 		v.Generation = s.d.node.Snapshot().Generation

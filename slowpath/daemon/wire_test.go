@@ -84,6 +84,8 @@ func (h *wires) clock() uint64 { return uint64(time.Since(h.start)) }
 
 func (h *wires) Hugepages() bool { return false }
 
+func (h *wires) ClockHertz() float64 { return 1e9 }
+
 func (h *wires) Enter(int) (func(), error) {
 	if h.refuse != nil {
 		return nil, h.refuse

@@ -70,12 +70,18 @@ func (d *Daemon) runWorker(w *fastpath.Worker, id, core int, idle fastpath.Idle,
 	w.Run(&d.stop, idle)
 }
 
-// busyMeter turns the workers' busy time into shares of the time since the last look, a second ago or more.
+// busyMeter turns the workers' busy time into shares of the time since the last look, a second ago or more, and of the
+// packets that came meanwhile.
 type busyMeter struct {
-	at    time.Time
-	busy  []uint64
-	now   []uint64
-	share []float64
+	at   time.Time
+	was  []fastpath.Counters
+	last []busy
+}
+
+// busy is what a worker did between two looks.
+type busy struct {
+	share       float64 // of the time
+	nsPerPacket float64 // 0: there was none
 }
 
 // look updates the shares; it belongs to the loop.
@@ -84,14 +90,17 @@ func (m *busyMeter) look(now time.Time, workers []*fastpath.Worker) {
 		return
 	}
 	m.at = now
-	if m.busy == nil {
-		m.busy, m.now, m.share = make([]uint64, len(workers)), make([]uint64, len(workers)), make([]float64, len(workers))
+	if m.was == nil {
+		m.was, m.last = make([]fastpath.Counters, len(workers)), make([]busy, len(workers))
 	}
 	for i, w := range workers {
-		c := w.Counters()
-		if dt := c.NowNs - m.now[i]; dt > 0 && m.now[i] > 0 {
-			m.share[i] = min(1, float64(c.BusyNs-m.busy[i])/float64(dt))
+		c, was := w.Counters(), &m.was[i]
+		if dt := c.NowNs - was.NowNs; dt > 0 && was.NowNs > 0 {
+			m.last[i] = busy{share: min(1, float64(c.BusyNs-was.BusyNs)/float64(dt))}
+			if n := c.In - was.In; n > 0 {
+				m.last[i].nsPerPacket = float64(c.BusyNs-was.BusyNs) / float64(n)
+			}
 		}
-		m.busy[i], m.now[i] = c.BusyNs, c.NowNs
+		*was = c
 	}
 }

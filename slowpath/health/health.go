@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weirlb/weir/conf"
@@ -77,6 +78,8 @@ type Status struct {
 	// Passed, Failed and NotAsked count checks by their outcome; the last are those that this machine failed at.
 	// Changes counts how often the backend went up or down.
 	Passed, Failed, NotAsked, Changes uint64
+	// Suspected counts how often Suspect had it checked at once.
+	Suspected uint64
 }
 
 // ErrClosed is returned by Set after Close.
@@ -93,6 +96,7 @@ type Manager struct {
 	checks   sync.WaitGroup // under way
 	pings    pingers
 	passages passages
+	suspects atomic.Uint64
 
 	// emit is held over a change of state and the report of it, so that events arrive one at a time and
 	// in the order of the changes.

@@ -23,8 +23,10 @@ type target struct {
 	counted chan struct{} // closed once the check that began last has counted
 	stopped bool
 	state
-	against int  // results in a row that contradict up
-	unknown bool // no result has come yet, of a backend that starts down
+	begun   uint64 // checks
+	results uint64 // of them that have come, in the order in which they began
+	against int    // results in a row that contradict up
+	unknown bool   // no result has come yet, of a backend that starts down
 	last    outcome
 }
 
@@ -38,10 +40,11 @@ type state struct {
 	took      time.Duration
 	failure   outcome
 	failureAt time.Time
-	passed    uint64
-	failed    uint64
-	notAsked  uint64
-	changes   uint64
+	suspicion
+	passed   uint64
+	failed   uint64
+	notAsked uint64
+	changes  uint64
 }
 
 func newTarget(m *Manager, p *probe) *target {
@@ -60,6 +63,7 @@ func (t *target) inherit(old *target) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	t.state, t.unknown = old.state, old.unknown
+	t.suspicion.end()
 	if t.probe.Check.Type != conf.CheckExec {
 		t.weight = -1
 	}
@@ -128,6 +132,7 @@ func (t *target) begin() (before <-chan struct{}, counted chan struct{}, ok bool
 		t.next = t.next.Add((late/interval + 1) * interval)
 	}
 	t.timer.Reset(time.Until(t.next))
+	t.begun++
 	before = t.counted
 	t.counted = make(chan struct{})
 	return before, t.counted, true
@@ -160,6 +165,7 @@ func (t *target) record(result outcome) (e Event, changed bool) {
 		return e, false
 	}
 	t.last = result
+	t.results++
 	now := time.Now()
 	switch result.verdict {
 	case inconclusive:
@@ -174,7 +180,8 @@ func (t *target) record(result outcome) (e Event, changed bool) {
 	if result.took != 0 {
 		t.took = result.took
 	}
-	turned := t.turns(result.verdict == pass, now)
+	decides := t.suspicion.decidedBy(t.results)
+	turned := t.turns(result.verdict == pass, now, decides)
 	reweighed := result.weight != 0 && result.weight-1 != t.weight
 	if reweighed {
 		t.weight = result.weight - 1
@@ -183,18 +190,23 @@ func (t *target) record(result outcome) (e Event, changed bool) {
 		Service: t.probe.Service, Backend: t.probe.Backend, Up: t.up, Weight: t.weight,
 		Reweighed: reweighed && t.up && !turned,
 	}
-	if !turned && !e.Reweighed {
-		return e, false
+	if turned || e.Reweighed {
+		e.Reason = t.text(now)
 	}
-	e.Reason = t.text(now)
-	return e, true
+	if decides {
+		t.suspicion.end()
+	}
+	return e, turned || e.Reweighed
 }
 
-// turns counts a result and tells whether it takes the backend up or down.
-func (t *target) turns(passed bool, now time.Time) bool {
+// turns counts a result and tells whether it takes the backend up or down. One that decides about a suspicion needs no
+// other.
+func (t *target) turns(passed bool, now time.Time, decides bool) bool {
 	needed := t.probe.Check.Fall
 	if !t.up {
 		needed = t.probe.Check.Rise
+	} else if decides {
+		needed = 1
 	}
 	if t.unknown {
 		t.unknown, needed = false, 1
@@ -234,6 +246,9 @@ func (t *target) fell(now time.Time) {
 
 // text is the last outcome in words, and whether it is of no consequence.
 func (t *target) text(now time.Time) string {
+	if t.suspicion.why != "" {
+		return t.last.String() + "; suspected: " + t.suspicion.why
+	}
 	if t.up || !now.Before(t.held) {
 		return t.last.String()
 	}
@@ -248,7 +263,7 @@ func (t *target) status() Status {
 	s := Status{
 		Service: t.probe.Service, Backend: t.probe.Backend, Up: t.up, Text: t.text(time.Now()), Since: t.since,
 		Took: t.took, FailureAt: t.failureAt, Weight: t.weight,
-		Passed: t.passed, Failed: t.failed, NotAsked: t.notAsked, Changes: t.changes,
+		Passed: t.passed, Failed: t.failed, NotAsked: t.notAsked, Changes: t.changes, Suspected: t.suspected,
 	}
 	if t.failed > 0 {
 		s.Failure = t.failure.String()

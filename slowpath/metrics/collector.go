@@ -11,10 +11,16 @@ import (
 
 // collector reads a source at every scrape: it keeps no figures of its own, so that the metrics are
 // what weir show prints.
-type collector struct{ src view.Source }
+type collector struct {
+	src    view.Source
+	limits Limits
+}
+
+// Limits bound how many services and backends have series of their own. Totals are of all.
+type Limits struct{ Services, Backends int }
 
 // NewCollector returns the metrics of a daemon. It may be collected by several goroutines at a time.
-func NewCollector(src view.Source) prometheus.Collector { return collector{src} }
+func NewCollector(src view.Source, limits Limits) prometheus.Collector { return collector{src, limits} }
 
 // Describe implements prometheus.Collector.
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
@@ -26,11 +32,13 @@ func (c collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c collector) Collect(ch chan<- prometheus.Metric) {
 	collectDaemon(ch, c.src.Daemon())
-	for _, s := range c.src.Services() {
-		collectService(ch, s)
+	m := c.src.Metered(c.limits.Services, c.limits.Backends)
+	collectTotals(ch, &m)
+	for i := range m.Services {
+		collectService(ch, &m.Services[i])
 	}
-	for _, b := range c.src.Backends() {
-		collectBackend(ch, b)
+	for i := range m.Backends {
+		collectBackend(ch, &m.Backends[i])
 	}
 	for _, w := range c.src.Workers() {
 		collectWorker(ch, w)
@@ -46,7 +54,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range c.src.PortDrops() {
 		portDrops.send(ch, float64(d.Packets), d.Port, d.Reason)
 	}
+	named := make(map[string]bool, len(m.Services))
+	for i := range m.Services {
+		named[m.Services[i].Name] = true
+	}
 	for _, d := range c.src.ServiceDrops() {
+		if m.ServicesOut > 0 && !named[d.Service] {
+			continue
+		}
 		serviceDrops.send(ch, float64(d.Packets), d.Service, d.Reason)
 	}
 }
@@ -57,12 +72,41 @@ func collectDaemon(ch chan<- prometheus.Metric, d view.Daemon) {
 	configGeneration.send(ch, float64(d.Generation))
 	hugepages.send(ch, truth(d.Hugepages))
 	startTime.send(ch, float64(d.StartUnix))
+	clock.send(ch, d.ClockHertz)
 	captures.send(ch, float64(d.Captures.Running))
 	capturePackets.send(ch, float64(d.Captures.Packets))
 	captureLost.send(ch, float64(d.Captures.Lost))
 }
 
-func collectService(ch chan<- prometheus.Metric, s view.Service) {
+func collectTotals(ch chan<- prometheus.Metric, m *view.Metered) {
+	t := &m.Totals
+	for state, n := range t.ServiceStates {
+		services.send(ch, float64(n), state)
+	}
+	for state, n := range t.BackendStates {
+		backends.send(ch, float64(n), state)
+	}
+	leftOut.send(ch, float64(m.ServicesOut), "service")
+	leftOut.send(ch, float64(m.BackendsOut), "backend")
+	connections.send(ch, float64(t.Active), "active")
+	connections.send(ch, float64(t.Inactive), "inactive")
+	connectionsTotal.send(ch, float64(t.Connections))
+	connectionsFailed.sendFailures(ch, &t.Failures)
+	suspicions.send(ch, float64(t.Suspected))
+	packets.send(ch, float64(t.PacketsIn), "in")
+	packets.send(ch, float64(t.PacketsOut), "out")
+	bytes.send(ch, float64(t.BytesIn), "in")
+	bytes.send(ch, float64(t.BytesOut), "out")
+}
+
+// sendFailures gives a scrape one value for each way to fail, the last of the labels.
+func (f family) sendFailures(ch chan<- prometheus.Metric, n *view.Failures, labels ...string) {
+	f.send(ch, float64(n.Unanswered), append(labels, "unanswered")...)
+	f.send(ch, float64(n.Refused), append(labels, "refused")...)
+	f.send(ch, float64(n.Resets), append(labels, "reset")...)
+}
+
+func collectService(ch chan<- prometheus.Metric, s *view.Service) {
 	serviceInfo.send(ch, 1, s.Name, s.Address, s.Protocol, s.Mode, s.Scheduler)
 	serviceUp.send(ch, truth(s.State == "up"), s.Name)
 	serviceSince.send(ch, float64(s.Since), s.Name)
@@ -71,13 +115,17 @@ func collectService(ch chan<- prometheus.Metric, s view.Service) {
 	serviceConnections.send(ch, float64(s.Active), s.Name, "active")
 	serviceConnections.send(ch, float64(s.Inactive), s.Name, "inactive")
 	serviceConnectionsTotal.send(ch, float64(s.Connections), s.Name)
+	serviceFailed.sendFailures(ch, &s.Failures, s.Name)
+	if s.Setup.Count > 0 {
+		serviceSetup.sendDurations(ch, setupBuckets, s.Setup, s.Name)
+	}
 	servicePackets.send(ch, float64(s.PacketsIn), s.Name, "in")
 	servicePackets.send(ch, float64(s.PacketsOut), s.Name, "out")
 	serviceBytes.send(ch, float64(s.BytesIn), s.Name, "in")
 	serviceBytes.send(ch, float64(s.BytesOut), s.Name, "out")
 }
 
-func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
+func collectBackend(ch chan<- prometheus.Metric, b *view.Backend) {
 	backendUp.send(ch, truth(b.State != "down"), b.Service, b.Address)
 	backendWeight.send(ch, float64(b.Weight), b.Service, b.Address)
 	backendEffectiveWeight.send(ch, b.Effective, b.Service, b.Address)
@@ -91,6 +139,7 @@ func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
 		backendChecks.send(ch, float64(b.ChecksPassed), b.Service, b.Address, "passed")
 		backendChecks.send(ch, float64(b.ChecksFailed), b.Service, b.Address, "failed")
 		backendChecks.send(ch, float64(b.ChecksNotAsked), b.Service, b.Address, "not_asked")
+		backendSuspected.send(ch, float64(b.Suspected), b.Service, b.Address)
 		backendChanges.send(ch, float64(b.Changes), b.Service, b.Address)
 	}
 	if b.LastErrorAt != 0 {
@@ -102,6 +151,7 @@ func collectBackend(ch chan<- prometheus.Metric, b view.Backend) {
 	backendConnections.send(ch, float64(b.Active), b.Service, b.Address, "active")
 	backendConnections.send(ch, float64(b.Inactive), b.Service, b.Address, "inactive")
 	backendConnectionsTotal.send(ch, float64(b.Connections), b.Service, b.Address)
+	backendFailed.sendFailures(ch, &b.Failures, b.Service, b.Address)
 	backendPackets.send(ch, float64(b.PacketsIn), b.Service, b.Address, "in")
 	backendPackets.send(ch, float64(b.PacketsOut), b.Service, b.Address, "out")
 	backendBytes.send(ch, float64(b.BytesIn), b.Service, b.Address, "in")
@@ -126,7 +176,19 @@ func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
 	workerMaxConnections.send(ch, float64(w.MaxConnections), id)
 	workerEvicted.send(ch, float64(w.Evicted), id)
 	workerBusy.send(ch, w.BusyShare, id)
-	workerPollGap.sendGaps(ch, w.PollGaps, id)
+	workerBusySeconds.send(ch, w.BusySeconds, id)
+	workerCycles.send(ch, w.CyclesPerPacket, id)
+	workerPolls.send(ch, float64(w.Polls), id)
+	workerBusyPolls.send(ch, float64(w.BusyPolls), id)
+	workerPollGap.sendDurations(ch, gapBuckets, w.PollGaps, id)
+	for _, q := range w.Queues {
+		unit := "bytes"
+		if q.Name == "handover" {
+			unit = "frames"
+		}
+		workerQueueUsed.send(ch, float64(q.Used), id, q.Name, unit)
+		workerQueueSize.send(ch, float64(q.Size), id, q.Name, unit)
+	}
 }
 
 func collectPort(ch chan<- prometheus.Metric, p view.Port) {

@@ -1,18 +1,43 @@
 package metrics
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // family is a metric's name, meaning and labels.
 type family struct {
+	Family
 	desc *prometheus.Desc
 	kind prometheus.ValueType
+}
+
+// Family is a metric as the manual lists it.
+type Family struct {
+	Name   string
+	Type   string // counter | gauge | histogram
+	Labels []string
+	Help   string
+}
+
+// Families are all metrics of Weir's own, by name.
+func Families() []Family {
+	out := make([]Family, len(families))
+	for i, f := range families {
+		out[i] = f.Family
+	}
+	slices.SortFunc(out, func(a, b Family) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }
 
 // families is all of them; Describe sends it.
 var families []family
 
 func newFamily(kind prometheus.ValueType, name, help string, labels []string) family {
-	f := family{prometheus.NewDesc("weir_"+name, help, labels, nil), kind}
+	names := map[prometheus.ValueType]string{prometheus.CounterValue: "counter", prometheus.GaugeValue: "gauge", histogram: "histogram"}
+	f := family{Family{"weir_" + name, names[kind], labels, help}, prometheus.NewDesc("weir_"+name, help, labels, nil), kind}
 	families = append(families, f)
 	return f
 }
@@ -40,9 +65,23 @@ var (
 	configGeneration = gauge("config_generation", "Number of the state that the workers use: it grows with every reload and every change of a weight or of a backend's health.")
 	hugepages        = gauge("hugepages", "1 if memory comes from huge pages.")
 	startTime        = gauge("start_time_seconds", "When the daemon started, Unix time.")
+	clock            = gauge("clock_hertz", "Rate of the time stamp counter, in which cycles are told.")
 	captures         = gauge("captures", "Captures under way.")
 	capturePackets   = counter("capture_packets_total", "Packets that workers copied for captures.")
 	captureLost      = counter("capture_lost_frames_total", "Copies for captures that were lost because there was no room for them.")
+)
+
+// Totals, of all services and backends, whatever has series of its own.
+var (
+	services          = gauge("services", "Services by state: up, down, or sorry (down, and the sorry server takes over).", "state")
+	backends          = gauge("backends", "Backends by state, as in weir show backends; sorry servers are standby or sorry.", "state")
+	leftOut           = gauge("metrics_left_out", "Services and backends that have no series of their own: see metrics.max_services and metrics.max_backends.", "kind")
+	connections       = gauge("connections", "Connections now, of all services: active and inactive as in weir_service_connections.", "state")
+	connectionsTotal  = counter("connections_total", "Connections made, of all services.")
+	connectionsFailed = counter("connections_failed_total", "TCP connections that failed, of all services: as weir_backend_connections_failed_total.", "how")
+	suspicions        = counter("backends_suspected_total", "Times that a backend was checked at once because connections to it failed.")
+	packets           = counter("packets_total", "IP packets from clients (in) and, in nat, to them (out), of all services.", "direction")
+	bytes             = counter("bytes_total", "Bytes of the IP packets from clients (in) and, in nat, to them (out), of all services.", "direction")
 )
 
 var (
@@ -53,6 +92,8 @@ var (
 	serviceBackendsUp       = gauge("service_backends_up", "Backends of a service that are up and have a weight.", "service")
 	serviceConnections      = gauge("service_connections", "Connections now: active are TCP from the first SYN until they begin to close, inactive all other TCP and all UDP, as in LVS.", "service", "state")
 	serviceConnectionsTotal = counter("service_connections_total", "Connections made.", "service")
+	serviceFailed           = counter("service_connections_failed_total", "TCP connections that failed: as weir_backend_connections_failed_total.", "service", "how")
+	serviceSetup            = newFamily(histogram, "service_connection_setup_seconds", "Time from a client's first SYN to the backend's SYN+ACK, for tcp in nat, as Weir saw them; absent until there was one.", []string{"service"})
 	servicePackets          = counter("service_packets_total", "IP packets from clients (in) and, in nat, to them (out).", "service", "direction")
 	serviceBytes            = counter("service_bytes_total", "Bytes of the IP packets from clients (in) and, in nat, to them (out).", "service", "direction")
 )
@@ -71,6 +112,8 @@ var (
 	backendChanges          = counter("backend_state_changes_total", "Times that health checks took the backend up or down; absent if it is not checked.", "service", "backend")
 	backendConnections      = gauge("backend_connections", "Connections now: active are TCP from the first SYN until they begin to close, inactive all other TCP and all UDP, as in LVS.", "service", "backend", "state")
 	backendConnectionsTotal = counter("backend_connections_total", "Connections made.", "service", "backend")
+	backendFailed           = counter("backend_connections_failed_total", "TCP connections that failed, each counted once: no answer to the first SYN (unanswered), a reset instead of one (refused), reset by the backend later (reset). tun and dr see only unanswered.", "service", "backend", "how")
+	backendSuspected        = counter("backend_suspected_total", "Times that the backend was checked at once because connections to it failed; absent if it is not checked.", "service", "backend")
 	backendPackets          = counter("backend_packets_total", "IP packets to the backend (in) and, in nat, from it (out).", "service", "backend", "direction")
 	backendBytes            = counter("backend_bytes_total", "Bytes of the IP packets to the backend (in) and, in nat, from it (out).", "service", "backend", "direction")
 )
@@ -87,6 +130,12 @@ var (
 	workerMaxConnections = gauge("worker_max_connections", "Most entries that a worker's connection table takes.", "worker")
 	workerEvicted        = counter("worker_connections_evicted_total", "Connections that gave their place in a full table to a new one.", "worker")
 	workerBusy           = gauge("worker_busy_ratio", "Share of the last second that a worker spent on packets.", "worker")
+	workerBusySeconds    = counter("worker_busy_seconds_total", "Time a worker spent in rounds that found packets: by weir_worker_packets_total, the cost of a packet.", "worker")
+	workerCycles         = gauge("worker_packet_cycles", "What a packet of the last second cost, in cycles of the time stamp counter; 0 without packets.", "worker")
+	workerPolls          = counter("worker_polls_total", "Rounds of a worker: one look at each of its queues.", "worker")
+	workerBusyPolls      = counter("worker_busy_polls_total", "Rounds of a worker that found packets.", "worker")
+	workerQueueUsed      = gauge("worker_queue_used", "What waits in a worker's queue to the slow path (punt), from it (inject), or from other workers (handover, the fullest), in the unit that the label says.", "worker", "queue", "unit")
+	workerQueueSize      = gauge("worker_queue_size", "What fits into it.", "worker", "queue", "unit")
 	workerPollGap        = newFamily(histogram, "worker_poll_gap_seconds", "Time from one of a worker's looks at its queues to the next, without its naps when idle.", []string{"worker"})
 )
 

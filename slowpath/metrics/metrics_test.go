@@ -27,14 +27,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // expect compares some of the metrics of a source with the text format.
 func expect(t *testing.T, src view.Source, want string, names ...string) {
 	t.Helper()
-	if err := testutil.CollectAndCompare(NewCollector(src), strings.NewReader(want), names...); err != nil {
+	if err := testutil.CollectAndCompare(NewCollector(src, all), strings.NewReader(want), names...); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestNamesAndHelpFollowPrometheusConventions(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(NewCollector(viewtest.Sample()))
+	registry.MustRegister(NewCollector(viewtest.Sample(), all))
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ weir_backend_weight{backend="[2001:db8:0:1::53]:53",service="dns6"} 1
 }
 
 func TestUncheckedBackendHasNoTimeOfHealth(t *testing.T) {
-	if n := testutil.CollectAndCount(NewCollector(viewtest.Sample()), "weir_backend_health_since_timestamp_seconds"); n != 3 {
+	if n := testutil.CollectAndCount(NewCollector(viewtest.Sample(), all), "weir_backend_health_since_timestamp_seconds"); n != 3 {
 		t.Errorf("%d backends have one, 3 are checked", n)
 	}
 }
@@ -130,7 +130,7 @@ weir_service_drops_total{reason="no_connection",service="web"} 1204
 func TestPollGaps(t *testing.T) {
 	// Worker 0 was away for 895 ns a million times, for 1023 ns twice, and for 57 µs once.
 	var w0, w1 strings.Builder
-	for power := firstGap; power <= lastGap; power++ {
+	for power := gapBuckets.first; power <= gapBuckets.last; power++ {
 		bound := float64(uint64(1)<<power) * 1e-9
 		n := 1_000_002
 		if bound > 57e-6 {
@@ -151,16 +151,107 @@ weir_worker_poll_gap_seconds_count{worker="1"} 0
 `, "weir_worker_poll_gap_seconds")
 }
 
+func TestQueues(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_worker_queue_used What waits in a worker's queue to the slow path (punt), from it (inject), or from other workers (handover, the fullest), in the unit that the label says.
+# TYPE weir_worker_queue_used gauge
+weir_worker_queue_used{queue="handover",unit="frames",worker="0"} 512
+weir_worker_queue_used{queue="inject",unit="bytes",worker="0"} 0
+weir_worker_queue_used{queue="punt",unit="bytes",worker="0"} 20972
+`, "weir_worker_queue_used")
+}
+
+func TestSetupTimes(t *testing.T) {
+	// A million below 2^18 ns, 203,400 below 2^19, and 72 below 2^30.
+	var b strings.Builder
+	for power := 16; power <= 34; power += 2 {
+		n := 0
+		switch {
+		case power >= 30:
+			n = 1_203_472
+		case power >= 20:
+			n = 1_203_400
+		case power >= 18:
+			n = 1_000_000
+		}
+		fmt.Fprintf(&b, "weir_service_connection_setup_seconds_bucket{service=\"web\",le=\"%g\"} %d\n", float64(uint64(1)<<power)*1e-9, n)
+	}
+	expect(t, viewtest.Sample(), `
+# HELP weir_service_connection_setup_seconds Time from a client's first SYN to the backend's SYN+ACK, for tcp in nat, as Weir saw them; absent until there was one.
+# TYPE weir_service_connection_setup_seconds histogram
+`+b.String()+`weir_service_connection_setup_seconds_bucket{service="web",le="+Inf"} 1203472
+weir_service_connection_setup_seconds_sum{service="web"} 361.0416
+weir_service_connection_setup_seconds_count{service="web"} 1203472
+`, "weir_service_connection_setup_seconds")
+}
+
+func TestFailedConnections(t *testing.T) {
+	expect(t, viewtest.Sample(), `
+# HELP weir_service_connections_failed_total TCP connections that failed: as weir_backend_connections_failed_total.
+# TYPE weir_service_connections_failed_total counter
+weir_service_connections_failed_total{how="refused",service="dns6"} 0
+weir_service_connections_failed_total{how="refused",service="web"} 1002
+weir_service_connections_failed_total{how="reset",service="dns6"} 0
+weir_service_connections_failed_total{how="reset",service="web"} 17
+weir_service_connections_failed_total{how="unanswered",service="dns6"} 0
+weir_service_connections_failed_total{how="unanswered",service="web"} 84
+`, "weir_service_connections_failed_total")
+}
+
+// What has no series of its own is in the totals all the same.
+func TestBeyondTheLimitsOnlyTotalsCount(t *testing.T) {
+	collect := func(limits Limits, name string) string {
+		t.Helper()
+		var b strings.Builder
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(NewCollector(viewtest.Sample(), limits))
+		gathered, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range gathered {
+			if f.GetName() == name {
+				for _, m := range f.GetMetric() {
+					for _, l := range m.GetLabel() {
+						b.WriteString(l.GetValue() + " ")
+					}
+					fmt.Fprintf(&b, "%v; ", m.GetCounter().GetValue()+m.GetGauge().GetValue())
+				}
+			}
+		}
+		return b.String()
+	}
+	for _, c := range []struct {
+		limits                           Limits
+		out, services, backends, dropped string
+	}{
+		{all, "backend 0; service 0; ", "dns6 88010; web 1.204558e+06; ", "10.0.0.11:8080 web 1; 10.0.0.12:8080 web 0; 10.0.0.13:8080 web 1; [2001:db8:0:1::53]:53 dns6 1; ", "no_backend dns6 77; no_connection web 1204; "},
+		{Limits{1, 2}, "backend 2; service 1; ", "web 1.204558e+06; ", "10.0.0.11:8080 web 1; 10.0.0.12:8080 web 0; ", "no_connection web 1204; "},
+		{Limits{}, "backend 4; service 2; ", "", "", ""},
+	} {
+		for name, want := range map[string]string{
+			"weir_metrics_left_out": c.out, "weir_service_connections_total": c.services, "weir_backend_up": c.backends, "weir_service_drops_total": c.dropped,
+			"weir_connections_total": "1.292568e+06; ", "weir_backends": "down 1; draining 1; maintenance 0; sorry 0; standby 0; up 2; ",
+		} {
+			if got := collect(c.limits, name); got != want {
+				t.Errorf("%+v: %s: %s, want %s", c.limits, name, got, want)
+			}
+		}
+	}
+}
+
+// all is more than there is.
+var all = Limits{1000, 1000}
+
 // notExported are the fields of the views that have no metric of their own, and why.
 var notExported = map[string]string{
-	"Service.State":     "weir_service_up tells",
 	"Service.Reason":    "free text; weir_service_up tells",
 	"Service.Shares":    "weir_backend_connections_total tells, over any time",
 	"Backend.Share":     "weir_backend_connections_total tells, over any time",
 	"Backend.Health":    "free text; weir_backend_up tells",
-	"Backend.State":     "weir_backend_up and weir_backend_weight tell",
 	"Backend.LastError": "free text; weir_backend_last_error_timestamp_seconds tells when",
 	"Port.Link":         "weir_port_link_up tells",
+	"Worker.Queues":     "see TestQueues",
 	"Neighbor.Address":  "neighbours are counted",
 	"Neighbor.MAC":      "neighbours are counted",
 	"Neighbor.Age":      "neighbours are counted",
@@ -220,7 +311,7 @@ func fill(t *testing.T, structure reflect.Value, path string, fields map[string]
 		case reflect.String:
 			field.SetString(fmt.Sprint("text", n))
 		case reflect.Slice:
-			if field.Type() == reflect.TypeFor[[]view.Gap]() {
+			if field.Type() == reflect.TypeFor[[]view.Duration]() {
 				continue // see TestPollGaps
 			}
 			if field.Type().Elem().Kind() != reflect.String {
@@ -241,7 +332,7 @@ func fill(t *testing.T, structure reflect.Value, path string, fields map[string]
 func exported(t *testing.T, src view.Source) map[string]bool {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(NewCollector(src))
+	registry.MustRegister(NewCollector(src, all))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -273,9 +364,9 @@ weir_hugepages `+value+"\n", "weir_hugepages")
 
 func TestEverythingDescribedIsCollected(t *testing.T) {
 	descriptions := make(chan *prometheus.Desc, 1000)
-	NewCollector(viewtest.Sample()).Describe(descriptions)
+	NewCollector(viewtest.Sample(), all).Describe(descriptions)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(NewCollector(viewtest.Sample()))
+	registry.MustRegister(NewCollector(viewtest.Sample(), all))
 	gathered, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +394,7 @@ func get(t *testing.T, s *Server, path string) (int, string) {
 }
 
 func TestScrapeOverHTTP(t *testing.T) {
-	s, err := Serve("127.0.0.1:0", viewtest.Sample(), quiet())
+	s, err := Serve("127.0.0.1:0", viewtest.Sample(), all, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +419,7 @@ func TestScrapeOverHTTP(t *testing.T) {
 func TestOneBadNameDoesNotHideTheOtherMetrics(t *testing.T) {
 	src := viewtest.Sample()
 	src.ServiceList[0].Name = "\xff"
-	s, err := Serve("127.0.0.1:0", src, quiet())
+	s, err := Serve("127.0.0.1:0", src, all, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,7 +432,7 @@ func TestOneBadNameDoesNotHideTheOtherMetrics(t *testing.T) {
 
 func TestAnAddressOfAnotherMachineIsASentence(t *testing.T) {
 	const other = "192.0.2.77:9480" // for documentation (RFC 5737)
-	_, err := Serve(other, viewtest.Sample(), quiet())
+	_, err := Serve(other, viewtest.Sample(), all, quiet())
 	if err == nil || !strings.HasPrefix(err.Error(), "metrics.listen "+other+": no interface of this machine has that address") {
 		t.Errorf("got %v", err)
 	}
@@ -353,18 +444,18 @@ func TestAddressInUseIsASentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = Serve(l.Addr().String(), viewtest.Sample(), quiet())
+	_, err = Serve(l.Addr().String(), viewtest.Sample(), all, quiet())
 	want := "metrics.listen " + l.Addr().String() + ": another program listens there: choose another address or port"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Serve("nonsense", viewtest.Sample(), quiet()); err == nil || !strings.HasPrefix(err.Error(), "metrics.listen nonsense: ") {
+	if _, err := Serve("nonsense", viewtest.Sample(), all, quiet()); err == nil || !strings.HasPrefix(err.Error(), "metrics.listen nonsense: ") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestCloseFreesTheAddress(t *testing.T) {
-	s, err := Serve("127.0.0.1:0", viewtest.Sample(), quiet())
+	s, err := Serve("127.0.0.1:0", viewtest.Sample(), all, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +471,7 @@ func TestCloseFreesTheAddress(t *testing.T) {
 
 // Close gives a client the time it gives a scrape, and then cuts it off: no reason for weir to end with an error.
 func TestAClientThatSaysNothingDoesNotMakeTheEndFail(t *testing.T) {
-	s, err := Serve("127.0.0.1:0", viewtest.Sample(), quiet())
+	s, err := Serve("127.0.0.1:0", viewtest.Sample(), all, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

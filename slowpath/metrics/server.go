@@ -44,7 +44,7 @@ type Server struct {
 // Serve answers GET /metrics and GET /healthz on the TCP address listen ("127.0.0.1:9480", port 0 for any)
 // until Close. /healthz is 200 as long as the process answers at all. What goes wrong in a scrape is
 // logged; the rest of the scrape is answered.
-func Serve(listen string, src view.Source, log *slog.Logger) (*Server, error) {
+func Serve(listen string, src view.Source, limits Limits, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("metrics.listen %s: another program listens there: choose another address or port", listen)
@@ -58,7 +58,7 @@ func Serve(listen string, src view.Source, log *slog.Logger) (*Server, error) {
 	errorLog := slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	s := &Server{
 		http: &http.Server{
-			Handler:      newHandler(src, errorLog),
+			Handler:      newHandler(src, limits, errorLog),
 			ReadTimeout:  readTimeout,
 			WriteTimeout: answerTimeout,
 			IdleTimeout:  idleTimeout,
@@ -94,10 +94,10 @@ func (s *Server) Close() error {
 	return s.err
 }
 
-func newHandler(src view.Source, errorLog promhttp.Logger) http.Handler {
+func newHandler(src view.Source, limits Limits, errorLog promhttp.Logger) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		NewCollector(src),
+		NewCollector(src, limits),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -114,7 +114,7 @@ func New(o Options, now time.Time, status func(*conf.Service, *conf.Backend) com
 	}
 	n.neighbors.OnConflict = o.OnConflict
 	n.compiler = compile.New((*resolver)(n))
-	n.compiler.Totals, n.compiler.ServiceTotals = n.totals, n.serviceTotals
+	n.compiler.Totals, n.compiler.ServiceTotals, n.compiler.ServiceSetups = n.totals, n.serviceTotals, n.serviceSetups
 	for range o.Queues {
 		n.punts = append(n.punts, ring.NewPackets(puntBytes, o.Bell))
 		n.inject = append(n.inject, &injector{ring: ring.NewPackets(injectBytes, nil)})
@@ -248,6 +248,9 @@ func (n *Node) totals(index uint32) (sum fastpath.BackendCounters) {
 		sum.BytesIn += c.BytesIn
 		sum.BytesOut += c.BytesOut
 		sum.NewConns += c.NewConns
+		sum.Unanswered += c.Unanswered
+		sum.Refused += c.Refused
+		sum.Resets += c.Resets
 	}
 	return sum
 }
@@ -260,6 +263,9 @@ func (n *Node) BackendCounters(p *compile.Place) fastpath.BackendCounters {
 	c.BytesIn -= p.Before.BytesIn
 	c.BytesOut -= p.Before.BytesOut
 	c.NewConns -= p.Before.NewConns
+	c.Unanswered -= p.Before.Unanswered
+	c.Refused -= p.Before.Refused
+	c.Resets -= p.Before.Resets
 	return c
 }
 

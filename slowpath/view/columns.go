@@ -56,6 +56,7 @@ func backendColumns(now time.Time) []column[Backend] {
 		{"INACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Inactive) }},
 		{"UPPER", right, func(b Backend) string { return limit(b.UpperThreshold) }},
 		{"CONNS", right, func(b Backend) string { return count(b.Connections) }},
+		{"FAILED", right, func(b Backend) string { return count(b.Failures.Sum()) }},
 		{"SHARE", right, func(b Backend) string { return percent(b.Share) }},
 		{"PKTS-IN", right, func(b Backend) string { return count(b.PacketsIn) }},
 		{"PKTS-OUT", right, func(b Backend) string { return count(b.PacketsOut) }},
@@ -99,6 +100,7 @@ var workerColumns = []column[Worker]{
 	{"WORKER", right, func(w Worker) string { return strconv.Itoa(w.ID) }},
 	{"CORE", right, func(w Worker) string { return core(w.Core) }},
 	{"BUSY", right, func(w Worker) string { return percent(w.BusyShare) }},
+	{"CYCLES/PKT", right, func(w Worker) string { return cycles(w.CyclesPerPacket) }},
 	{"PKTS-IN", right, func(w Worker) string { return count(w.PacketsIn) }},
 	{"PKTS-OUT", right, func(w Worker) string { return count(w.PacketsOut) }},
 	{"OWN", right, func(w Worker) string { return count(w.Own) }},
@@ -109,6 +111,26 @@ var workerColumns = []column[Worker]{
 	{"MAX", right, func(w Worker) string { return strconv.Itoa(w.MaxConnections) }},
 	{"EVICTED", right, func(w Worker) string { return count(w.Evicted) }},
 	{"STEERING", left, func(w Worker) string { return w.Steering }},
+	{"QUEUES", left, func(w Worker) string { return queues(w.Queues) }},
+}
+
+// cycles is empty without packets.
+func cycles(n float64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(n, 'f', 0, 64)
+}
+
+// queues tells how full those are that are not empty.
+func queues(list []Queue) string {
+	var cells []string
+	for _, q := range list {
+		if q.Used > 0 && q.Size > 0 {
+			cells = append(cells, q.Name+" "+percent(float64(q.Used)/float64(q.Size)))
+		}
+	}
+	return strings.Join(cells, " ")
 }
 
 func core(n int) string {

@@ -17,6 +17,8 @@ type Source interface {
 	PortDrops() []PortDrop
 	ServiceDrops() []ServiceDrop
 	Daemon() Daemon
+	// Metered is Services and Backends, no more than so many in the configuration's order, with totals of all.
+	Metered(services, backends int) Metered
 	// Explain tells what would become of a packet now, written as weir explain takes it. It changes nothing.
 	Explain(packet string) (*Explanation, error)
 }
@@ -48,7 +50,73 @@ type Service struct {
 	// Shares are what each backend gets of the service's newest connections: those of the last 10 to 20 seconds, or of
 	// the last such time in which there were any. They make 1 together, or 0 before the first connection.
 	Shares []Share `json:"shares"`
+	Failures
+	// Setup is how long backends took from a client's SYN to their SYN+ACK. Only nat sees that.
+	Setup Durations `json:"connection_setup"`
 	Traffic
+}
+
+// Failures counts TCP connections that failed, each once: without an answer to their first SYN, with a reset instead of
+// one, and reset by the backend later on. tun and dr see only the first.
+type Failures struct {
+	Unanswered uint64 `json:"connections_unanswered"`
+	Refused    uint64 `json:"connections_refused"`
+	Resets     uint64 `json:"connections_reset"`
+}
+
+// Sum is how many failed in any way.
+func (f *Failures) Sum() uint64 { return f.Unanswered + f.Refused + f.Resets }
+
+// Add adds others.
+func (f *Failures) Add(o Failures) {
+	f.Unanswered += o.Unanswered
+	f.Refused += o.Refused
+	f.Resets += o.Resets
+}
+
+// Metered is what of services and backends metrics show.
+type Metered struct {
+	Services []Service // without Shares
+	Backends []Backend // of those services
+	// Totals are those of all, ServicesOut and BackendsOut how many are in none of the lists.
+	Totals                   Totals
+	ServicesOut, BackendsOut int
+}
+
+// Totals are sums over all services and backends. States have those that none is in, too.
+type Totals struct {
+	ServiceStates, BackendStates map[string]int
+	Active, Inactive             int
+	Connections                  uint64
+	Suspected                    uint64
+	Failures
+	Traffic
+}
+
+// ServiceStates and BackendStates are the states that there can be.
+var (
+	ServiceStates = []string{"up", "down", "sorry"}
+	BackendStates = []string{"up", "down", "draining", "maintenance", "standby", "sorry"}
+)
+
+// NewTotals are those of nothing.
+func NewTotals() Totals {
+	t := Totals{ServiceStates: map[string]int{}, BackendStates: map[string]int{}}
+	for _, s := range ServiceStates {
+		t.ServiceStates[s] = 0
+	}
+	for _, s := range BackendStates {
+		t.BackendStates[s] = 0
+	}
+	return t
+}
+
+// Add adds what another has carried.
+func (t *Traffic) Add(o Traffic) {
+	t.PacketsIn += o.PacketsIn
+	t.PacketsOut += o.PacketsOut
+	t.BytesIn += o.BytesIn
+	t.BytesOut += o.BytesOut
 }
 
 // Share is a backend's part of its service's newest connections.
@@ -88,6 +156,9 @@ type Backend struct {
 	Active         int    `json:"active_connections"`
 	Inactive       int    `json:"inactive_connections"`
 	Connections    uint64 `json:"connections_total"`
+	// Suspected counts how often so many of its connections failed that it was checked at once.
+	Suspected uint64 `json:"suspected"`
+	Failures
 	Traffic
 }
 
@@ -119,21 +190,35 @@ type Worker struct {
 	MaxConnections int     `json:"max_connections"`
 	Evicted        uint64  `json:"connections_evicted"`
 	BusyShare      float64 `json:"busy_share"` // of the last second, 0 to 1: time in bursts that had packets
-	PollGaps       Gaps    `json:"poll_gaps"`
+	// PollGaps tells how long it has been away from its queues between one round and the next. Naps of a worker without
+	// packets are left out.
+	PollGaps Durations `json:"poll_gaps"`
+	// CyclesPerPacket is what a packet of the last second cost, in cycles of the time stamp counter; 0 without packets.
+	CyclesPerPacket float64 `json:"cycles_per_packet"`
+	BusySeconds     float64 `json:"busy_seconds"` // in rounds that had packets, since the start
+	Polls           uint64  `json:"polls"`        // rounds, since the start
+	BusyPolls       uint64  `json:"polls_busy"`   // those that had packets
+	Queues          []Queue `json:"queues"`
 }
 
-// Gaps tells how long a worker has been away from its queues between one round and the next, since the start. Naps
-// of a worker without packets are left out.
-type Gaps struct {
-	Count   uint64 `json:"count"`
-	SumNs   uint64 `json:"sum_ns"`
-	Buckets []Gap  `json:"buckets"` // those that are not empty, in order
+// Durations are times, counted in buckets since the start.
+type Durations struct {
+	Count   uint64     `json:"count"`
+	SumNs   uint64     `json:"sum_ns"`
+	Buckets []Duration `json:"buckets"` // those that are not empty, in order
 }
 
-// Gap is how many gaps were longer than those of the bucket before and at most LeNs nanoseconds long.
-type Gap struct {
+// Duration is how many were longer than those of the bucket before and at most LeNs nanoseconds long.
+type Duration struct {
 	LeNs  uint64 `json:"le_ns"`
 	Count uint64 `json:"count"`
+}
+
+// Queue is how full one of a worker's queues is.
+type Queue struct {
+	Name string `json:"queue"` // punt (to the slow path) | inject (from it) | handover (from other workers, the fullest)
+	Used int    `json:"used"`  // bytes; handover: frames
+	Size int    `json:"size"`
 }
 
 // Port is one network port.
@@ -202,6 +287,8 @@ type Daemon struct {
 	Generation uint64 `json:"generation"` // of the configuration in force
 	Hugepages  bool   `json:"hugepages"`
 	StartUnix  int64  `json:"start_unix_seconds"`
+	// ClockHertz is the rate of the time stamp counter.
+	ClockHertz float64 `json:"clock_hertz"`
 	// Captures are those under way and the totals of all.
 	Captures CaptureTotals `json:"captures"`
 }

@@ -65,6 +65,31 @@ func (s *Source) PortDrops() []view.PortDrop { return slices.Clone(s.PortDropLis
 // ServiceDrops implements view.Source.
 func (s *Source) ServiceDrops() []view.ServiceDrop { return slices.Clone(s.ServiceDropList) }
 
+// Metered implements view.Source.
+func (s *Source) Metered(services, backends int) view.Metered {
+	m := view.Metered{Services: s.Services(), Backends: s.Backends(), Totals: view.NewTotals()}
+	t := &m.Totals
+	for _, v := range m.Services {
+		t.ServiceStates[v.State]++
+		t.Active += v.Active
+		t.Inactive += v.Inactive
+		t.Connections += v.Connections
+		t.Failures.Add(v.Failures)
+		t.Traffic.Add(v.Traffic)
+	}
+	for _, b := range m.Backends {
+		t.BackendStates[b.State]++
+		t.Suspected += b.Suspected
+	}
+	if n := len(m.Services) - services; n > 0 {
+		m.Services, m.ServicesOut = m.Services[:services], n
+	}
+	if n := len(m.Backends) - backends; n > 0 {
+		m.Backends, m.BackendsOut = m.Backends[:backends], n
+	}
+	return m
+}
+
 // Daemon implements view.Source.
 func (s *Source) Daemon() view.Daemon { return s.Process }
 
@@ -103,6 +128,10 @@ func Sample() *Source {
 				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
 				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558,
+				Failures: view.Failures{Unanswered: 84, Refused: 1_002, Resets: 17},
+				Setup: view.Durations{Count: 1_203_472, SumNs: 361_041_600_000, Buckets: []view.Duration{
+					{LeNs: 1 << 18, Count: 1_000_000}, {LeNs: 1 << 19, Count: 203_400}, {LeNs: 1 << 30, Count: 72},
+				}},
 				Shares: []view.Share{{Backend: "10.0.0.11:8080", Share: 1}, {Backend: "10.0.0.12:8080"}, {Backend: "10.0.0.13:8080"}},
 				Traffic: view.Traffic{
 					PacketsIn: 14_310_220, PacketsOut: 19_944_021,
@@ -112,7 +141,7 @@ func Sample() *Source {
 			{
 				Name: "dns6", Address: "[2001:db8::10]:53", Protocol: "udp", Mode: "dr", Scheduler: "mh",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
-				Backends: 1, BackendsUp: 1, Inactive: 97, Connections: 88_010,
+				Backends: 1, BackendsUp: 1, Inactive: 97, Connections: 88_010, Setup: view.Durations{Buckets: []view.Duration{}},
 				Shares:  []view.Share{{Backend: "[2001:db8:0:1::53]:53", Share: 1}},
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
@@ -130,7 +159,7 @@ func Sample() *Source {
 			{
 				Service: "web", Address: "10.0.0.12:8080", Weight: 1, State: "down", Health: "connection refused",
 				HealthSince: Now - 42, LastError: "connection refused", LastErrorAt: Now - 1, ChecksFailed: 21, Changes: 1,
-				Inactive: 11, Connections: 104_553,
+				Inactive: 11, Connections: 104_553, Suspected: 2, Failures: view.Failures{Unanswered: 84, Refused: 1_002, Resets: 17},
 				Traffic: view.Traffic{
 					PacketsIn: 310_100, PacketsOut: 404_000,
 					BytesIn: 15_540_240, BytesOut: 127_000_510,
@@ -165,15 +194,17 @@ func Sample() *Source {
 			{
 				ID: 0, Core: 1, PacketsIn: 20_010_331, PacketsOut: 20_008_112, Own: 212, Dropped: 2_007,
 				Punted: 424, HandedOver: 10_002_004, FragmentsWait: 5, Steering: "software",
-				Connections: 2_410, MaxConnections: 1_000_000, BusyShare: 0.314,
-				PollGaps: view.Gaps{Count: 1_000_003, SumNs: 900_100_000, Buckets: []view.Gap{
+				Connections: 2_410, MaxConnections: 1_000_000, BusyShare: 0.314, CyclesPerPacket: 91.7, BusySeconds: 31_400.5,
+				Polls: 92_000_000, BusyPolls: 1_500_000,
+				Queues: []view.Queue{{Name: "punt", Used: 20_972, Size: 1 << 20}, {Name: "inject", Size: 1 << 20}, {Name: "handover", Used: 512, Size: 1024}},
+				PollGaps: view.Durations{Count: 1_000_003, SumNs: 900_100_000, Buckets: []view.Duration{
 					{LeNs: 895, Count: 1_000_000}, {LeNs: 1023, Count: 2}, {LeNs: 57_343, Count: 1},
 				}},
 			},
 			{
 				ID: 1, Core: -1, PacketsIn: 14_344_009, PacketsOut: 14_343_998, Own: 96, Dropped: 11,
 				Punted: 96, HandedOver: 7_120_000, Steering: "software",
-				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, BusyShare: 1, PollGaps: view.Gaps{Buckets: []view.Gap{}},
+				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, BusyShare: 1, Queues: []view.Queue{}, PollGaps: view.Durations{Buckets: []view.Duration{}},
 			},
 		},
 		PortList: []view.Port{{
@@ -209,7 +240,7 @@ func Sample() *Source {
 			{Reason: "no_backend", Service: "dns6", Packets: 77, Help: "no backend of the service is up and has a weight"},
 		},
 		Process: view.Daemon{
-			Version: "1.0.0", Config: "/etc/weir/weir.yaml", Generation: 4, Hugepages: true,
+			Version: "1.0.0", Config: "/etc/weir/weir.yaml", Generation: 4, Hugepages: true, ClockHertz: 2.6e9,
 			StartUnix: Now - 100_000, Captures: view.CaptureTotals{Running: 1, Packets: 1_234, Lost: 5},
 		},
 	}
