@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 )
@@ -66,6 +67,8 @@ type claimed struct{ service, index int }
 // overlaps checks that of any two services that could take one packet, one is more specific.
 func (c *checker) overlaps() {
 	taken := map[claim]claimed{}
+	ranges := map[claim][]claimed{} // of ports, by their prefix
+	var order []claim
 	for i := range c.cfg.Services {
 		s := &c.cfg.Services[i]
 		for j, e := range s.Addresses {
@@ -74,11 +77,56 @@ func (c *checker) overlaps() {
 			}
 			k := claim{e, s.Protocol}
 			before, ok := taken[k]
-			if !ok {
-				taken[k] = claimed{i, j}
-			} else if before.service != i {
-				c.endpointAt(i, j).errorf("overlaps %s: both are %s %s", c.serviceNamed(before.service), s.Protocol, e)
+			if ok {
+				if before.service != i {
+					c.endpointAt(i, j).errorf("overlaps %s: both are %s %s", c.serviceNamed(before.service), s.Protocol, e)
+				}
+				continue
+			}
+			taken[k] = claimed{i, j}
+			if !e.Ports.one() {
+				k.Ports = PortRange{}
+				if ranges[k] == nil {
+					order = append(order, k)
+				}
+				ranges[k] = append(ranges[k], claimed{i, j})
 			}
 		}
 	}
+	for _, k := range order {
+		c.crossings(ranges[k])
+	}
+}
+
+// crossings checks the ranges of ports of one prefix: of two that have ports in common, one must hold the other.
+func (c *checker) crossings(list []claimed) {
+	ports := func(l claimed) PortRange { return c.cfg.Services[l.service].Addresses[l.index].Ports }
+	slices.SortFunc(list, func(a, b claimed) int {
+		p, q := ports(a), ports(b)
+		return cmp.Or(cmp.Compare(p.First, q.First), cmp.Compare(q.Last, p.Last))
+	})
+	var around []claimed // the ranges that hold the last one, the narrowest last
+	for _, l := range list {
+		for len(around) > 0 && ports(around[len(around)-1]).Last < ports(l).First {
+			around = around[:len(around)-1]
+		}
+		if len(around) > 0 && !ports(around[len(around)-1]).Contains(ports(l)) {
+			c.crossing(around[len(around)-1], l)
+			continue
+		}
+		around = append(around, l)
+	}
+}
+
+// crossing reports two ranges at the later one.
+func (c *checker) crossing(a, b claimed) {
+	if cmp.Or(cmp.Compare(a.service, b.service), cmp.Compare(a.index, b.index)) > 0 {
+		a, b = b, a
+	}
+	of := ""
+	if a.service != b.service {
+		of = " of " + c.serviceNamed(a.service)
+	}
+	e, o := c.cfg.Services[b.service].Addresses[b.index], c.cfg.Services[a.service].Addresses[a.index]
+	c.endpointAt(b.service, b.index).errorf("%s overlaps %s%s in part: make one range hold the other, or part them", e, o, of)
 }

@@ -39,20 +39,6 @@ func (c *checker) serviceNamed(i int) string {
 	return named("service", c.cfg.Services[i].Name, c.cfg.Services[i].Line)
 }
 
-// vip checks an address of a service. It may be one of Weir's own: the port of the service is then taken from the kernel.
-func (c *checker) vip(i, j int, e Endpoint) {
-	a, at := e.Prefix.Addr(), c.endpointAt(i, j)
-	for p := range c.cfg.Ports {
-		for k, g := range c.cfg.Ports[p].Gateways {
-			if g == a {
-				at.errorf("%s is the gateway of %s: a VIP is an address that no other host has", a, c.entryNamed(place{p, k}, "gateways"))
-				return
-			}
-		}
-	}
-	c.host(at, a)
-}
-
 // flags checks that each is given once, and is for the service's scheduler.
 func (c *checker) flags(i int, s *Service) {
 	at, seen := c.service(i).field("scheduler_flags"), first[string]{}

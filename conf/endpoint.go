@@ -42,6 +42,17 @@ func (r PortRange) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
+// Words is the range as people say it: port 80, ports 8000-8100, all ports.
+func (r PortRange) Words() string {
+	switch {
+	case r == AllPorts:
+		return "all ports"
+	case r.one():
+		return "port " + r.String()
+	}
+	return "ports " + r.String()
+}
+
 // EndpointOf is a single address and port.
 func EndpointOf(a netip.AddrPort) Endpoint {
 	return Endpoint{netip.PrefixFrom(a.Addr(), a.Addr().BitLen()), PortRange{a.Port(), a.Port()}}
@@ -130,62 +141,100 @@ func (s *Service) Where() string {
 	return b.String()
 }
 
-// parseEndpoint takes a service's address and port.
+// parseEndpoint takes a service's address or prefix, and its port, range of ports, or 0 for all of them.
 func parseEndpoint(text string) (Endpoint, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return Endpoint{}, fmt.Errorf("has no port: write %s", portAdded(a.WithZone(""), 80))
 	}
-	ap, err := parseAddrPort(text, "this version does not support port 0 (all ports): write a port from 1 to 65535")
-	if err != nil {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		e := Endpoint{p.Masked(), PortRange{80, 80}}
+		return Endpoint{}, fmt.Errorf("has no port: write %s", e)
+	}
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 {
+		return Endpoint{}, errEndpoint(text)
+	}
+	host := text[:i]
+	p, ok := parseHosts(host)
+	ports, err := parsePorts(text[i+1:])
+	switch {
+	case !ok:
+		return Endpoint{}, errEndpoint(text)
+	case err != nil:
 		return Endpoint{}, err
 	}
-	return EndpointOf(ap), nil
-}
-
-// endpointAt is where the file has an endpoint of a service.
-func (c *checker) endpointAt(i, j int) value {
-	if list := c.service(i).field("addresses"); list.exists() {
-		return list.item(j)
+	if err := checkPrefix(p); err != nil {
+		return Endpoint{}, err
 	}
-	return c.service(i).field("address")
+	return Endpoint{p, ports}, nil
 }
 
-// endpoints checks a service's address or addresses.
-func (c *checker) endpoints(i int, s *Service) {
-	at := c.service(i)
-	one, list := at.field("address"), at.field("addresses")
+func errEndpoint(text string) error {
+	return fmt.Errorf("must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is %s", quote(text))
+}
+
+// parseHosts takes an address or a prefix; IPv6 stands in brackets.
+func parseHosts(text string) (p netip.Prefix, ok bool) {
+	inner, brackets := strings.CutPrefix(text, "[")
+	if brackets {
+		if inner, ok = strings.CutSuffix(inner, "]"); !ok {
+			return p, false
+		}
+	}
+	p, err := netip.ParsePrefix(inner)
+	if err != nil {
+		a, err := netip.ParseAddr(inner)
+		if err != nil {
+			return p, false
+		}
+		p = netip.PrefixFrom(a, a.BitLen())
+		if a.Zone() != "" {
+			return netip.PrefixFrom(a, 0), brackets // checkPrefix has more to say of it
+		}
+	}
+	return p, brackets == p.Addr().Is6()
+}
+
+func parsePorts(text string) (PortRange, error) {
+	from, to, several := strings.Cut(text, "-")
+	first, err := parsePort(from)
+	if err == nil && !several {
+		return PortRange{first, first}, nil
+	}
+	if text == "0" {
+		return AllPorts, nil
+	}
+	last, lastErr := parsePort(to)
 	switch {
-	case one.exists() && list.exists():
-		one.errorf("cannot be given together with addresses: put all into addresses")
-		s.Addresses = nil // which of them is meant cannot be told
-		return
-	case list.exists() && list.isEmpty():
-		list.errorf("is empty: write for example addresses: [203.0.113.10:80, 203.0.113.10:443]")
+	case !several || err != nil || lastErr != nil:
+		return PortRange{}, fmt.Errorf("has the port %s: write one from 1 to 65535, a range such as 8000-8100, or 0 for all", quote(text))
+	case first >= last:
+		return PortRange{}, fmt.Errorf("has the range of ports %s: write the smaller port first", text)
 	}
-	seen := first[Endpoint]{}
-	for j, e := range s.Addresses {
-		if !e.Valid() {
-			continue
-		}
-		if k, ok := seen.again(e, j); ok {
-			c.endpointAt(i, j).errorf("%s is given twice: first on line %d", e, c.endpointAt(i, k).line)
-			continue
-		}
-		c.vip(i, j, e)
-	}
-	c.families(i, s)
+	return PortRange{first, last}, nil
 }
 
-// families checks that a service's clients can all be sent to all of its backends.
-func (c *checker) families(i int, s *Service) {
-	if s.Mode == TUN || s.Mode == "" {
-		return
+// The shortest prefixes that a service may have: a larger part of the Internet is nobody's.
+const (
+	minPrefix4 = 8
+	minPrefix6 = 16
+)
+
+// checkPrefix tells what is wrong with a service's address or prefix.
+func checkPrefix(p netip.Prefix) error {
+	a := p.Addr()
+	if p.IsSingleIP() || a.Zone() != "" {
+		return checkEndpoint(a)
 	}
-	for j, e := range s.Addresses {
-		if e.Valid() && s.Addresses[0].Valid() && e.Prefix.Addr().Is6() != s.Addresses[0].Prefix.Addr().Is6() {
-			c.endpointAt(i, j).errorf("%s is %s, but the first address is %s: in mode %s all must be of one kind, only tun can mix them",
-				e, family(e.Prefix.Addr()), family(s.Addresses[0].Prefix.Addr()), s.Mode)
-			return
-		}
+	least := minPrefix4
+	if a.Is6() {
+		least = minPrefix6
 	}
+	switch {
+	case p.Bits() < least:
+		return fmt.Errorf("has a prefix of length %d: the shortest is /%d", p.Bits(), least)
+	case p.Masked() != p:
+		return fmt.Errorf("%s is not the first address of %s: write that, or %s without a length", a, p.Masked(), a)
+	}
+	return checkEndpoint(a)
 }

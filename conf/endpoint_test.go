@@ -71,9 +71,72 @@ func TestMistakesInAddresses(t *testing.T) {
 			"7: services[0].backends[1].address: has port 8080, but mode dr leaves a packet's port as it is, and the service has several: write 203.0.113.22 without a port")},
 		{"check without a port", edits{"  mode: nat\n", "  mode: nat\n  health: {type: tcp}\n"}, says(
 			"7: services[0].health.port: is missing: the backend 203.0.113.21 has no port of its own, as packets keep theirs")},
+		{"range the wrong way round", edits{"203.0.113.10:443", "203.0.113.10:443-80"}, says(
+			`4: services[0].addresses[1]: has the range of ports 443-80: write the smaller port first`)},
+		{"range from 0", edits{"203.0.113.10:443", "203.0.113.10:0-80"}, says(
+			`4: services[0].addresses[1]: has the port "0-80": write one from 1 to 65535, a range such as 8000-8100, or 0 for all`)},
+		{"prefix without a port", edits{"203.0.113.10:443", "203.0.113.16/28"}, says(
+			"4: services[0].addresses[1]: has no port: write 203.0.113.16/28:80")},
+		{"prefix that begins elsewhere", edits{"203.0.113.10:443", "203.0.113.17/28:443"}, says(
+			"4: services[0].addresses[1]: 203.0.113.17 is not the first address of 203.0.113.16/28: write that, or 203.0.113.17 without a length")},
+		{"prefix that is too short", edits{"203.0.113.10:443", "198.0.0.0/7:443"}, says(
+			"4: services[0].addresses[1]: has a prefix of length 7: the shortest is /8")},
+		{"prefix of IPv6 without brackets", edits{"203.0.113.10:443", `"2001:db8:1::/64:443"`}, says(
+			`4: services[0].addresses[1]: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "2001:db8:1::/64:443"`)},
+		{"prefix with Weir in it", edits{"203.0.113.10:443", "203.0.113.0/29:443"}, says(
+			"4: services[0].addresses[1]: 203.0.113.0/29 holds 203.0.113.2, Weir's own address of port wan (line 1): only a single address can be both")},
+		{"prefix with the broadcast address in it", edits{"203.0.113.10:443", "203.0.113.240/28:443"}, says(
+			"4: services[0].addresses[1]: 203.0.113.240/28 holds 203.0.113.255, the broadcast address of the network 203.0.113.0/24: split it into prefixes without")},
+		{"prefix with the gateway in it", edits{"203.0.113.10:443", "203.0.113.32/27:443", "[203.0.113.2/24", "[203.0.113.2/24", `2/64"]`, `2/64"], gateways: [203.0.113.33]`}, says(
+			"4: services[0].addresses[1]: 203.0.113.32/27 holds 203.0.113.33, the gateway of port wan (line 1): a VIP is an address that no other host has")},
+		{"prefix with a backend in it", edits{"203.0.113.10:443", "203.0.113.16/28:443"}, says(
+			"7: services[0].backends[0].address: 203.0.113.21 is the service's own address: write the backend's",
+			"7: services[0].backends[1].address: 203.0.113.22 is the service's own address: write the backend's")},
+		{"ranges that cross", edits{"203.0.113.10:80, 203.0.113.10:443", "203.0.113.10:80-90, 203.0.113.10:85-95"}, says(
+			"4: services[0].addresses[1]: 203.0.113.10:85-95 overlaps 203.0.113.10:80-90 in part: make one range hold the other, or part them")},
+		{"ranges of two services that cross", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:440-445, protocol: tcp, mode: nat, backends: []}\n",
+			"203.0.113.10:443]", "203.0.113.10:443-450]"}, says(
+			"5: services[1].addresses[1]: 203.0.113.10:443-450 overlaps 203.0.113.10:440-445 of service other (line 3) in part: make one range hold the other, or part them")},
 		{"another service's", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:443, protocol: tcp, mode: nat, backends: []}\n"}, says(
 			"5: services[1].addresses[1]: overlaps service other (line 3): both are tcp 203.0.113.10:443")},
 	} {
 		t.Run(c.name, func(t *testing.T) { expectErrors(t, c.of(t, shop), c.want...) })
 	}
+}
+
+func TestAddressesThatStandForMany(t *testing.T) {
+	for text, want := range map[string]Endpoint{
+		"203.0.113.10:80":         {pfx("203.0.113.10/32"), PortRange{80, 80}},
+		"203.0.113.10/32:80":      {pfx("203.0.113.10/32"), PortRange{80, 80}},
+		"203.0.113.10:0":          {pfx("203.0.113.10/32"), AllPorts},
+		"203.0.113.10:8000-8100":  {pfx("203.0.113.10/32"), PortRange{8000, 8100}},
+		"203.0.113.16/28:1-65535": {pfx("203.0.113.16/28"), PortRange{1, 65535}},
+		"[2001:db8::10]:80-90":    {pfx("2001:db8::10/128"), PortRange{80, 90}},
+		"[2001:db8:1::/64]:80":    {pfx("2001:db8:1::/64"), PortRange{80, 80}},
+		"[2001:db8:1::/64]:0":     {pfx("2001:db8:1::/64"), AllPorts},
+	} {
+		e, err := parseEndpoint(text)
+		if err != nil || e != want {
+			t.Errorf("%s: %v, %v", text, e, err)
+			continue
+		}
+		if again, err := parseEndpoint(e.String()); err != nil || again != e {
+			t.Errorf("%s becomes %s, and that %v, %v", text, e, again, err)
+		}
+	}
+}
+
+// The more specific service takes what both could take.
+func TestServicesWithinServices(t *testing.T) {
+	mustLoad(t, `ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]
+services:
+- {name: all, address: 198.51.100.0/24:0, protocol: tcp, mode: nat, backends: []}
+- {name: range, address: 198.51.100.0/24:8000-9000, protocol: tcp, mode: nat, backends: []}
+- {name: inner, addresses: [198.51.100.0/24:8000-8100, 198.51.100.0/24:8101-9000], protocol: tcp, mode: nat, backends: []}
+- {name: port, address: 198.51.100.0/24:8080, protocol: tcp, mode: nat, backends: []}
+- {name: part, address: 198.51.100.128/25:0, protocol: tcp, mode: nat, backends: []}
+- {name: host, address: 198.51.100.200:0, protocol: tcp, mode: nat, backends: []}
+- {name: one, address: 198.51.100.200:80, protocol: tcp, mode: nat, backends: []}
+- {name: other, address: 198.51.100.0/24:0, protocol: udp, mode: nat, backends: []}
+`)
 }

@@ -23,10 +23,8 @@ func TestMistakesInAService(t *testing.T) {
 			`47: services[1].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "2001:db8::10:53:udp"`)},
 		{"VIP that is a name", "address: 203.0.113.10:80", "address: www.example.com:80", says(
 			`26: services[0].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "www.example.com:80"`)},
-		{"VIP with port 0", "address: 203.0.113.10:80", "address: 203.0.113.10:0", says(
-			"26: services[0].address: this version does not support port 0 (all ports): write a port from 1 to 65535")},
 		{"VIP with a port over 65535", "address: 203.0.113.10:80", "address: 203.0.113.10:65536", says(
-			`26: services[0].address: must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is "203.0.113.10:65536"`)},
+			`26: services[0].address: has the port "65536": write one from 1 to 65535, a range such as 8000-8100, or 0 for all`)},
 		{"VIP that is link-local", `"[2001:db8::10]:53"`, `"[fe80::10]:53"`, says(
 			"47: services[1].address: fe80::10 is a link-local address, which does not tell on which port it is: write a global or unique local one")},
 		{"VIP of all zeros", "address: 203.0.113.10:80", "address: 0.0.0.0:80", says(

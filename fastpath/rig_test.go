@@ -73,8 +73,9 @@ func withMemoryOf(r *rig) rigOption { return func(c *rigConfig) { c.former = r }
 
 // rigService is a VIP's service in the rig.
 type rigService struct {
-	vip   string   // with port
-	more  []string // VIPs with ports besides that
+	vip   string     // with port
+	more  []string   // VIPs with ports besides that
+	nets  []Endpoint // and prefixes or ranges of ports
 	proto uint8
 	mode  Mode
 	peers []string // backends with port; .11 and .12 of the family and the service's port if nil
@@ -178,7 +179,7 @@ func (r *rig) addService(s rigService) {
 		}
 	}
 	var servers []sched.Server
-	wide := len(s.more) > 0
+	wide := len(s.more)+len(s.nets) > 0
 	svc := ServiceSpec{Name: fmt.Sprint("s", index), Addresses: []Endpoint{endpointAtPort(vip)}, Proto: s.proto, Mode: s.mode}
 	for i, p := range s.peers {
 		addr := netip.MustParseAddrPort(p)
@@ -203,6 +204,7 @@ func (r *rig) addService(s rigService) {
 	for _, m := range s.more {
 		svc.Addresses = append(svc.Addresses, endpointAtPort(netip.MustParseAddrPort(m)))
 	}
+	svc.Addresses = append(svc.Addresses, s.nets...)
 	svc.Sched = &roundRobin{n: len(servers)}
 	r.spec.Services = append(r.spec.Services, svc)
 }

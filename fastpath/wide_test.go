@@ -96,3 +96,22 @@ func TestFragmentsOfAServiceWithSeveralVIPs(t *testing.T) {
 		t.Errorf("- one VIP, + several: %s", cmp.Diff(got[0], got[1], cmp.AllowUnexported(sentFrame{})))
 	}
 }
+
+func TestFragmentsThatArriveForAServiceWithSeveralVIPs(t *testing.T) {
+	for _, k := range []kind{{mode: NAT, udp: true}, {mode: NAT, udp: true, v6: true}} {
+		client, vip, backend := k.addrs()
+		wide := k
+		wide.wide = manyVIPs
+		a, b := k.established(t), wide.established(t)
+		for in, p := range map[int]pk{
+			wan: {from: client, to: vip, udp: true, payload: 3000},
+			lan: {from: backend, to: client, udp: true, payload: 3000, srcMAC: rs1MAC, dstMAC: lanMAC},
+		} {
+			for _, f := range cutUp(p.frame(t), 1000, 77) {
+				if got, want := b.send(in, f), a.send(in, f); len(want) != 1 || !cmp.Equal(got, want, cmp.AllowUnexported(sentFrame{})) {
+					t.Errorf("%s, from port %d: %s", k, in, cmp.Diff(want, got, cmp.AllowUnexported(sentFrame{})))
+				}
+			}
+		}
+	}
+}

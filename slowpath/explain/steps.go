@@ -152,7 +152,7 @@ func (t *trial) servicesOf(a netip.Addr) (out []string) {
 		v := &t.cfg.Services[i]
 		for _, e := range v.Addresses {
 			if e.Prefix.Contains(a) {
-				out = append(out, fmt.Sprintf("%s has %s port %s", v.Name, v.Protocol, e.Ports))
+				out = append(out, fmt.Sprintf("%s has %s %s", v.Name, v.Protocol, e.Ports.Words()))
 			}
 		}
 	}
