@@ -158,6 +158,9 @@ func TestTheLastFreePortIsFound(t *testing.T) {
 		}
 		addrs := uint64(i)<<8 | 7
 		ck := conn.Key{Addrs: unsafe.Pointer(&addrs), Ports: uint32(i), Proto: packet.ProtoTCP}
+		if !w.real(0).Load.Reserve() {
+			t.Fatal("the backend takes none")
+		}
 		e := w.insert(&ck, w.hasher.KeyHome(&ck), w.real(0), &o)
 		if e == nil {
 			t.Fatal("no room")
