@@ -14,10 +14,11 @@ import (
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/daemon"
+	"github.com/weirlb/weir/slowpath/logging"
 )
 
 func runCommand() *cobra.Command {
-	var file, format string
+	var file, format, level string
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Run the load balancer in the foreground",
@@ -25,10 +26,12 @@ func runCommand() *cobra.Command {
 "weir reload".`,
 		Args: takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLog(format)
+			log, flush, err := logging.New(os.Stderr, format, level)
 			if err != nil {
 				return err
 			}
+			defer flush()
+			slog.SetDefault(log)
 			cfg, err := loadForThisMachine(file)
 			if err != nil {
 				return err
@@ -38,17 +41,8 @@ func runCommand() *cobra.Command {
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&format, "log", "text", "`form` of the log: text or json")
+	cmd.Flags().StringVar(&level, "log-level", "info", "lowest `level` of what is logged: debug, info, warn or error")
 	return cmd
-}
-
-func newLog(format string) (*slog.Logger, error) {
-	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(os.Stderr, nil)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(os.Stderr, nil)), nil
-	}
-	return nil, fmt.Errorf("--log is text or json, not %q", format)
 }
 
 // run is where the signals that end the daemon are asked for: every other command ends at once by them, whatever it waits
