@@ -98,6 +98,9 @@ func (w *Worker) parse(f *port.Frame, it *item, mac uint64) {
 		hash = w.hasher.Hash6(unsafe.Add(f.Data, packet.EthLen+packet.IP6Src), packet.Load32(f.Data, uintptr(it.L4)), it.Proto)
 	}
 	it.hash, it.steady, it.Home, it.ports = uint32(hash), 0, w.hasher.HomeOf(hash), 0
+	if it.Proto == packet.ProtoSCTP && it.flow() {
+		it.steady = it.steadySCTP()
+	}
 }
 
 // deviceFaults are the flags of a frame that its device found fault with.

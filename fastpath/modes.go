@@ -85,10 +85,6 @@ func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	if it.isFragment() {
 		return // not the first: it has no ports
 	}
-	if it.Proto == packet.ProtoSCTP {
-		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&0xffff|uint32(p.Port)<<16, it.End-it.L4)
-		return
-	}
 	packet.Store16(l4, packet.PortsOff+2, p.Port)
 	updateL4(l4, it.Proto, b.ToL4)
 }
@@ -109,10 +105,6 @@ func (w *Worker) natFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	}
 	lowerTTL(ip, it.v6(), b.ToL3.Neg())
 	if it.isFragment() {
-		return
-	}
-	if it.Proto == packet.ProtoSCTP {
-		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&^0xffff|e.Ports>>16, it.End-it.L4)
 		return
 	}
 	packet.Store16(l4, packet.PortsOff, uint16(e.Ports>>16))

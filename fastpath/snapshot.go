@@ -84,7 +84,7 @@ type Backend struct {
 	// minTTLBack is minTTL for the backend's packets. Both are larger than any TTL in a wide backend, whose packets so
 	// leave the steady way for steadyWide.
 	minTTLBack uint8
-	wide       bool   // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide
+	wide       bool   // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
 	timeouts   uint16 // index in the snapshot's
 	peer       conn.Peer
 	Load       *sched.Load

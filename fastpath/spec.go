@@ -211,7 +211,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		out.buildOuter(b, addr)
 		mtu -= int(out.Hdr)
 	case NAT:
-		if b.Wide {
+		if b.Wide || svc.Proto == packet.ProtoSCTP {
 			out.wide = true
 			break
 		}

@@ -19,6 +19,7 @@ type kind struct {
 	mode    Mode
 	v6, udp bool
 	wide    wideness
+	sctp    bool
 }
 
 // wideness is what a service in NAT may have.
@@ -36,8 +37,12 @@ func kinds() (all []kind) {
 			for _, udp := range []bool{false, true} {
 				all = append(all, kind{mode: mode, v6: v6, udp: udp})
 				if mode == NAT {
-					all = append(all, kind{mode, v6, udp, manyVIPs}, kind{mode, v6, udp, portsKept})
+					all = append(all, kind{mode: mode, v6: v6, udp: udp, wide: manyVIPs}, kind{mode: mode, v6: v6, udp: udp, wide: portsKept})
 				}
+			}
+			all = append(all, kind{mode: mode, v6: v6, sctp: true})
+			if mode == NAT {
+				all = append(all, kind{mode: mode, v6: v6, sctp: true, wide: manyVIPs})
 			}
 		}
 	}
@@ -45,7 +50,7 @@ func kinds() (all []kind) {
 }
 
 func (k kind) String() string {
-	return fmt.Sprintf("%s v6=%t udp=%t", map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr"}[k.mode], k.v6, k.udp) + string(k.wide)
+	return fmt.Sprintf("%s v6=%t udp=%t", map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr"}[k.mode], k.v6, k.udp) + string(k.wide) + map[bool]string{true: " sctp"}[k.sctp]
 }
 
 // addrs are a client, the VIP and the backend of a kind.
@@ -67,6 +72,9 @@ func (k kind) established(t *testing.T) *rig {
 	if k.udp {
 		proto = packet.ProtoUDP
 	}
+	if k.sctp {
+		proto = packet.ProtoSCTP
+	}
 	s := rigService{vip: vip, proto: proto, mode: k.mode, peers: []string{backend}}
 	switch k.wide {
 	case manyVIPs:
@@ -75,10 +83,16 @@ func (k kind) established(t *testing.T) *rig {
 		s.peers = []string{netip.AddrPortFrom(netip.MustParseAddrPort(backend).Addr(), 0).String()}
 	}
 	r := newRig(t, []rigService{s})
-	for _, flags := range []string{"S", "A"} {
-		r.send(wan, pk{from: client, to: vip, udp: k.udp, flags: flags}.frame(t))
+	for i, flags := range []string{"S", "A"} {
+		there, back := pk{udp: k.udp, flags: flags}, pk{udp: k.udp, flags: flags + "A"}
+		if k.sctp {
+			there.chunks, back.chunks = [][]uint8{{initiate}, {cookieEcho}}[i], [][]uint8{{initAck}, {cookieAck}}[i]
+		}
+		there.from, there.to = client, vip
+		r.send(wan, there.frame(t))
 		if k.mode == NAT {
-			r.send(lan, pk{from: backend, to: client, udp: k.udp, flags: flags + "A", srcMAC: rs1MAC, dstMAC: lanMAC}.frame(t))
+			back.from, back.to, back.srcMAC, back.dstMAC = backend, client, rs1MAC, lanMAC
+			r.send(lan, back.frame(t))
 		}
 	}
 	return r
@@ -91,6 +105,9 @@ func (k kind) packet(r *rand.Rand) (p pk, in int) {
 	p = pk{from: client, to: vip, udp: k.udp, flags: "A", payload: r.IntN(1400), tos: uint8(r.Uint32()), noChecksum: k.udp && !k.v6 && r.IntN(4) == 0}
 	if k.mode == NAT && r.IntN(2) == 0 {
 		p.from, p.to, p.srcMAC, p.dstMAC, in = backend, client, rs1MAC, lanMAC, lan
+	}
+	if k.sctp {
+		p.chunks = [][]uint8{{data}, {sack}, {sack, data}, {4}, {5}}[r.IntN(5)]
 	}
 	switch r.IntN(20) {
 	case 0:
@@ -107,6 +124,9 @@ func (k kind) packet(r *rand.Rand) (p pk, in int) {
 		p.payload = 0
 	case 6:
 		p.flags = []string{"", "F", "FA"}[r.IntN(3)]
+		if k.sctp {
+			p.chunks = [][]uint8{{shutdown}, {64}, {9}, {initiate}, {abort}}[r.IntN(5)]
+		}
 	case 7:
 		p.from = client // and now it may be another connection
 		p.to = vip
@@ -184,13 +204,17 @@ func TestWhatNearlyAllPacketsAreTakesTheSteadyWay(t *testing.T) {
 			}
 			return done
 		}
-		if !steady(pk{from: client, to: vip, udp: k.udp, flags: "A", payload: 20}, wan) {
+		var chunks []uint8
+		if k.sctp {
+			chunks = []uint8{sack, data}
+		}
+		if !steady(pk{from: client, to: vip, udp: k.udp, flags: "A", chunks: chunks, payload: 20}, wan) {
 			t.Errorf("%s: the client's packet takes the long way", k)
 		}
-		if k.mode == NAT && !steady(pk{from: backend, to: client, udp: k.udp, flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}, lan) {
+		if k.mode == NAT && !steady(pk{from: backend, to: client, udp: k.udp, flags: "A", chunks: chunks, payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}, lan) {
 			t.Errorf("%s: the backend's packet takes the long way", k)
 		}
-		if steady(pk{from: client, to: vip, udp: k.udp, flags: "A", ttl: 1}, wan) && k.mode != DR {
+		if steady(pk{from: client, to: vip, udp: k.udp, flags: "A", chunks: chunks, ttl: 1}, wan) && k.mode != DR {
 			t.Errorf("%s: a packet whose TTL is up takes the steady way", k)
 		}
 	}

@@ -9,7 +9,8 @@ import (
 )
 
 // natWide rewrites one end of a packet in NAT, its source or its destination, where the change is not prepared: that
-// depends on the connection in a service with several addresses or ports. Checksums are updated by what is in the packet.
+// depends on the connection in a service with several addresses or ports, and what it does to an SCTP packet's CRC on
+// the packet's length. Checksums are updated by what is in the packet.
 func natWide(f *port.Frame, it *item, addr unsafe.Pointer, to uint16, source bool) {
 	v6 := it.v6()
 	n, at, portOff := 4, unsafe.Add(f.Data, addrsOff(v6)), uintptr(packet.PortsOff)
@@ -38,6 +39,21 @@ func natWide(f *port.Frame, it *item, addr unsafe.Pointer, to uint16, source boo
 	d = d.Plus(packet.Replace16(packet.Load16(l4, portOff), to))
 	packet.Store16(l4, portOff, to)
 	updateL4(l4, it.Proto, d)
+}
+
+// steadySCTP is what item.steady is of an SCTP packet: an association's DATA, SACK, HEARTBEAT or HEARTBEAT ACK behind
+// nothing but the IP header changes nothing but the association's end. In NAT the backends of SCTP are wide, which
+// leaves the packet to steadyWide.
+func (it *item) steadySCTP() uint32 {
+	const chunks = 1<<packet.ChunkData | 1<<packet.ChunkSack | 1<<packet.ChunkHeartbeat | 1<<packet.ChunkHeartbeatAck
+	steady, l4 := packet.ProtoSCTP|uint32(conn.Active)<<8|uint32(conn.SCTPEstablished)<<16, uint16(plain4L4)
+	if it.v6() {
+		steady, l4 = steady|steadyV6, plain6L4
+	}
+	if it.Group || it.L4 != l4 || chunks>>it.Chunk&1 == 0 {
+		return 0
+	}
+	return steady
 }
 
 // steadyWide is what the steady way does with a packet of a wide backend: the same checks, and the rewriting that

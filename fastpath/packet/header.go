@@ -111,10 +111,14 @@ const (
 
 // Types of SCTP chunks that Weir looks for.
 const (
-	ChunkInit       uint8 = 1
-	ChunkAbort      uint8 = 6
-	ChunkCookieEcho uint8 = 10
-	ChunkCookieAck  uint8 = 11
+	ChunkData         uint8 = 0
+	ChunkInit         uint8 = 1
+	ChunkSack         uint8 = 3
+	ChunkHeartbeat    uint8 = 4
+	ChunkHeartbeatAck uint8 = 5
+	ChunkAbort        uint8 = 6
+	ChunkCookieEcho   uint8 = 10
+	ChunkCookieAck    uint8 = 11
 )
 
 // TCP flag bits.
