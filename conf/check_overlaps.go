@@ -2,6 +2,7 @@ package conf
 
 import (
 	"cmp"
+	"iter"
 	"net/netip"
 	"slices"
 )
@@ -59,6 +60,43 @@ func (c *checker) vipOf(a netip.Addr) (service int, ok bool) {
 type claim struct {
 	Endpoint
 	protocol Protocol
+	source   netip.Prefix // none: any
+	port     string       // of ingress; empty: any
+}
+
+// from is what a claim asks of where packets come from, for an error.
+func (k claim) from() string {
+	text := ""
+	if k.source.IsValid() {
+		text = " from " + VIP(k.source)
+	}
+	if k.port != "" {
+		text += " by port " + k.port
+	}
+	return text
+}
+
+// claims are what a service claims at an endpoint: one for each source and port of ingress.
+func (s *Service) claims(e Endpoint) iter.Seq[claim] {
+	sources, ports := s.Match.Source, s.Match.Port
+	if len(sources) == 0 {
+		sources = []netip.Prefix{{}}
+	}
+	if len(ports) == 0 {
+		ports = []string{""}
+	}
+	return func(yield func(claim) bool) {
+		for _, src := range sources {
+			if src.IsValid() && src.Addr().Is6() != e.Prefix.Addr().Is6() {
+				continue
+			}
+			for _, p := range ports {
+				if !yield(claim{e, s.Protocol, src, p}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // claimed is an endpoint of a service in the file.
@@ -75,17 +113,16 @@ func (c *checker) overlaps() {
 			if !e.Valid() || s.Protocol == "" {
 				continue
 			}
-			k := claim{e, s.Protocol}
-			before, ok := taken[k]
-			if ok {
-				if before.service != i {
-					c.endpointAt(i, j).errorf("overlaps %s: both are %s %s", c.serviceNamed(before.service), s.Protocol, e)
+			for k := range s.claims(e) {
+				before, ok := taken[k]
+				if ok && before.service != i {
+					c.endpointAt(i, j).errorf("overlaps %s: both are %s %s%s", c.serviceNamed(before.service), s.Protocol, e, k.from())
+					break
 				}
-				continue
+				taken[k] = claimed{i, j}
 			}
-			taken[k] = claimed{i, j}
 			if !e.Ports.one() {
-				k.Ports = PortRange{}
+				k := claim{Endpoint: Endpoint{Prefix: e.Prefix}, protocol: s.Protocol}
 				if ranges[k] == nil {
 					order = append(order, k)
 				}
@@ -109,6 +146,9 @@ func (c *checker) crossings(list []claimed) {
 	for _, l := range list {
 		for len(around) > 0 && ports(around[len(around)-1]).Last < ports(l).First {
 			around = around[:len(around)-1]
+		}
+		if len(around) > 0 && ports(around[len(around)-1]) == ports(l) {
+			continue
 		}
 		if len(around) > 0 && !ports(around[len(around)-1]).Contains(ports(l)) {
 			c.crossing(around[len(around)-1], l)

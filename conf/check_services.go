@@ -15,6 +15,7 @@ func (c *checker) services() {
 			c.service(i).field("name").errorf("is the name of the service on line %d already: choose another", c.cfg.Services[j].Line)
 		}
 		c.endpoints(i, s)
+		c.match(i, s)
 		c.scheduler(i, s)
 		c.timeouts(i, s)
 		c.tunnel(i, s)

@@ -97,6 +97,26 @@ func TestMistakesInAddresses(t *testing.T) {
 		{"ranges of two services that cross", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:440-445, protocol: tcp, mode: nat, backends: []}\n",
 			"203.0.113.10:443]", "203.0.113.10:443-450]"}, says(
 			"5: services[1].addresses[1]: 203.0.113.10:443-450 overlaps 203.0.113.10:440-445 of service other (line 3) in part: make one range hold the other, or part them")},
+		{"match without anything", edits{"  protocol", "  match: {}\n  protocol"}, says(
+			"5: services[0].match: asks for nothing: give it source or port, or remove it")},
+		{"empty lists in a match", edits{"  protocol", "  match: {source: [], port: []}\n  protocol"}, says(
+			"5: services[0].match.source: is empty: write for example source: [198.51.100.0/24], or remove the key",
+			"5: services[0].match.port: is empty: write the names of ports, or remove the key")},
+		{"sources that are none", edits{"  protocol", "  match: {source: [198.51.100.7/24, all, 0.0.0.0/0]}\n  protocol"}, says(
+			"5: services[0].match.source[0]: 198.51.100.7 is not the first address of 198.51.100.0/24: write that, or 198.51.100.7 without a length",
+			"5: services[0].match.source[1]: must be an address or a prefix such as 198.51.100.0/24 or 2001:db8::/32, is \"all\"",
+			"5: services[0].match.source[2]: has a length of 0, which is every source: remove the entry")},
+		{"sources twice", edits{"  protocol", "  match: {source: [198.51.100.0/24, 198.51.100.7, 198.51.100.7/32]}\n  protocol"}, says(
+			"5: services[0].match.source[2]: 198.51.100.7 is given twice: first on line 5")},
+		{"sources of the other family", edits{"  protocol", "  match: {source: [\"2001:db8::/32\"]}\n  protocol"}, says(
+			"4: services[0].addresses[0]: 203.0.113.10:80 is IPv4, but no source of the service's match is: nothing could come to it",
+			"4: services[0].addresses[1]: 203.0.113.10:443 is IPv4, but no source of the service's match is: nothing could come to it",
+			"5: services[0].match.source[0]: 2001:db8::/32 is IPv6, but no address of the service is")},
+		{"port that is none", edits{"  protocol", "  match: {port: [wan, won]}\n  protocol"}, says(
+			`5: services[0].match.port[1]: there is no port "won": did you mean wan?`)},
+		{"another service's at the same source", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:443, match: {source: [198.51.100.0/24, 192.0.2.1], port: [wan]}, protocol: tcp, mode: nat, backends: []}\n",
+			"  protocol: tcp\n", "  match: {source: [192.0.2.1, 192.0.2.2], port: [wan]}\n  protocol: tcp\n"}, says(
+			"5: services[1].addresses[1]: overlaps service other (line 3): both are tcp 203.0.113.10:443 from 192.0.2.1 by port wan")},
 		{"another service's", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:443, protocol: tcp, mode: nat, backends: []}\n"}, says(
 			"5: services[1].addresses[1]: overlaps service other (line 3): both are tcp 203.0.113.10:443")},
 	} {
@@ -136,6 +156,11 @@ services:
 - {name: port, address: 198.51.100.0/24:8080, protocol: tcp, mode: nat, backends: []}
 - {name: part, address: 198.51.100.128/25:0, protocol: tcp, mode: nat, backends: []}
 - {name: host, address: 198.51.100.200:0, protocol: tcp, mode: nat, backends: []}
+- {name: from, address: 198.51.100.200:80, match: {source: [192.0.2.0/24]}, protocol: tcp, mode: nat, backends: []}
+- {name: nearer, address: 198.51.100.200:80, match: {source: [192.0.2.0/25, 192.0.2.200]}, protocol: tcp, mode: nat, backends: []}
+- {name: by, address: 198.51.100.200:80, match: {source: [192.0.2.0/24], port: [wan]}, protocol: tcp, mode: nat, backends: []}
+- {name: both, address: 198.51.100.200:80, match: {port: [wan]}, protocol: tcp, mode: nat, backends: []}
+- {name: ranges, address: 198.51.100.0/24:8000-9000, match: {port: [wan]}, protocol: tcp, mode: nat, backends: []}
 - {name: one, address: 198.51.100.200:80, protocol: tcp, mode: nat, backends: []}
 - {name: other, address: 198.51.100.0/24:0, protocol: udp, mode: nat, backends: []}
 `)

@@ -28,7 +28,7 @@ func Former(old, now []Service) []int {
 			continue
 		}
 		for _, e := range old[i].Addresses {
-			k := claim{e, old[i].Protocol}
+			k := claim{Endpoint: e, protocol: old[i].Protocol}
 			byEndpoint[k] = append(byEndpoint[k], i)
 		}
 	}
@@ -43,7 +43,7 @@ func Former(old, now []Service) []int {
 // renamed finds and takes one of the services that are gone, which has an endpoint of s.
 func renamed(old []Service, s *Service, byEndpoint map[claim][]int, gone map[string]int) int {
 	for _, e := range s.Addresses {
-		for _, j := range byEndpoint[claim{e, s.Protocol}] {
+		for _, j := range byEndpoint[claim{Endpoint: e, protocol: s.Protocol}] {
 			if _, free := gone[old[j].Name]; free {
 				delete(gone, old[j].Name)
 				return j

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/weirlb/weir/sched"
@@ -22,6 +23,7 @@ var serviceFields = []field[Service]{
 		return err
 	}))),
 	scalars("addresses", plain, maxEndpoints, parseEndpoint, func(s *Service) *[]Endpoint { return &s.Addresses }),
+	section("match", matchFields, func(s *Service) *Match { return &s.Match }),
 	required("tcp", scalar("protocol", textual, "", func(s *Service, text string) error {
 		return word(&s.Protocol, text, nil, TCP, UDP, SCTP)
 	})),
@@ -61,6 +63,15 @@ var serviceFields = []field[Service]{
 		return &s.Backends
 	})),
 	later[Service]("persistence"),
+}
+
+// maxSources bounds the prefixes of one service's match.
+const maxSources = 1024
+
+var matchFields = []field[Match]{
+	scalars("source", plain, maxSources, parseSource, func(m *Match) *[]netip.Prefix { return &m.Source }),
+	scalars("port", textual, maxPorts, func(text string) (string, error) { return parseName(text, maxPortName) },
+		func(m *Match) *[]string { return &m.Port }),
 }
 
 // maxFlags is more than any scheduler takes.

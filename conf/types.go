@@ -3,6 +3,8 @@ package conf
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -98,6 +100,7 @@ const (
 type Service struct {
 	Name      string
 	Addresses []Endpoint // the VIPs and ports, at least one
+	Match     Match
 	Protocol  Protocol
 	Mode      Mode
 	Scheduler string // default wlc
@@ -113,6 +116,30 @@ type Service struct {
 	OnChange       *Hook
 	Backends       []Backend
 	Line           int // where it stands in the file
+}
+
+// Match is what packets that begin a service's connections must come from besides; the zero value is anything.
+type Match struct {
+	Source []netip.Prefix // masked; none: any
+	Port   []string       // names of the ports that they come in by; none: any
+}
+
+// String is what is asked for in words that go on after an endpoint; empty: nothing.
+func (m Match) String() string {
+	text := ""
+	for i, p := range m.Source {
+		text += map[bool]string{true: " from ", false: ", "}[i == 0] + VIP(p)
+	}
+	if len(m.Port) > 0 {
+		text += " by port " + strings.Join(m.Port, ", ")
+	}
+	return text
+}
+
+// Has reports whether packets from an address that come in by a port are what is asked for.
+func (m Match) Has(src netip.Addr, port string) bool {
+	return (len(m.Source) == 0 || slices.ContainsFunc(m.Source, func(p netip.Prefix) bool { return p.Contains(src) })) &&
+		(len(m.Port) == 0 || slices.Contains(m.Port, port))
 }
 
 // OuterDF is the policy for the don't-fragment bit of a tunnel's IPv4 outer header.

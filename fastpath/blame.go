@@ -57,7 +57,7 @@ func (w *Worker) serviceOf(f *port.Frame) uint32 {
 	at := end - q.size
 	switch kind := packet.Load8(q.l4, packet.ICMPType); {
 	case q.flow():
-		return w.serviceOfFlow(&q)
+		return w.serviceOfFlow(f, &q)
 	case q.proto == packet.ProtoIPIP || q.proto == packet.ProtoIPv6:
 	case q.proto == packet.ProtoICMP && !q.v6 && isError(kind, false), q.proto == packet.ProtoICMP6 && q.v6 && isError(kind, true):
 		at += packet.ICMPLen
@@ -71,18 +71,18 @@ func (w *Worker) serviceOf(f *port.Frame) uint32 {
 	if !q.read(f, at, end, v6) || !q.flow() {
 		return 0
 	}
-	return w.serviceOfFlow(&q)
+	return w.serviceOfFlow(f, &q)
 }
 
 // serviceOfFlow finds a service by the tuple of a packet that goes to it, comes from it, comes from a backend or goes to
 // one.
-func (w *Worker) serviceOfFlow(q *quote) uint32 {
+func (w *Worker) serviceOfFlow(f *port.Frame, q *quote) uint32 {
 	var addrs [32]byte
 	k, back := q.key(), q.turned(&addrs)
-	if s := w.snap.services.find(&k); s != 0 {
+	if s := w.snap.services.find(&k, f.Port); s != 0 {
 		return s
 	}
-	if s := w.snap.services.find(&back); s != 0 {
+	if s := w.snap.services.find(&back, f.Port); s != 0 {
 		return s
 	}
 	r := w.table.Find(&k)

@@ -100,7 +100,7 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 		return
 	}
 	s.look(w)
-	s.owner.find(w, s.before[:s.cut], &items[0])
+	s.owner.find(w, s.before[:s.cut], in, &items[0])
 	s.info = CopyInfo{Port: in}
 	s.judge(w)
 	w.offer(s)

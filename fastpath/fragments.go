@@ -149,7 +149,7 @@ func (w *Worker) arrived(f *port.Frame, it *item, first bool) verdict {
 	hash := w.hashOf(&k)
 	it.hash, it.Home, it.Guess, it.steady, it.ports = uint32(hash), w.hasher.HomeOf(hash), 0, 0, f.Hash
 	f.Flags &^= joined
-	if k.Proto == packet.ProtoSCTP && !w.asItIs(&k) {
+	if k.Proto == packet.ProtoSCTP && !w.asItIs(&k, f.Port) {
 		return drop(reason.SCTPFragment)
 	}
 	if !first {
@@ -163,8 +163,8 @@ func (w *Worker) arrived(f *port.Frame, it *item, first bool) verdict {
 }
 
 // asItIs reports whether packets of a tuple go on without a change behind their IP header.
-func (w *Worker) asItIs(k *conn.Key) bool {
-	i := w.snap.services.find(k)
+func (w *Worker) asItIs(k *conn.Key, in uint8) bool {
+	i := w.snap.services.find(k, in)
 	return i != 0 && (w.snap.Services[i-1].Mode == TUN || w.snap.Services[i-1].Mode == DR)
 }
 

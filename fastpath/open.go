@@ -127,7 +127,7 @@ func follows(it *item, items []item, earlier []opening) bool {
 // admit decides about the first packet of a connection. It stays a newcomer if it may begin one.
 func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
-	service := w.snap.services.find(&k)
+	service := w.snap.services.find(&k, f.Port)
 	if service == 0 {
 		return w.notForService(f, &k)
 	}

@@ -20,8 +20,8 @@ type ownership struct {
 	src, dst netip.Addr     // the packet's own, if there is no connection
 }
 
-// find tells whose a frame is that came in, as it was then; it is what the stages made of it.
-func (o *ownership) find(w *Worker, frame []byte, it *item) {
+// find tells whose a frame is that came in by a port, as it was then; it is what the stages made of it.
+func (o *ownership) find(w *Worker, frame []byte, in uint8, it *item) {
 	*o = ownership{}
 	f := port.Frame{Data: unsafe.Pointer(unsafe.SliceData(frame)), Len: uint32(len(frame))}
 	switch it.Kind {
@@ -36,7 +36,7 @@ func (o *ownership) find(w *Worker, frame []byte, it *item) {
 	case it.flow():
 		k := it.key(&f)
 		if !o.connection(w, &k) {
-			o.endpoint(w, &k)
+			o.endpoint(w, &k, in)
 		}
 	case it.isFragment():
 		if it.ports != 0 {
@@ -61,7 +61,7 @@ func (o *ownership) findOwn(w *Worker, frame []byte) {
 	}
 	var it item
 	packet.Parse(f.Data, f.Len, packet.Load64(f.Data, packet.EthDst)&(1<<48-1), &it.Info)
-	o.find(w, frame, &it)
+	o.find(w, frame, 0, &it)
 	if o.known || !it.flow() {
 		return
 	}
@@ -119,8 +119,8 @@ func (o *ownership) connection(w *Worker, k *conn.Key) bool {
 }
 
 // endpoint looks for the service that a tuple leads to.
-func (o *ownership) endpoint(w *Worker, k *conn.Key) {
-	i := w.snap.services.find(k)
+func (o *ownership) endpoint(w *Worker, k *conn.Key, in uint8) {
+	i := w.snap.services.find(k, in)
 	if i == 0 {
 		return
 	}

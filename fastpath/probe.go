@@ -40,11 +40,22 @@ func (w *Worker) probed(k *conn.Key) bool {
 	var addrs [32]byte
 	back := turned(k, &addrs)
 	for _, back.Proto = range [...]uint8{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP} {
-		if s := w.snap.services.find(&back); s != 0 && w.snap.Services[s-1].Probed {
+		if w.snap.probes.find(&back, 0) != 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// probed are the services that are checked through themselves; the checks come from Weir, not from what they match.
+func probed(services []ServiceSpec) (out []ServiceSpec) {
+	for _, s := range services {
+		if s.Probed {
+			s.Sources, s.Ingress = nil, nil
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 func (w *Worker) setDestination(f *port.Frame, in uint8) {

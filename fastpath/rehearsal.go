@@ -31,12 +31,12 @@ func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sche
 	return &c
 }
 
-// ServiceOf is the index of the service that takes the packets from one address to another that belong to no
-// connection.
-func (snap *Snapshot) ServiceOf(src, dst netip.AddrPort, proto uint8) (index uint32, ok bool) {
+// ServiceOf is the index of the service that takes the packets from one address to another that come in by a port and
+// belong to no connection.
+func (snap *Snapshot) ServiceOf(src, dst netip.AddrPort, proto, in uint8) (index uint32, ok bool) {
 	var addrs [32]byte
 	k := tuple(src, dst, proto, &addrs)
-	i := snap.services.find(&k)
+	i := snap.services.find(&k, in)
 	return i - 1, i != 0
 }
 

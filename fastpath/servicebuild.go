@@ -20,6 +20,7 @@ type netKey struct {
 // netBuild is a prefix and the ranges of ports that services have there.
 type netBuild struct {
 	ranges []portRange
+	at     map[[2]uint16]int // of first and last port in ranges
 }
 
 type portRange struct {
@@ -32,7 +33,7 @@ func newServiceTable(services []ServiceSpec) *serviceTable {
 	for i := range services {
 		n += len(services[i].Addresses)
 	}
-	b := &serviceBuilder{t: &serviceTable{hosts: newEndpointTable(n)}, nets: map[netKey]*netBuild{}}
+	b := &serviceBuilder{t: &serviceTable{hosts: newEndpointTable(n), sources: newEndpointTable(0)}, nets: map[netKey]*netBuild{}}
 	for i := range services {
 		if s := &services[i]; s.Sched != nil {
 			b.add(s, uint32(i)+1)
@@ -46,16 +47,57 @@ func (b *serviceBuilder) add(s *ServiceSpec, to target) {
 	for i := range s.Addresses {
 		e := &s.Addresses[i]
 		if e.single() {
-			*b.t.hosts.ref(endpointOf(e.Prefix.Addr(), e.First, s.Proto)) = to
+			b.put(b.t.hosts.ref(endpointOf(e.Prefix.Addr(), e.First, s.Proto)), s, e, to)
 			continue
 		}
 		k := netKey{e.Prefix, s.Proto}
 		n := b.nets[k]
 		if n == nil {
-			n = new(netBuild)
+			n = &netBuild{at: map[[2]uint16]int{}}
 			b.nets[k] = n
 		}
-		n.ranges = append(n.ranges, portRange{e.First, e.Last, to})
+		i, ok := n.at[[2]uint16{e.First, e.Last}]
+		if !ok {
+			i = len(n.ranges)
+			n.at[[2]uint16{e.First, e.Last}] = i
+			n.ranges = append(n.ranges, portRange{first: e.First, last: e.Last})
+		}
+		b.put(&n.ranges[i].to, s, e, to)
+	}
+}
+
+// put makes an endpoint lead to a service too.
+func (b *serviceBuilder) put(at *target, s *ServiceSpec, e *Endpoint, to target) {
+	if len(s.Sources) == 0 && len(s.Ingress) == 0 {
+		if *at&isFork != 0 {
+			b.t.forks[*at&^isFork].rest = to
+		} else {
+			*at = to
+		}
+		return
+	}
+	if *at&isFork == 0 {
+		b.t.forks = append(b.t.forks, fork{rest: *at})
+		*at = isFork | uint32(len(b.t.forks)-1)
+	}
+	f := &b.t.forks[*at&^isFork]
+	f.byPort = f.byPort || len(s.Ingress) > 0
+	sources := s.Sources
+	if len(sources) == 0 {
+		sources = []netip.Prefix{netip.PrefixFrom(e.Prefix.Addr(), 0)}
+	}
+	for _, p := range sources {
+		if p.Addr().Is6() != e.Prefix.Addr().Is6() {
+			continue
+		}
+		src := addrOfPrefix(p)
+		f.lens = withLength(f.lens, uint8(p.Bits()))
+		if len(s.Ingress) == 0 {
+			*b.t.sources.ref(src.masked(uint8(p.Bits()), sourceOf(*at)|anyPort<<forkPort)) = to
+		}
+		for _, in := range s.Ingress {
+			*b.t.sources.ref(src.masked(uint8(p.Bits()), sourceOf(*at)|uint64(in)<<forkPort)) = to
+		}
 	}
 }
 
@@ -64,7 +106,7 @@ func (b *serviceBuilder) build() {
 	b.t.nets = newEndpointTable(len(b.nets))
 	for k, n := range b.nets {
 		e := addrOfPrefix(k.prefix)
-		b.t.ranges = append(b.t.ranges, n.spans())
+		b.t.ranges = append(b.t.ranges, n.spans(b.t.forks))
 		*b.t.nets.ref(e.masked(uint8(k.prefix.Bits()), uint64(k.proto)<<16)) = uint32(len(b.t.ranges))
 		addLength(&b.t.lens, k.prefix)
 	}
@@ -76,14 +118,20 @@ func addLength(lens *[2][]uint8, p netip.Prefix) {
 	if p.Addr().Is6() {
 		l = &lens[1]
 	}
-	at, found := slices.BinarySearchFunc(*l, uint8(p.Bits()), func(a, b uint8) int { return cmp.Compare(b, a) })
-	if !found {
-		*l = slices.Insert(*l, at, uint8(p.Bits()))
-	}
+	*l = withLength(*l, uint8(p.Bits()))
 }
 
-// spans lays the ranges of a prefix side by side: of two that share ports, one is within the other and takes them.
-func (n *netBuild) spans() (out []portSpan) {
+func withLength(list []uint8, n uint8) []uint8 {
+	at, found := slices.BinarySearchFunc(list, n, func(a, b uint8) int { return cmp.Compare(b, a) })
+	if found {
+		return list
+	}
+	return slices.Insert(list, at, n)
+}
+
+// spans lays the ranges of a prefix side by side: of two that share ports, one is within the other and takes them. What a
+// fork leaves goes to the range around it.
+func (n *netBuild) spans(forks []fork) (out []portSpan) {
 	slices.SortStableFunc(n.ranges, func(a, b portRange) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(b.last, a.last))
 	})
@@ -109,6 +157,9 @@ func (n *netBuild) spans() (out []portSpan) {
 	}
 	for _, r := range n.ranges {
 		close(int(r.first))
+		if r.to&isFork != 0 && forks[r.to&^isFork].rest == 0 && len(around) > 0 {
+			forks[r.to&^isFork].rest = around[len(around)-1].to
+		}
 		around = append(around, r)
 		emit(r.first, r.to)
 	}

@@ -21,16 +21,32 @@ func (e *Endpoint) single() bool { return e.Prefix.IsSingleIP() && e.First == e.
 // serviceTable finds the service of a packet that belongs to no connection. It goes from the most specific to the
 // least: a single address and port; then, for every length of a prefix that there is, the longest first, the narrowest
 // range of ports. However many services there are, that is one look, and one more and a search of one prefix's ranges
-// for each length; none of them if the first one is enough.
+// for each length; none of them if the first one is enough. Where services have a match, each range may be followed by
+// the next one around it, and takes a look or two for every length of the sources' prefixes.
 type serviceTable struct {
 	hosts  *endpointTable // single address and port, protocol → target
 	nets   *endpointTable // prefix, protocol → index + 1 in ranges
 	lens   [2][]uint8     // of the prefixes of IPv4 and IPv6 in nets, the longest first
 	ranges [][]portSpan
+
+	forks   []fork
+	sources *endpointTable // sources and ports of ingress, by fork → service's index + 1
 }
 
-// A target is where a lookup has come to: 0, or a service's index + 1.
+// A target is where a lookup has come to: 0, a service's index + 1, or with the bit isFork the index of a fork.
 type target = uint32
+
+const isFork target = 1 << 31
+
+// fork is where services have the same addresses and ports, and are told apart by what their packets come from.
+type fork struct {
+	lens   []uint8 // of the sources' prefixes, the longest first; 0: any source
+	byPort bool    // some are for certain ports of ingress only
+	rest   target  // for packets that are none of theirs
+}
+
+// anyPort stands for every port of ingress.
+const anyPort = 1 << 8
 
 // portSpan is where a range of ports begins, and whose the ports from there to the next one are.
 type portSpan struct {
@@ -60,17 +76,47 @@ func (e endpoint) masked(n uint8, more uint64) endpoint {
 	return endpoint{e.lo & masks4[n], 0, more | uint64(n)<<length}
 }
 
-// find looks up the service of a packet by its tuple: its index + 1, 0 if there is none.
-func (t *serviceTable) find(k *conn.Key) uint32 {
+// find looks up the service of a packet by its tuple and the port that it came in by: its index + 1, 0 if there is none.
+func (t *serviceTable) find(k *conn.Key, in uint8) uint32 {
 	e := endpointAt(destination(k.Addrs, k.V6), k.V6, uint16(k.Ports>>16), k.Proto)
-	if to := t.hosts.get(e); to != 0 {
+	to := t.hosts.get(e)
+	if to&isFork != 0 {
+		to = t.choose(to, k, in)
+	}
+	if to != 0 {
 		return to
 	}
-	return t.findNet(e, k)
+	return t.findNet(e, k, in)
 }
 
+// choose goes on from a fork.
+func (t *serviceTable) choose(to target, k *conn.Key, in uint8) target {
+	for to&isFork != 0 {
+		f := &t.forks[to&^isFork]
+		at := sourceOf(to)
+		src := endpointAt(k.Addrs, k.V6, 0, 0)
+		for _, n := range f.lens {
+			if f.byPort {
+				if s := t.sources.get(src.masked(n, at|uint64(in)<<forkPort)); s != 0 {
+					return s
+				}
+			}
+			if s := t.sources.get(src.masked(n, at|anyPort<<forkPort)); s != 0 {
+				return s
+			}
+		}
+		to = f.rest
+	}
+	return to
+}
+
+// forkPort is where a port of ingress is in the rest of an endpoint in sources, besides the fork in the lower half.
+const forkPort = 33
+
+func sourceOf(to target) uint64 { return uint64(to &^ isFork) }
+
 // findNet is find for what is no single address and port.
-func (t *serviceTable) findNet(e endpoint, k *conn.Key) uint32 {
+func (t *serviceTable) findNet(e endpoint, k *conn.Key, in uint8) uint32 {
 	f := 0
 	if k.V6 {
 		f = 1
@@ -80,7 +126,11 @@ func (t *serviceTable) findNet(e endpoint, k *conn.Key) uint32 {
 		if at == 0 {
 			continue
 		}
-		if to := portOf(t.ranges[at-1], packet.Swap16(uint16(k.Ports>>16))); to != 0 {
+		to := portOf(t.ranges[at-1], packet.Swap16(uint16(k.Ports>>16)))
+		if to&isFork != 0 {
+			to = t.choose(to, k, in)
+		}
+		if to != 0 {
 			return to
 		}
 	}

@@ -1,8 +1,10 @@
 package fastpath
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -32,7 +34,14 @@ func world(r *rand.Rand, n int) (services []ServiceSpec) {
 			Sched: &roundRobin{n: 1}, Proto: []uint8{packet.ProtoTCP, packet.ProtoUDP}[r.IntN(2)],
 			Addresses: []Endpoint{{p, uint16(first), uint16(last)}},
 		}
-		at := p.String() + string(rune(s.Proto)) + string(rune(first)) + "-" + string(rune(last))
+		if r.IntN(2) == 0 {
+			src, _ := randomAddr(r, base).Prefix([]int{8, 12, 16, 24}[r.IntN(4)])
+			s.Sources = []netip.Prefix{src, netip.MustParsePrefix("192.0.2.0/24")}
+		}
+		if r.IntN(3) == 0 {
+			s.Ingress = []uint8{uint8(r.IntN(3)), 200}
+		}
+		at := fmt.Sprint(p, s.Proto, first, last, s.Sources, s.Ingress)
 		if !taken[at] {
 			taken[at] = true
 			services = append(services, s)
@@ -51,20 +60,34 @@ func randomAddr(r *rand.Rand, base netip.Addr) netip.Addr {
 	return a
 }
 
-// naive looks at all services: the longest prefix counts first, then the narrowest range.
-func naive(services []ServiceSpec, k *conn.Key) (best uint32) {
+// naive looks at all services: the longest prefix counts first, then the narrowest range, the source's longest prefix and
+// last whether there are certain ports of ingress.
+func naive(services []ServiceSpec, k *conn.Key, in uint8) (best uint32) {
+	src := addrOf(addrAt(k.Addrs, k.V6), k.V6)
 	dst := addrOf(addrAt(destination(k.Addrs, k.V6), k.V6), k.V6)
 	port := packet.Swap16(uint16(k.Ports >> 16))
-	bits, width := -1, 0
+	var rank [4]int
 	for i := range services {
 		s := &services[i]
+		from := -1
+		for _, p := range s.Sources {
+			if p.Contains(src) {
+				from = p.Bits()
+			}
+		}
+		if len(s.Sources) == 0 {
+			from = 0
+		}
+		if from < 0 || len(s.Ingress) > 0 && !slices.Contains(s.Ingress, in) {
+			continue
+		}
 		for _, e := range s.Addresses {
-			w := int(e.Last) - int(e.First)
 			if s.Proto != k.Proto || !e.Prefix.Contains(dst) || port < e.First || port > e.Last {
 				continue
 			}
-			if e.Prefix.Bits() > bits || e.Prefix.Bits() == bits && w < width {
-				best, bits, width = uint32(i)+1, e.Prefix.Bits(), w
+			is := [4]int{e.Prefix.Bits(), 1<<16 - int(e.Last) + int(e.First), from, len(s.Ingress)}
+			if slices.Compare(is[:], rank[:]) > 0 {
+				best, rank = uint32(i)+1, is
 			}
 		}
 	}
@@ -79,13 +102,13 @@ func TestTheMostSpecificServiceIsFound(t *testing.T) {
 		table := newServiceTable(services)
 		for range 500 {
 			var addrs [32]byte
-			base, src := netip.MustParseAddr("10.0.0.0"), netip.MustParseAddr("198.51.100.7")
+			base, in := netip.MustParseAddr("10.0.0.0"), uint8(r.IntN(4))
 			if r.IntN(2) == 0 {
-				base, src = netip.MustParseAddr("2001:db8::"), netip.MustParseAddr("2001:db8:c::7")
+				base = netip.MustParseAddr("2001:db8::")
 			}
-			k := tuple(netip.AddrPortFrom(src, 40000), netip.AddrPortFrom(randomAddr(r, base), uint16(r.Uint32())),
+			k := tuple(netip.AddrPortFrom(randomAddr(r, base), 40000), netip.AddrPortFrom(randomAddr(r, base), uint16(r.Uint32())),
 				[]uint8{packet.ProtoTCP, packet.ProtoUDP}[r.IntN(2)], &addrs)
-			got, want := table.find(&k), naive(services, &k)
+			got, want := table.find(&k, in), naive(services, &k, in)
 			if got != want {
 				t.Fatalf("%s port %d, protocol %d: service %d, want %d of %+v", addrOf(addrAt(destination(k.Addrs, k.V6), k.V6), k.V6),
 					packet.Swap16(uint16(k.Ports>>16)), k.Proto, got, want, services)
@@ -108,7 +131,7 @@ func TestBordersOfARange(t *testing.T) {
 	for port, want := range map[uint16]uint32{0: 0, 7999: 0, 8000: 2, 8010: 2, 8011: 1, 8099: 1, 8100: 2, 8101: 0, 64999: 0, 65000: 1, 65535: 1} {
 		var addrs [32]byte
 		k := tuple(netip.MustParseAddrPort("198.51.100.7:1"), netip.AddrPortFrom(netip.MustParseAddr("203.0.113.10"), port), packet.ProtoTCP, &addrs)
-		if got := table.find(&k); got != want {
+		if got := table.find(&k, 0); got != want {
 			t.Errorf("port %d: service %d, want %d", port, got, want)
 		}
 	}
@@ -199,7 +222,7 @@ func BenchmarkServiceLookup(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			at := 0
 			for b.Loop() {
-				if table.find(&keys[at]) == 0 {
+				if table.find(&keys[at], 0) == 0 {
 					b.Fatal("not found")
 				}
 				if at++; at == len(keys) {
@@ -207,5 +230,37 @@ func BenchmarkServiceLookup(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestASourceAndAPortOfIngressChooseTheService(t *testing.T) {
+	r := newRig(t, []rigService{
+		{vip: "203.0.113.10:80", proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.11:80"}},
+		{vip: "203.0.113.10:80", proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.12:80"}},
+		{vip: "203.0.113.11:80", proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.13:80"}},
+	})
+	r.spec.Services[1].Sources = prefixes("198.51.100.0/24")
+	r.spec.Services[2].Ingress = []uint8{lan}
+	r.publish()
+	for client, backend := range map[string]string{"198.51.100.7:1000": "10.0.0.12:80", "198.51.101.7:1000": "10.0.0.11:80"} {
+		if s := one(t, r.send(wan, pk{from: client, to: "203.0.113.10:80", flags: "S"}.frame(t)), lan); s.dst.String() != backend {
+			t.Errorf("%s is sent to %s, want %s", client, s.dst, backend)
+		}
+		// What belongs to the connection need not match again.
+		r.spec.Services[1].Sources = prefixes("192.0.2.0/24")
+		r.publish()
+		if s := one(t, r.send(wan, pk{from: client, to: "203.0.113.10:80", flags: "A"}.frame(t)), lan); s.dst.String() != backend {
+			t.Errorf("later %s is sent to %s, want %s", client, s.dst, backend)
+		}
+		r.spec.Services[1].Sources = prefixes("198.51.100.0/24")
+		r.publish()
+	}
+	r.send(wan, pk{from: "198.51.100.7:1000", to: "203.0.113.11:80", flags: "S"}.frame(t))
+	if got := r.reasons(); got["no_service"] != 1 {
+		t.Errorf("by the other port: %v", got)
+	}
+	s := one(t, r.send(lan, pk{from: "198.51.100.7:1000", to: "203.0.113.11:80", flags: "S", dstMAC: lanMAC}.frame(t)), lan)
+	if s.dst.String() != "10.0.0.13:80" {
+		t.Errorf("by the port that is asked for: %s", s.dst)
 	}
 }

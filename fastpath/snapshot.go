@@ -47,6 +47,7 @@ type Snapshot struct {
 	Timeouts []conn.Timeouts
 
 	services *serviceTable
+	probes   *serviceTable  // of the services that are checked through themselves, whatever they match
 	locals   *endpointTable // address → local flags
 	vips     *addrSet       // the addresses of services
 	fulls    *addrSet       // local addresses; nil: none

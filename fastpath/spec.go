@@ -39,13 +39,17 @@ type GatewaySpec struct {
 type ServiceSpec struct {
 	Name      string
 	Addresses []Endpoint
-	Proto     uint8
-	Mode      Mode
-	Sched     sched.Scheduler
-	Backends  []uint32
-	Timeouts  uint16    // index in the spec's
-	Full      *FullSpec // of one in FullNAT
-	Probed    bool      // health checks go through it: its backends answer them from its address
+	// Sources and Ingress are what packets that begin a connection must come from, and the ports that they must come in
+	// by; none: any.
+	Sources  []netip.Prefix // masked
+	Ingress  []uint8
+	Proto    uint8
+	Mode     Mode
+	Sched    sched.Scheduler
+	Backends []uint32
+	Timeouts uint16    // index in the spec's
+	Full     *FullSpec // of one in FullNAT
+	Probed   bool      // health checks go through it: its backends answer them from its address
 }
 
 // BackendSpec is a real server.
@@ -92,6 +96,7 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 		Services:   make([]Service, len(s.Services)),
 		Timeouts:   s.Timeouts,
 		services:   newServiceTable(s.Services),
+		probes:     newServiceTable(probed(s.Services)),
 		locals:     newEndpointTable(len(s.Services) + 4*len(s.Ports)),
 	}
 	snap.Routes.build(s)

@@ -82,8 +82,8 @@ var texts = [Count]text{
 		"Nothing; turn the protocol off at the switch's port if it disturbs."},
 
 	NoService: {"no_service", "for a VIP, but no service has that port and protocol",
-		"Scans; or a service is missing from the file, has another port, or is TCP where clients use UDP (HTTP/3, DNS).",
-		"If clients need it, add the service, then `weir reload`."},
+		"Scans; or a service is missing from the file, has another port, or is TCP where clients use UDP (HTTP/3, DNS); or the `match` of all that have it leaves the client out.",
+		"`weir explain` lists the services that the VIP has. If clients need another, add it, then `weir reload`."},
 	UnsupportedProtocol: {"unsupported_protocol", "for a VIP, but neither TCP, UDP, SCTP nor ICMP",
 		"Clients that try GRE or IPsec with the VIP.",
 		"Give the protocol an address that is no VIP."},

@@ -161,6 +161,12 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
 	}
+	out.Sources = s.Match.Source
+	for _, name := range s.Match.Port {
+		if i, ok := cfg.PortIndex(name); ok {
+			out.Ingress = append(out.Ingress, uint8(i))
+		}
+	}
 	for _, e := range s.Addresses {
 		out.Addresses = append(out.Addresses, fastpath.Endpoint{Prefix: e.Prefix, First: e.Ports.First, Last: e.Ports.Last})
 	}

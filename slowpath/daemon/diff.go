@@ -51,6 +51,7 @@ func diffService(old, s *conf.Service) (out []string) {
 		}
 	}
 	out = append(out, diffAddresses(old, s)...)
+	field("match", matchOf(old), matchOf(s))
 	field("mode", old.Mode, s.Mode)
 	field("scheduler", old.Scheduler, s.Scheduler)
 	field("scheduler_flags", old.SchedulerFlags, s.SchedulerFlags)
@@ -130,6 +131,13 @@ func diffAddresses(old, s *conf.Service) (out []string) {
 		}
 	}
 	return out
+}
+
+func matchOf(s *conf.Service) string {
+	if text := s.Match.String(); text != "" {
+		return text[1:]
+	}
+	return "anything"
 }
 
 func stateOf(b *conf.Backend) string {

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -119,7 +120,7 @@ func (t *trial) tellConnection() {
 // tellService tells which service takes the packet, or why none does.
 func (t *trial) tellService() {
 	if v := t.service; v != nil {
-		t.step("service", fmt.Sprintf("%s: %s %s, %s", v.Name, v.Protocol, v.Where(), v.Mode))
+		t.step("service", fmt.Sprintf("%s: %s %s%s, %s", v.Name, v.Protocol, v.Where(), v.Match, v.Mode), t.rivals(v)...)
 		return
 	}
 	a := t.p.Dst.Addr()
@@ -128,12 +129,42 @@ func (t *trial) tellService() {
 	case vip && t.p.number == packet.ProtoICMP:
 		t.step("service", fmt.Sprintf("%s is a VIP: Weir itself answers its pings", a))
 	case vip:
-		t.step("service", fmt.Sprintf("none: %s is a VIP, but none of its services has %s", a, t.end()), t.servicesOf(a)...)
+		t.step("service", fmt.Sprintf("none: %s is a VIP, but none of its services has %s%s", a, t.end(), t.origin(a)), t.servicesOf(a)...)
 	case own >= 0:
 		t.step("service", fmt.Sprintf("none: %s is Weir's own address on %s, for the kernel", a, t.cfg.Ports[own].Name))
 	default:
 		t.step("service", fmt.Sprintf("none: %s is neither a VIP nor Weir's own", a), t.vips()...)
 	}
+}
+
+// rivals are the other services that have the packet's destination, and why they do not get it.
+func (t *trial) rivals(winner *conf.Service) (out []string) {
+	if t.reply {
+		return nil
+	}
+	for i := range t.cfg.Services {
+		v := &t.cfg.Services[i]
+		j := slices.IndexFunc(v.Addresses, func(e conf.Endpoint) bool { return e.Has(t.p.Dst) })
+		switch {
+		case v == winner || j < 0 || v.Protocol != winner.Protocol:
+		case !v.Match.Has(t.p.Src.Addr(), t.cfg.Ports[t.in].Name):
+			out = append(out, fmt.Sprintf("not %s, which takes what comes%s", v.Name, v.Match))
+		default:
+			out = append(out, fmt.Sprintf("more specific than %s: %s%s", v.Name, v.Addresses[j], v.Match))
+		}
+	}
+	return shortened(out)
+}
+
+// origin is what the packet comes from, if a service of the address asks for that.
+func (t *trial) origin(a netip.Addr) string {
+	for i := range t.cfg.Services {
+		v := &t.cfg.Services[i]
+		if v.Match.String() != "" && slices.ContainsFunc(v.Addresses, func(e conf.Endpoint) bool { return e.Prefix.Contains(a) }) {
+			return fmt.Sprintf(" from %s by port %s", t.p.Src.Addr(), t.cfg.Ports[t.in].Name)
+		}
+	}
+	return ""
 }
 
 // end is what a service would have to have.
@@ -152,7 +183,7 @@ func (t *trial) servicesOf(a netip.Addr) (out []string) {
 		v := &t.cfg.Services[i]
 		for _, e := range v.Addresses {
 			if e.Prefix.Contains(a) {
-				out = append(out, fmt.Sprintf("%s has %s %s", v.Name, v.Protocol, e.Ports.Words()))
+				out = append(out, fmt.Sprintf("%s has %s %s%s", v.Name, v.Protocol, e.Ports.Words(), v.Match))
 			}
 		}
 	}
