@@ -18,6 +18,7 @@ func (c *checker) services() {
 		c.match(i, s)
 		c.scheduler(i, s)
 		c.timeouts(i, s)
+		c.persistence(i, s)
 		c.tunnel(i, s)
 		c.health(i, s)
 		c.quorum(i, s)

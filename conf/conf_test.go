@@ -21,7 +21,7 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 	want := &Config{
 		File: "weir.yaml",
 		Dataplane: Dataplane{
-			Cores: []int{1, 2}, Hugepages: HugepagesOff, MemoryMB: 256, Idle: IdleSpin, MaxConnections: 5000,
+			Cores: []int{1, 2}, Hugepages: HugepagesOff, MemoryMB: 256, Idle: IdleSpin, MaxConnections: 5000, MaxTemplates: 1_000_000,
 			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 30 * time.Second, UDP: 10 * time.Second, SCTP: 900 * time.Second},
 		},
 		Ports: []Port{

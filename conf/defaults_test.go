@@ -20,7 +20,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 	want := &Config{
 		File: "weir.yaml",
 		Dataplane: Dataplane{
-			Hugepages: HugepagesAuto, MemoryMB: 512, Idle: IdleSleep, MaxConnections: 1_000_000,
+			Hugepages: HugepagesAuto, MemoryMB: 512, Idle: IdleSleep, MaxConnections: 1_000_000, MaxTemplates: 1_000_000,
 			Timeouts: Timeouts{TCP: 900 * time.Second, TCPFin: 120 * time.Second, UDP: 300 * time.Second, SCTP: 900 * time.Second},
 		},
 		Ports: []Port{{
@@ -82,7 +82,7 @@ func tryDefaults[T any](t *testing.T, table string, fields []field[T]) (n int) {
 
 func TestEveryDefaultIsValid(t *testing.T) {
 	tried := tryDefaults(t, "dataplane", dataplaneFields) + tryDefaults(t, "timeouts", timeoutFields("900s", "120s", "300s", "900s")) +
-		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) +
+		tryDefaults(t, "ports", portFields) + tryDefaults(t, "services", serviceFields) + tryDefaults(t, "tunnel", tunnelFields) + tryDefaults(t, "persistence", persistenceFields) +
 		tryDefaults(t, "health", healthFields) + tryDefaults(t, "flapping", flappingFields) + tryDefaults(t, "passive", passiveFields) + tryDefaults(t, "backends", backendFields) + tryDefaults(t, "quorum", quorumFields) + tryDefaults(t, "on_change", hookFields) +
 		tryDefaults(t, "neighbors", neighborFields) + tryDefaults(t, "api", apiFields) + tryDefaults(t, "metrics", metricsFields)
 	have := 0

@@ -54,7 +54,7 @@ func TestEnvironmentGoesBeforeTheFile(t *testing.T) {
 
 func TestEveryKeyOutsideListsHasAVariable(t *testing.T) {
 	want := []string{
-		"dataplane.cores", "dataplane.hugepages", "dataplane.memory_mb", "dataplane.idle", "dataplane.max_connections",
+		"dataplane.cores", "dataplane.hugepages", "dataplane.memory_mb", "dataplane.idle", "dataplane.max_connections", "dataplane.max_templates",
 		"dataplane.timeouts.tcp", "dataplane.timeouts.tcp_fin", "dataplane.timeouts.udp", "dataplane.timeouts.sctp", "api.socket", "api.listen",
 		"api.certificate", "api.key", "api.client_ca", "metrics.listen", "metrics.max_services", "metrics.max_backends",
 	}
@@ -80,7 +80,7 @@ func TestMistakesInTheEnvironmentNameTheVariable(t *testing.T) {
 		{"bare port", "WEIR_METRICS_LISTEN", "9480", "WEIR_METRICS_LISTEN: metrics.listen: is only a port: write 127.0.0.1:9480, or :9480 for every address of this machine"},
 		{"misspelt", "WEIR_DATAPLANE_MEMROY_MB", "512", "WEIR_DATAPLANE_MEMROY_MB: stands for no key: did you mean WEIR_DATAPLANE_MEMORY_MB?"},
 		{"section", "WEIR_DATAPLANE_TIMEOUTS", "512", "WEIR_DATAPLANE_TIMEOUTS: stands for no key: known are WEIR_DATAPLANE_CORES, WEIR_DATAPLANE_HUGEPAGES, WEIR_DATAPLANE_MEMORY_MB, " +
-			"WEIR_DATAPLANE_IDLE, WEIR_DATAPLANE_MAX_CONNECTIONS, WEIR_DATAPLANE_TIMEOUTS_TCP, WEIR_DATAPLANE_TIMEOUTS_TCP_FIN, WEIR_DATAPLANE_TIMEOUTS_UDP, WEIR_DATAPLANE_TIMEOUTS_SCTP, WEIR_API_SOCKET, WEIR_API_LISTEN, " +
+			"WEIR_DATAPLANE_IDLE, WEIR_DATAPLANE_MAX_CONNECTIONS, WEIR_DATAPLANE_MAX_TEMPLATES, WEIR_DATAPLANE_TIMEOUTS_TCP, WEIR_DATAPLANE_TIMEOUTS_TCP_FIN, WEIR_DATAPLANE_TIMEOUTS_UDP, WEIR_DATAPLANE_TIMEOUTS_SCTP, WEIR_API_SOCKET, WEIR_API_LISTEN, " +
 			"WEIR_API_CERTIFICATE, WEIR_API_KEY, WEIR_API_CLIENT_CA, WEIR_METRICS_LISTEN, WEIR_METRICS_MAX_SERVICES and WEIR_METRICS_MAX_BACKENDS"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,6 +54,9 @@ var dataplaneFields = []field[Config]{
 	scalar("max_connections", numeric, "1000000", func(c *Config, text string) error {
 		return keep(&c.Dataplane.MaxConnections)(parseInt(text, 1, 16_000_000))
 	}),
+	scalar("max_templates", numeric, "1000000", func(c *Config, text string) error {
+		return keep(&c.Dataplane.MaxTemplates)(parseInt(text, 1, 1<<28))
+	}),
 	section("timeouts", timeoutFields("900s", "120s", "300s", "900s"), func(c *Config) *Timeouts { return &c.Dataplane.Timeouts }),
 }
 

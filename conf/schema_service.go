@@ -40,6 +40,15 @@ var serviceFields = []field[Service]{
 	scalar("slow_start", textual|numeric, "", func(s *Service, text string) error {
 		return keep(&s.SlowStart)(parseDuration(text, time.Second, time.Hour))
 	}),
+	optional(section("persistence", persistenceFields, func(s *Service) *Persistence {
+		if s.Persistence == nil {
+			s.Persistence = new(Persistence)
+		}
+		return s.Persistence
+	})),
+	scalar("expire_quiescent", boolean, "false", func(s *Service, text string) error {
+		return keep(&s.ExpireQuiescent)(parseBool(text))
+	}),
 	section("timeouts", timeoutFields("", "", "", ""), func(s *Service) *Timeouts { return &s.Timeouts }),
 	section("tunnel", tunnelFields, func(s *Service) *Tunnel { return &s.Tunnel }),
 	optional(section("health", healthFields, func(s *Service) *Health {
@@ -62,7 +71,6 @@ var serviceFields = []field[Service]{
 	required("[{address: 10.0.0.11:8080}]", list("backends", maxBackends, backendFields, func(s *Service) *[]Backend {
 		return &s.Backends
 	})),
-	later[Service]("persistence"),
 }
 
 // maxSources bounds the prefixes of one service's match.
@@ -82,6 +90,15 @@ func parseFlag(text string) (string, error) {
 		return "", err
 	}
 	return text, nil
+}
+
+// persistenceFields has ipvsadm's defaults of -p and -M.
+var persistenceFields = []field[Persistence]{
+	scalar("timeout", textual|numeric, "360s", func(p *Persistence, text string) error {
+		return keep(&p.Timeout)(parseTimeout(text))
+	}),
+	scalar("mask", numeric, "32", func(p *Persistence, text string) error { return keep(&p.Mask)(parseInt(text, 1, 32)) }),
+	scalar("prefix", numeric, "128", func(p *Persistence, text string) error { return keep(&p.Prefix)(parseInt(text, 1, 128)) }),
 }
 
 var tunnelFields = []field[Tunnel]{

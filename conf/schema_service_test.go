@@ -75,8 +75,6 @@ func TestMistakesInAService(t *testing.T) {
 			"30: services[0].slow_start: needs a unit: write 30s if seconds are meant")},
 		{"slow start too short", "scheduler: mh", "scheduler: mh\n    slow_start: 500ms", says(
 			"30: services[0].slow_start: must be 1s to 1h, is 500ms")},
-		{"persistence", "protocol: udp", "protocol: udp\n    persistence: {timeout: 300s}", says(
-			"49: services[1].persistence: this version does not support persistence: remove the key")},
 		{"tunnel without mode tun", "mode: nat", "mode: nat\n    tunnel: {df: set}", says(
 			"29: services[0].tunnel: has a meaning only in mode tun, this one is nat: remove it")},
 		{"tunnel's DF by another word", "df: set", "df: 1", says(
@@ -86,7 +84,7 @@ func TestMistakesInAService(t *testing.T) {
 		{"unknown key of a tunnel", "mss_clamp: false", "mss: false", says(
 			"50: services[1].tunnel.mss: unknown key: known here are df and mss_clamp")},
 		{"unknown key of a service", "protocol: udp", "protocol: udp\n    weight: 1", says(
-			"49: services[1].weight: unknown key: known here are address, addresses, backends, health, match, mh_table_size, mode, name, on_change, protocol, quorum, scheduler, scheduler_flags, slow_start, sorry, timeouts and tunnel")},
+			"49: services[1].weight: unknown key: known here are address, addresses, backends, expire_quiescent, health, match, mh_table_size, mode, name, on_change, persistence, protocol, quorum, scheduler, scheduler_flags, slow_start, sorry, timeouts and tunnel")},
 	})
 }
 

@@ -79,7 +79,7 @@ func TestMistakesInTheDataplane(t *testing.T) {
 		{"section without keys", "timeouts: {tcp: 15m, tcp_fin: 30s, udp: 10s}", "timeouts:", says(
 			"7: dataplane.timeouts: has no value: give it one or remove the key")},
 		{"unknown key of dataplane", "idle: spin", "poll: spin", says(
-			"5: dataplane.poll: unknown key: known here are cores, hugepages, idle, max_connections, memory_mb and timeouts")},
+			"5: dataplane.poll: unknown key: known here are cores, hugepages, idle, max_connections, max_templates, memory_mb and timeouts")},
 		{"misspelt key", "idle: spin", "idel: spin", says(
 			"5: dataplane.idel: unknown key: did you mean idle?")},
 		{"unknown section", "api:\n", "control:\n", says(

@@ -48,6 +48,7 @@ type Dataplane struct {
 	MemoryMB       int // memory for DPDK: buffers and descriptors
 	Idle           Idle
 	MaxConnections int // per worker
+	MaxTemplates   int // clients of services with persistence, of all workers
 	Timeouts       Timeouts
 }
 
@@ -108,14 +109,23 @@ type Service struct {
 	SchedulerFlags []string
 	MhTableSize    int           // entries of mh's table, a prime; 0: the scheduler's default
 	SlowStart      time.Duration // over which a backend that joins comes to its weight; 0: at once
-	Timeouts       Timeouts      // 0: the data plane's
-	Tunnel         Tunnel        // for tun
-	Health         *Health
-	Quorum         Quorum
-	Sorry          *Backend // takes new connections while the quorum is lost; nil: none
-	OnChange       *Hook
-	Backends       []Backend
-	Line           int // where it stands in the file
+	Persistence    *Persistence
+	// ExpireQuiescent is LVS's expire_quiescent_template: persistence does not keep clients at a backend with weight 0.
+	ExpireQuiescent bool
+	Timeouts        Timeouts // 0: the data plane's
+	Tunnel          Tunnel   // for tun
+	Health          *Health
+	Quorum          Quorum
+	Sorry           *Backend // takes new connections while the quorum is lost; nil: none
+	OnChange        *Hook
+	Backends        []Backend
+	Line            int // where it stands in the file
+}
+
+// Persistence makes a client's connections go to one backend.
+type Persistence struct {
+	Timeout      time.Duration // from the last new connection on
+	Mask, Prefix int           // how many bits of an IPv4 and of an IPv6 address make a client
 }
 
 // Match is what packets that begin a service's connections must come from besides; the zero value is anything.

@@ -76,8 +76,7 @@ services:
 
 // The file format as it is meant to be used, with the one thing in it that this version lacks.
 func TestFileFormatWithPersistence(t *testing.T) {
-	expectErrors(t, whole, "22: services[0].persistence: this version does not support persistence: remove the key")
-	mustLoad(t, edits{"    persistence: {timeout: 300s, mask: 32}\n", ""}.of(t, whole))
+	mustLoad(t, whole)
 }
 
 const whole = `dataplane:

@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/ring"
 )
@@ -100,18 +102,22 @@ func (q *sink) Exchange(int)       { q.b.NTX, q.b.NRX, q.b.NFree = 0, 0, 0 }
 
 // newTreadmillWorker makes a worker that receives from a treadmill and sends into nothing.
 func newTreadmillWorker(t testing.TB, r *rig, tm *treadmill, capacity int) *Worker {
+	templates, err := persist.New(1000, conn.Seed{7, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w, err := NewWorker(Options{
 		Ports:     []PortInfo{{MAC: wanMAC, MTU: 1500, Queues: 1}, {MAC: lanMAC, MTU: 1500, Queues: 1}},
 		Queues:    []port.Queue{tm, &sink{}},
 		Neighbors: r.hops, Snapshot: &r.snap, Handover: NewHandover(1),
 		Punts: ring.NewPackets(4096, nil), Inject: ring.NewPackets(4096, nil),
-		MaxConnections: capacity, Seed: conn.Seed{7, 9},
+		MaxConnections: capacity, Seed: conn.Seed{7, 9}, Templates: templates,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
+		if err := errors.Join(w.Close(), templates.Close()); err != nil {
 			t.Error(err)
 		}
 		for _, l := range r.loads { // the rig does not know this worker's connections

@@ -31,6 +31,10 @@ type Counters struct {
 	Reasons          Reasons
 	Gaps             [GapBuckets]uint64 // rounds, by the time since the one before: see GapBound
 	GapNs            uint64             // the sum of those times
+
+	// TemplatesEvicted are the clients of persistent services that were forgotten too early for want of room,
+	// TemplatesFull the connections whose client could not be remembered.
+	TemplatesEvicted, TemplatesFull uint64
 }
 
 // BackendCounters are one backend's totals on one worker. Packets and bytes count IP packets as received;

@@ -103,6 +103,9 @@ func (w *Worker) forget(e *conn.Entry) {
 	if e.Flags&conn.Full != 0 {
 		w.locals[e.LocalIndex()]--
 	}
+	if w.holding > 0 {
+		w.letGo(e)
+	}
 	w.table.Delete(e)
 }
 

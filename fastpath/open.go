@@ -18,6 +18,7 @@ import (
 type opening struct {
 	conn.Probe        // the home to prefetch: the tuple's second one, then the reply's, 0 if replies do not pass here
 	backend    uint32 // index
+	hold       hold   // what the connection has already
 	local      uint32 // fullnat: as in conn.Entry
 	at         uint8  // in the group
 	state      openState
@@ -182,6 +183,7 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 // giveBack undoes what choose has done for a connection that is not made after all.
 func (w *Worker) giveBack(o *opening) {
 	w.real(o.backend).Load.Remove(false)
+	w.release(o.hold, w.now)
 }
 
 // prepare finds out whether the packet can go to the backend that was chosen, and by which tuple the replies will come.
@@ -204,8 +206,17 @@ func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdi
 	return newcomer
 }
 
-// choose lets the service's scheduler pick a backend and counts the connection there.
+// choose finds a backend for a new connection and counts it there.
 func (w *Worker) choose(k *conn.Key, service uint32, o *opening) verdict {
+	o.hold = 0
+	if w.snap.Services[service].persist != nil {
+		return w.choosePersistent(k, service, o)
+	}
+	return w.pick(k, service, o)
+}
+
+// pick lets the service's scheduler choose.
+func (w *Worker) pick(k *conn.Key, service uint32, o *opening) verdict {
 	// Another worker may have got the last place of the backend that was picked.
 	const tries = 8
 	svc := &w.snap.Services[service]
@@ -281,6 +292,7 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 		}
 	}
 	e.Backend, e.Gen = o.backend, b.Gen
+	w.setHold(e, o.hold)
 	switch b.Mode {
 	case NAT:
 		e.Local = w.stamp()

@@ -10,6 +10,7 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/memport"
 	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
@@ -47,7 +48,9 @@ type rig struct {
 	punts   []*ring.Packets
 	inject  []*ring.Packets
 	loads   []*sched.Load
-	taps    *Taps
+	// templates are of all workers
+	templates *persist.Table
+	taps      *Taps
 	// released: the rig's end has been checked already
 	released bool
 }
@@ -137,6 +140,11 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 		{MAC: lanMAC, MTU: c.lanMTU, Own4: AddrOf(netip.MustParseAddr("10.0.0.1")), Own6: AddrOf(netip.MustParseAddr("fd00::1")), HasTAP: c.tap, Queues: c.queues},
 	}
 	handover := NewHandover(c.workers)
+	templates, err := persist.New(1000, conn.Seed{7, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.templates = templates
 	for id := range c.workers {
 		var qs []port.Queue
 		var mine []*memport.Queue
@@ -148,6 +156,7 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 		w, err := NewWorker(Options{
 			ID: id, Ports: ports, Queues: qs, Neighbors: r.hops, Snapshot: &r.snap, Handover: handover,
 			Punts: punts, Inject: inject, MaxConnections: c.capacity, Seed: conn.Seed{7, 9},
+			Templates: templates,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -358,6 +367,7 @@ func (r *rig) close() {
 		r.t.Errorf("in %d ≠ out %d + dropped and punted %d - own %d", in, out, lost, own)
 	}
 	r.checkLoads()
+	r.checkTemplates()
 	r.release()
 }
 
@@ -425,6 +435,25 @@ func (r *rig) checkLocalPorts() {
 	}
 }
 
+// checkTemplates compares what templates control with the connections that hold them.
+func (r *rig) checkTemplates() {
+	held, holding := 0, 0
+	r.templates.Dump(conn.Tick(r.now/1e6), func(t persist.Template) bool { held += t.Held; return true })
+	for _, w := range r.workers {
+		w.Dump(func(e *conn.Entry) bool {
+			if w.holds[w.table.Index(w.table.Find(ptr(e.Key())).Entry)]&heldTemplate != 0 {
+				holding++
+			}
+			return true
+		})
+	}
+	if held != holding {
+		r.t.Errorf("templates control %d connections, %d connections hold one", held, holding)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
 // release closes everything, whatever is still under way, and checks that no buffer has leaked.
 func (r *rig) release() {
 	r.released = true
@@ -432,6 +461,9 @@ func (r *rig) release() {
 		if err := w.Close(); err != nil {
 			r.t.Error(err)
 		}
+	}
+	if err := r.templates.Close(); err != nil {
+		r.t.Error(err)
 	}
 	for _, qs := range r.queues {
 		for _, q := range qs {

@@ -63,7 +63,8 @@ type Service struct {
 	Sched    sched.Scheduler
 	Backends []uint32
 	full     *fullNAT // of one in FullNAT
-	Probed   bool     // its backends answer health checks from its address
+	persist  *persistence
+	Probed   bool // its backends answer health checks from its address
 }
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.
@@ -87,6 +88,7 @@ type Backend struct {
 	minTTLBack uint8
 	wide       bool   // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
 	timeouts   uint16 // index in the snapshot's
+	quiescent  bool   // takes no new connections because its weight is 0; else it is down, if it takes none
 	peer       conn.Peer
 	Load       *sched.Load
 

@@ -50,6 +50,8 @@ type ServiceSpec struct {
 	Timeouts uint16    // index in the spec's
 	Full     *FullSpec // of one in FullNAT
 	Probed   bool      // health checks go through it: its backends answer them from its address
+
+	Persist *PersistenceSpec
 }
 
 // BackendSpec is a real server.
@@ -67,6 +69,8 @@ type BackendSpec struct {
 	// Wide says that the service's packets may be for several addresses or ports, now or by connections that are left
 	// from before. It can be false only if the service has one of each.
 	Wide bool
+	// Quiescent: it takes no new connections only because its weight is 0.
+	Quiescent bool
 }
 
 // AddrOf is an address as the packet path compares it.
@@ -169,7 +173,7 @@ func (snap *Snapshot) markShared(s *Spec) {
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
-	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends, Probed: v.Probed}
+	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends, persist: newPersistence(v.Persist), Probed: v.Probed}
 	if v.Full != nil {
 		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {
 			return err
@@ -206,7 +210,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 	}
 	out := &snap.Backends[i]
 	*out = Backend{
-		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, Clamp: b.Clamp,
+		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, quiescent: b.Quiescent, Clamp: b.Clamp,
 		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
 		timeouts: svc.Timeouts,
 	}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/offheap"
 	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/ring"
@@ -37,6 +39,7 @@ type Options struct {
 	Handover       *Handover                 // shared by all workers
 	Punts          *ring.Packets             // to the slow path
 	Inject         *ring.Packets             // from the slow path
+	Templates      *persist.Table            // shared by all workers
 	MaxConnections int
 	Hugepages      bool
 	Seed           conn.Seed
@@ -99,8 +102,15 @@ type Worker struct {
 	key       sched.Key
 	dead      conn.Dead
 	mem       *counterMemory
-	taps      *Taps                // of the snapshot
-	tapped    atomic.Pointer[Taps] // the same; read by the slow path
+	// templates are all workers' clients of persistent services. holds is, by index in the table, what connections hold,
+	// and holding how many hold anything.
+	templates *persist.Table
+	holds     []hold
+	holding   int
+	holdMem   *offheap.Region
+
+	taps   *Taps                // of the snapshot
+	tapped atomic.Pointer[Taps] // the same; read by the slow path
 }
 
 // scratch is what the stages of a burst hand to each other.
@@ -137,7 +147,12 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("worker %d: memory for fragments: %w", o.ID, err), table.Close(), mem.region.Free())
 	}
+	holds, err := offheap.Reserve((o.MaxConnections + 1) * int(unsafe.Sizeof(hold(0))))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("worker %d: %w", o.ID, err), table.Close(), mem.region.Free(), grams.region.Free())
+	}
 	w := &Worker{
+		templates: o.Templates, holds: offheap.Slice[hold](holds, o.MaxConnections+1), holdMem: holds,
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
 		portReasons: mem.ports, serviceReasons: mem.services, setups: mem.setups,
@@ -175,7 +190,7 @@ func (w *Worker) Close() error {
 	for i := range w.ports {
 		w.ports[i].q.Exchange(0)
 	}
-	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free())
+	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.holdMem.Free())
 }
 
 // Generation is that of the snapshot the worker uses; for any goroutine.

@@ -36,8 +36,8 @@ func showCommand() *cobra.Command {
 	}
 	socketFlag(cmd, &socket)
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "`form`: table or json")
-	cmd.Flags().StringVar(&filter.Service, "service", "", "connections: only those of the service `NAME`")
+	cmd.Flags().StringVar(&filter.Service, "service", "", "connections, persistence: only those of the service `NAME`")
 	cmd.Flags().StringVar(&filter.By, "by", "", "drops: count by `WHAT`: worker (the default), port or service")
-	cmd.Flags().IntVar(&filter.Limit, "limit", 0, "connections: at most `N` (0: all)")
+	cmd.Flags().IntVar(&filter.Limit, "limit", 0, "connections, persistence: at most `N` (0: all)")
 	return cmd
 }

@@ -261,6 +261,9 @@ func (t *Table) Delete(e *Entry) {
 	t.live--
 }
 
+// Index is an entry's place in the table, 1 to Cap: for what somebody keeps beside it.
+func (t *Table) Index(e *Entry) uint32 { return t.indexOf(e) }
+
 func (t *Table) indexOf(e *Entry) uint32 {
 	return uint32((uintptr(unsafe.Pointer(e)) - uintptr(unsafe.Pointer(&t.entries[0]))) / EntrySize)
 }

@@ -31,6 +31,7 @@ var rules = map[string][]string{
 	"fastpath/packet":    {"fastpath/reason"},
 	"fastpath/conn":      {"fastpath/offheap", "fastpath/prefetch"},
 	"fastpath/filter":    {},
+	"fastpath/persist":   {"fastpath/conn", "fastpath/offheap"},
 	"fastpath/memport":   {"fastpath/port"},
 	"fastpath/ring":      {"fastpath/nexthop", "fastpath/port", "fastpath/reason"},
 	"dpdk":               {"dpdk", "fastpath/port"},

@@ -121,7 +121,7 @@ func TestClientGetsEveryListAsTheSourceHasIt(t *testing.T) {
 	src := viewtest.Sample()
 	path, _ := serve(t, src, &recorder{})
 	want := map[string]any{
-		"services": src.ServiceList, "backends": src.BackendList, "connections": src.ConnectionList,
+		"services": src.ServiceList, "backends": src.BackendList, "connections": src.ConnectionList, "persistence": src.TemplateList,
 		"workers": src.WorkerList, "ports": src.PortList, "neighbors": src.NeighborList, "drops": src.DropList,
 	}
 	for _, list := range Lists {

@@ -19,7 +19,7 @@ import (
 )
 
 // Lists are the names that Client.Show takes.
-var Lists = []string{"services", "backends", "connections", "workers", "ports", "neighbors", "drops"}
+var Lists = []string{"services", "backends", "connections", "persistence", "workers", "ports", "neighbors", "drops"}
 
 // Client talks to the daemon. Every call opens a connection of its own, and its errors are sentences for
 // the user.
@@ -28,11 +28,20 @@ type Client struct {
 	http http.Client
 }
 
-// Filter chooses among connections, or how drops are counted.
+// Filter chooses among connections and persistent clients, or how drops are counted.
 type Filter struct {
-	Service string // connections: only of this service; empty: of all
-	Limit   int    // connections: at most so many, 0: all
+	Service string // connections, persistence: only of this service; empty: of all
+	Limit   int    // connections, persistence: at most so many, 0: all
 	By      string // drops: worker, port or service; empty: worker
+}
+
+// query is what chooses in the address of a list.
+func (f *Filter) query() string {
+	query := url.Values{"limit": {strconv.Itoa(f.Limit)}}
+	if f.Service != "" {
+		query.Set("service", f.Service)
+	}
+	return "?" + query.Encode()
 }
 
 // Dial returns a client for the daemon whose socket is at path. It does not connect yet.
@@ -52,8 +61,8 @@ func Dial(path string) *Client {
 // Show returns one of Lists, ready for view.WriteTable and view.WriteJSON. What a filter has must be for the list; Limit 0
 // means all.
 func (c *Client) Show(ctx context.Context, list string, f Filter) (any, error) {
-	if list != "connections" && (f.Service != "" || f.Limit != 0) {
-		return nil, fmt.Errorf("a service or a limit can be given for connections, not for %s", list)
+	if list != "connections" && list != "persistence" && (f.Service != "" || f.Limit != 0) {
+		return nil, fmt.Errorf("a service or a limit can be given for connections and persistence, not for %s", list)
 	}
 	if list != "drops" && f.By != "" {
 		return nil, fmt.Errorf("by what to count can be given for drops, not for %s", list)
@@ -64,11 +73,9 @@ func (c *Client) Show(ctx context.Context, list string, f Filter) (any, error) {
 	case "backends":
 		return get[view.Backend](ctx, c, list)
 	case "connections":
-		query := url.Values{"limit": {strconv.Itoa(f.Limit)}}
-		if f.Service != "" {
-			query.Set("service", f.Service)
-		}
-		return get[view.Connection](ctx, c, list+"?"+query.Encode())
+		return get[view.Connection](ctx, c, list+f.query())
+	case "persistence":
+		return get[view.Template](ctx, c, list+f.query())
 	case "workers":
 		return get[view.Worker](ctx, c, list)
 	case "ports":

@@ -13,7 +13,7 @@ import (
 	"github.com/weirlb/weir/slowpath/view"
 )
 
-// DefaultLimit is how many connections are listed unless the request says otherwise.
+// DefaultLimit is how many connections or persistent clients are listed unless the request says otherwise.
 const DefaultLimit = 1000
 
 // handler answers the API's requests from a source and a controller.
@@ -51,7 +51,8 @@ func newHandler(src view.Source, ctl Controller) http.Handler {
 	for path, m := range map[string]methods{
 		"/v1/services":                           {http.MethodGet: list(src.Services)},
 		"/v1/backends":                           {http.MethodGet: list(src.Backends)},
-		"/v1/connections":                        {http.MethodGet: h.connections},
+		"/v1/connections":                        {http.MethodGet: chosen(h, "connections", h.src.Connections)},
+		"/v1/persistence":                        {http.MethodGet: chosen(h, "persistence", h.src.Persistence)},
 		"/v1/workers":                            {http.MethodGet: list(src.Workers)},
 		"/v1/ports":                              {http.MethodGet: list(src.Ports)},
 		"/v1/neighbors":                          {http.MethodGet: list(src.Neighbors)},
@@ -130,28 +131,31 @@ func (h *handler) explain(r *http.Request) (any, error) {
 	return e, nil
 }
 
-func (h *handler) connections(r *http.Request) (any, error) {
-	query := r.URL.Query()
-	for name := range query {
-		if name != "service" && name != "limit" {
-			return nil, failf(http.StatusBadRequest, "connections can be chosen by service and limit, not by %q", name)
+// chosen is a list that can be long: of one service, and up to a limit.
+func chosen[T any](h *handler, what string, get func(service string, limit int) []T) endpoint {
+	return func(r *http.Request) (any, error) {
+		query := r.URL.Query()
+		for name := range query {
+			if name != "service" && name != "limit" {
+				return nil, failf(http.StatusBadRequest, "%s can be chosen by service and limit, not by %q", what, name)
+			}
 		}
-	}
-	limit := DefaultLimit
-	if text := query.Get("limit"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 31)
-		if err != nil {
-			return nil, failf(http.StatusBadRequest, "limit %q is not a number from 0 (all) on", text)
+		limit := DefaultLimit
+		if text := query.Get("limit"); text != "" {
+			n, err := strconv.ParseUint(text, 10, 31)
+			if err != nil {
+				return nil, failf(http.StatusBadRequest, "limit %q is not a number from 0 (all) on", text)
+			}
+			limit = int(n)
 		}
-		limit = int(n)
-	}
-	service := query.Get("service")
-	if service != "" {
-		if err := h.knowService(service); err != nil {
-			return nil, err
+		service := query.Get("service")
+		if service != "" {
+			if err := h.knowService(service); err != nil {
+				return nil, err
+			}
 		}
+		return array(get(service, limit)), nil
 	}
-	return array(h.src.Connections(service, limit)), nil
 }
 
 // drops lists them by worker, port or service.

@@ -130,12 +130,12 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	list := make([]uint32, len(s.Backends))
 	for i := range s.Backends {
 		list[i] = at.backends[i].Index
-		if err := c.addBackend(spec, cfg, s, &s.Backends[i], at.backends[i], servers[i].Weight > 0); err != nil {
+		if err := c.addBackend(spec, cfg, s, &s.Backends[i], at.backends[i], servers[i].Weight > 0, !servers[i].Down); err != nil {
 			return err
 		}
 	}
 	if s.Sorry != nil {
-		if err := c.addBackend(spec, cfg, s, s.Sorry, at.backends[len(s.Backends)], sorry); err != nil {
+		if err := c.addBackend(spec, cfg, s, s.Sorry, at.backends[len(s.Backends)], sorry, sorry); err != nil {
 			return err
 		}
 	}
@@ -160,6 +160,7 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	*out = fastpath.ServiceSpec{
 		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
+		Persist: persistenceOf(s),
 	}
 	out.Sources = s.Match.Source
 	for _, name := range s.Match.Port {
@@ -173,11 +174,11 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	return nil
 }
 
-// addBackend puts a backend into its place.
-func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, place *Place, accepts bool) error {
+// addBackend puts a backend into its place. One that is up and accepts nothing has no weight.
+func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, place *Place, accepts, up bool) error {
 	out := fastpath.BackendSpec{
 		Gen: place.Gen, Service: c.services[s.Name].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
-		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide,
+		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide, Quiescent: up && !accepts,
 	}
 	c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
 	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {

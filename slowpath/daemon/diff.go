@@ -57,6 +57,8 @@ func diffService(old, s *conf.Service) (out []string) {
 	field("scheduler_flags", old.SchedulerFlags, s.SchedulerFlags)
 	field("slow_start", old.SlowStart, s.SlowStart)
 	field("mh_table_size", old.MhTableSize, s.MhTableSize)
+	field("persistence", persistenceOf(old), persistenceOf(s))
+	field("expire_quiescent", old.ExpireQuiescent, s.ExpireQuiescent)
 	timeouts := func(key string, a, b time.Duration) {
 		if a != b {
 			out = append(out, fmt.Sprintf("~ service %s: timeouts.%s %s, was %s", s.Name, key, ownTime(b), ownTime(a)))
@@ -152,6 +154,13 @@ func quorumOf(s *conf.Service) string {
 		return fmt.Sprintf("weight %d ± %d", s.Quorum.Weight, s.Quorum.Hysteresis)
 	}
 	return fmt.Sprintf("%d backends ± %d", s.Quorum.Backends, s.Quorum.Hysteresis)
+}
+
+func persistenceOf(s *conf.Service) string {
+	if p := s.Persistence; p != nil {
+		return fmt.Sprintf("%s, mask %d, prefix %d", p.Timeout, p.Mask, p.Prefix)
+	}
+	return "none"
 }
 
 func sorryOf(s *conf.Service) string {

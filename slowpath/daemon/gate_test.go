@@ -59,7 +59,7 @@ func TestNothingIsFreedThatSomebodyReads(t *testing.T) {
 		t.Error(err)
 	}
 	s := &source{d}
-	if s.Services() != nil || s.Backends() != nil || s.Workers() != nil || s.Ports() != nil || s.Drops() != nil || s.PortDrops() != nil || s.ServiceDrops() != nil || s.Connections("", 0) != nil {
+	if s.Services() != nil || s.Backends() != nil || s.Workers() != nil || s.Ports() != nil || s.Drops() != nil || s.PortDrops() != nil || s.ServiceDrops() != nil || s.Connections("", 0) != nil || s.Persistence("", 0) != nil {
 		t.Error("something was read from memory that is gone")
 	}
 	if e, err := s.Explain("tcp 203.0.113.9:1 > 203.0.113.10:80"); e != nil || !errors.Is(err, ErrStopping) {

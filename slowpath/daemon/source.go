@@ -56,7 +56,9 @@ func (s *source) Services() []view.Service {
 		return nil
 	}
 	out := s.serviceViews(cfg, all, quorums)
+	templates := s.templatesOf(all)
 	for i := range out {
+		out[i].Templates = templates[&cfg.Services[i]]
 		normalize(out[i].Shares)
 	}
 	return out
@@ -203,6 +205,7 @@ func (s *source) Workers() []view.Worker {
 		v := view.Worker{
 			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver, FragmentsWait: int(c.FragmentsWaiting),
 			Connections: int(c.Live), MaxConnections: w.MaxConnections(), Evicted: c.Evicted,
+			TemplatesEvicted: c.TemplatesEvicted, TemplatesFull: c.TemplatesFull,
 			Steering: "software", PollGaps: pollGaps(&c),
 			BusySeconds: float64(c.BusyNs) / 1e9, Polls: c.Polls, BusyPolls: c.BusyPolls,
 		}

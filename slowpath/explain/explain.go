@@ -203,6 +203,11 @@ func (t *trial) run() (err error) {
 	if index != ^uint32(0) {
 		twin.Worker.Assume(index, t.Still.Workers[worker].SchedulerState(index))
 	}
+	if index != ^uint32(0) && t.service.Persistence != nil {
+		if err := twin.Remember(index, t.p.Src.Addr()); err != nil {
+			return err
+		}
+	}
 	if t.known {
 		if err := twin.Worker.Adopt(&t.entry); err != nil {
 			return err
@@ -231,6 +236,7 @@ func (t *trial) tell() {
 		t.tellConnection()
 	}
 	t.tellService()
+	t.tellPersistence()
 	t.tellScheduler()
 	t.tellVerdict()
 }

@@ -20,6 +20,7 @@ services:
   - {name: tunnel, address: "203.0.113.10:81", protocol: tcp, mode: tun, scheduler: mh, backends: [{address: "10.0.0.11:81"}]}
   - {name: direct, address: "[2001:db8::10]:53", protocol: udp, mode: dr, scheduler: sh, backends: [{address: "[fd00::11]:53"}]}
   - {name: diameter, address: "203.0.113.10:3868", protocol: sctp, mode: nat, scheduler: rr, backends: [{address: "10.0.0.11:3869"}]}
+  - {name: sticky, address: "203.0.113.10:84", protocol: tcp, mode: nat, scheduler: rr, persistence: {timeout: 5m, mask: 24}, backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080"}]}
   - {name: dark, address: "203.0.113.10:82", protocol: tcp, mode: nat, backends: [{address: "10.0.0.11:82", state: down}]}
 neighbors:
   - {port: lan, address: 10.0.0.11, mac: "02:00:00:00:01:11"}
@@ -81,6 +82,9 @@ func TestWhatIsToldOfAPacket(t *testing.T) {
 		}},
 		"udp [2001:db8:c::7]:1 > [2001:db8::10]:53": {"forwarded", "", "[fd00::11]:53", 1, []string{
 			"direct: udp [2001:db8::10]:53, dr", "destination MAC 02:00:00:00:01:11", "fd00::11 on lan is",
+		}},
+		"tcp 198.51.100.7:40000 > 203.0.113.10:84": {"forwarded", "", "10.0.0.11:8080", 1, []string{
+			"198.51.100.0/24 is not bound to a backend: it is to the one that is chosen now, until 5m0s after its last new connection",
 		}},
 		"sctp 198.51.100.7:4000 > 203.0.113.10:3868": {"forwarded", "", "10.0.0.11:3869", 1, []string{
 			"an INIT, as nothing else was given", "diameter: sctp 203.0.113.10:3868, nat", "destination 10.0.0.11:3869, was 203.0.113.10:3868",

@@ -12,6 +12,7 @@ import (
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/memport"
+	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/neighbor"
@@ -133,6 +134,8 @@ func (r *running) state() string {
 	for _, b := range r.node.Snapshot().Backends {
 		s += fmt.Sprintf(" %d/%d", b.Load.Active.Load(), b.Load.Inactive.Load())
 	}
+	templates, now := r.node.Templates()
+	templates.Dump(now, func(t persist.Template) bool { s += fmt.Sprintf(" %+v", t); return true })
 	return s + fmt.Sprintf(" %+v", r.node.NeighborViews())
 }
 
@@ -158,6 +161,27 @@ func TestWhatIsForetoldComesTrue(t *testing.T) {
 		if got := r.send(text); len(got) != 1 || got[0] != e.Backend || e.Verdict != "forwarded" {
 			t.Fatalf("%s went to %v, not to %s as foretold (%s)", text, got, e.Backend, e.Verdict)
 		}
+	}
+}
+
+func TestAClientThatIsBoundIsToldToBe(t *testing.T) {
+	r := run(t)
+	r.answerFor12()
+	backend := r.send("tcp 198.51.100.7:40000 > 203.0.113.10:84")[0]
+	for i := range 20 { // on either worker
+		text := fmt.Sprintf("tcp 198.51.100.%d:%d > 203.0.113.10:84", 10+i, 40001+i)
+		e := r.explain(text)
+		if said := told(t, e); e.Backend != backend || !strings.Contains(said, "198.51.100.0/24 is bound to "+backend) || strings.Contains(said, "rr chooses") {
+			t.Fatalf("its client has %s:\n%s", backend, said)
+		}
+		if got := r.send(text); len(got) != 1 || got[0] != backend {
+			t.Fatalf("%s went to %v, not to %s", text, got, backend)
+		}
+	}
+	r.now = r.now.Add(24 * time.Hour)
+	r.poll()
+	if said := told(t, r.explain("tcp 198.51.100.7:40000 > 203.0.113.10:84")); !strings.Contains(said, "is not bound") {
+		t.Errorf("a day later:\n%s", said)
 	}
 }
 

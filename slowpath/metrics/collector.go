@@ -114,6 +114,7 @@ func collectService(ch chan<- prometheus.Metric, s *view.Service) {
 	serviceBackendsUp.send(ch, float64(s.BackendsUp), s.Name)
 	serviceConnections.send(ch, float64(s.Active), s.Name, "active")
 	serviceConnections.send(ch, float64(s.Inactive), s.Name, "inactive")
+	serviceTemplates.send(ch, float64(s.Templates), s.Name)
 	serviceConnectionsTotal.send(ch, float64(s.Connections), s.Name)
 	serviceFailed.sendFailures(ch, &s.Failures, s.Name)
 	if s.Setup.Count > 0 {
@@ -175,6 +176,8 @@ func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
 	workerConnections.send(ch, float64(w.Connections), id)
 	workerMaxConnections.send(ch, float64(w.MaxConnections), id)
 	workerEvicted.send(ch, float64(w.Evicted), id)
+	workerTemplatesEvicted.send(ch, float64(w.TemplatesEvicted), id)
+	workerTemplatesFull.send(ch, float64(w.TemplatesFull), id)
 	workerBusy.send(ch, w.BusyShare, id)
 	workerBusySeconds.send(ch, w.BusySeconds, id)
 	workerCycles.send(ch, w.CyclesPerPacket, id)

@@ -140,6 +140,12 @@ var (
 )
 
 var (
+	serviceTemplates       = gauge("service_templates", "Clients, or networks of them, that persistence binds to a backend.", "service")
+	workerTemplatesEvicted = counter("worker_templates_evicted_total", "Clients of services with persistence that were forgotten too early because there was no room for them.", "worker")
+	workerTemplatesFull    = counter("worker_templates_full_total", "Connections whose client could not be bound to its backend because all that are bound have connections and there was no room.", "worker")
+)
+
+var (
 	portInfo        = gauge("port_info", "Always 1; what a port is.", "port", "device", "driver", "mac", "tap")
 	portAddress     = gauge("port_address_info", "Always 1; an address of Weir's own on a port.", "port", "address")
 	portLinkUp      = gauge("port_link_up", "1 if the port's link is up.", "port")

@@ -23,6 +23,7 @@ import (
 	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
@@ -78,6 +79,8 @@ type Node struct {
 	snapshot  atomic.Pointer[fastpath.Snapshot]
 	workers   []*fastpath.Worker
 	handover  *fastpath.Handover
+	templates *persist.Table
+	swept     sweep
 	probed    atomic.Pointer[probeTargets]
 	punts     []*ring.Packets
 	inject    []*injector
@@ -135,11 +138,15 @@ func (n *Node) addWorkers(o Options) error {
 	}
 	n.infos, n.seed = infos, o.Seed
 	n.handover = fastpath.NewHandover(len(o.Queues))
+	var err error
+	if n.templates, err = persist.New(max(1, o.Config.Dataplane.MaxTemplates), o.Seed); err != nil {
+		return err
+	}
 	for id, queues := range o.Queues {
 		w, err := fastpath.NewWorker(fastpath.Options{
 			ID: id, Ports: infos, Queues: queues, Neighbors: n.hops, Snapshot: &n.snapshot, Handover: n.handover,
 			Punts: n.punts[id], Inject: n.inject[id].ring, MaxConnections: o.Config.Dataplane.MaxConnections,
-			Hugepages: o.Hugepages, Seed: o.Seed, Unhurried: o.Unhurried,
+			Hugepages: o.Hugepages, Seed: o.Seed, Unhurried: o.Unhurried, Templates: n.templates,
 		})
 		if err != nil {
 			return fmt.Errorf("making worker %d: %w", id, err)
@@ -166,6 +173,10 @@ func (n *Node) Close() error {
 		}
 	}
 	n.workers = nil
+	if n.templates != nil {
+		first = errors.Join(first, n.templates.Close())
+		n.templates = nil
+	}
 	return first
 }
 
@@ -352,36 +363,8 @@ func (n *Node) Tick(now time.Time) time.Time {
 		n.neighbors.Release(n.release.epoch)
 		n.release = release{}
 	}
+	n.sweepTemplates(now)
 	return n.neighbors.Tick(now)
-}
-
-func static(cfg *conf.Config) []neighbor.Static {
-	var out []neighbor.Static
-	for _, s := range cfg.Neighbors {
-		if i, ok := cfg.PortIndex(s.Port); ok {
-			out = append(out, neighbor.Static{Port: i, Address: s.Address, MAC: s.MAC})
-		}
-	}
-	return out
-}
-
-// vips are the addresses of services, and their prefixes.
-func vips(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
-	seen := map[netip.Prefix]bool{}
-	for i := range cfg.Services {
-		for _, e := range cfg.Services[i].Addresses {
-			switch {
-			case seen[e.Prefix]:
-				continue
-			case e.Host():
-				hosts = append(hosts, e.Prefix.Addr())
-			default:
-				nets = append(nets, e.Prefix)
-			}
-			seen[e.Prefix] = true
-		}
-	}
-	return hosts, nets
 }
 
 // resolver is the node as the compiler sees it.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/weirlb/weir/conf"
@@ -9,6 +10,7 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/memport"
 	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/ring"
 	"github.com/weirlb/weir/slowpath/view"
@@ -26,13 +28,15 @@ type Still struct {
 	hops  *nexthop.Table
 	infos []fastpath.PortInfo
 	seed  conn.Seed
+
+	templates *persist.Table
 }
 
 // Still takes the picture.
 func (n *Node) Still() *Still {
 	s := &Still{
 		Config: n.cfg, Ports: n.ports, Snapshot: n.Snapshot(), Workers: n.workers, Neighbors: n.NeighborViews(),
-		hops: n.hops, infos: n.infos, seed: n.seed,
+		hops: n.hops, infos: n.infos, seed: n.seed, templates: n.templates,
 	}
 	if !n.madeUp {
 		s.hops = n.hops.Clone()
@@ -50,6 +54,9 @@ type Twin struct {
 	queues []*memport.Queue
 	punts  *ring.Packets
 	pool   memport.Pool
+	// templates are the twin's own.
+	templates *persist.Table
+	from      *persist.Table
 }
 
 // Sent is a frame that a twin sent on a port.
@@ -66,7 +73,11 @@ type Punted struct {
 
 // Twin makes a twin of a worker that uses a snapshot: a Rehearsal of the Still's own.
 func (s *Still) Twin(worker int, snap *fastpath.Snapshot) (*Twin, error) {
-	t := &Twin{punts: ring.NewPackets(1<<16, nil)}
+	t := &Twin{punts: ring.NewPackets(1<<16, nil), from: s.templates}
+	var err error
+	if t.templates, err = persist.New(twinConnections, s.seed); err != nil {
+		return nil, err
+	}
 	now := s.Workers[worker].Counters().NowNs
 	var queues []port.Queue
 	for range s.Ports {
@@ -75,12 +86,17 @@ func (s *Still) Twin(worker int, snap *fastpath.Snapshot) (*Twin, error) {
 	}
 	var current atomic.Pointer[fastpath.Snapshot]
 	current.Store(snap)
-	var err error
 	t.Worker, err = fastpath.NewWorker(fastpath.Options{
 		Ports: s.infos, Queues: queues, Neighbors: s.hops, Snapshot: &current, Handover: fastpath.NewHandover(1),
 		Punts: t.punts, Inject: ring.NewPackets(4096, nil), MaxConnections: twinConnections, Seed: s.seed,
+		Templates: t.templates,
 	})
 	return t, err
+}
+
+// Remember gives the twin what the workers remember of a client of the service with an index.
+func (t *Twin) Remember(service uint32, client netip.Addr) error {
+	return t.Worker.RememberClient(t.from, service, client.AsSlice())
 }
 
 // Send lets a frame come in by a port and returns what became of it.
@@ -109,7 +125,7 @@ func (t *Twin) Send(port int, frame []byte) (sent []Sent, punted []Punted, err e
 
 // Close frees the twin's memory.
 func (t *Twin) Close() error {
-	err := t.Worker.Close()
+	err := errors.Join(t.Worker.Close(), t.templates.Close())
 	for _, q := range t.queues {
 		q.Exchange(0)
 		q.Drain()

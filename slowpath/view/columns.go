@@ -96,6 +96,14 @@ var connectionColumns = []column[Connection]{
 	{"WORKER", right, func(c Connection) string { return strconv.Itoa(c.Worker) }},
 }
 
+var templateColumns = []column[Template]{
+	{"SERVICE", left, func(t Template) string { return t.Service }},
+	{"CLIENT", left, func(t Template) string { return t.Client }},
+	{"BACKEND", left, func(t Template) string { return t.Backend }},
+	{"CONNS", right, func(t Template) string { return strconv.Itoa(t.Connections) }},
+	{"EXPIRES", right, func(t Template) string { return span(t.Expires) }},
+}
+
 var workerColumns = []column[Worker]{
 	{"WORKER", right, func(w Worker) string { return strconv.Itoa(w.ID) }},
 	{"CORE", right, func(w Worker) string { return core(w.Core) }},

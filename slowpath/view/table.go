@@ -27,6 +27,8 @@ func writeTable(w io.Writer, list any, now time.Time) error {
 		return render(w, rows, backendColumns(now))
 	case []Connection:
 		return render(w, rows, connectionColumns)
+	case []Template:
+		return render(w, rows, templateColumns)
 	case []Worker:
 		return render(w, rows, workerColumns)
 	case []Port:

@@ -27,6 +27,7 @@ func lists() map[string]any {
 		"services":    s.Services(),
 		"backends":    s.Backends(),
 		"connections": s.Connections("", 0),
+		"persistence": s.Persistence("", 0),
 		"workers":     s.Workers(),
 		"ports":       s.Ports(),
 		"neighbors":   s.Neighbors(),

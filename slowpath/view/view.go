@@ -9,6 +9,8 @@ type Source interface {
 	Backends() []Backend
 	// Connections returns at most limit connections (0: all), of one service if service is not empty.
 	Connections(service string, limit int) []Connection
+	// Persistence returns at most limit templates (0: all), of one service if service is not empty.
+	Persistence(service string, limit int) []Template
 	Workers() []Worker
 	Ports() []Port
 	Neighbors() []Neighbor
@@ -47,6 +49,7 @@ type Service struct {
 	Active      int    `json:"active_connections"`
 	Inactive    int    `json:"inactive_connections"`
 	Connections uint64 `json:"connections_total"` // made since the start
+	Templates   int    `json:"templates"`         // clients that persistence binds to a backend
 	// Shares are what each backend gets of the service's newest connections: those of the last 10 to 20 seconds, or of
 	// the last such time in which there were any. They make 1 together, or 0 before the first connection.
 	Shares []Share `json:"shares"`
@@ -174,6 +177,15 @@ type Connection struct {
 	Worker   int     `json:"worker"`
 }
 
+// Template is a client that persistence binds to a backend.
+type Template struct {
+	Service     string  `json:"service"`
+	Client      string  `json:"client"` // a network, if the service's mask makes it one
+	Backend     string  `json:"backend"`
+	Connections int     `json:"connections"` // that exist
+	Expires     float64 `json:"expires_seconds"`
+}
+
 // Worker is one worker's work.
 type Worker struct {
 	ID             int     `json:"worker"`
@@ -199,6 +211,11 @@ type Worker struct {
 	Polls           uint64  `json:"polls"`        // rounds, since the start
 	BusyPolls       uint64  `json:"polls_busy"`   // those that had packets
 	Queues          []Queue `json:"queues"`
+
+	// Clients of services with persistence that were forgotten too early for want of room, and connections whose client
+	// could not be remembered.
+	TemplatesEvicted uint64 `json:"templates_evicted"`
+	TemplatesFull    uint64 `json:"templates_full"`
 }
 
 // Durations are times, counted in buckets since the start.

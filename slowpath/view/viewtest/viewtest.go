@@ -16,6 +16,7 @@ type Source struct {
 	ServiceList     []view.Service
 	BackendList     []view.Backend
 	ConnectionList  []view.Connection
+	TemplateList    []view.Template
 	WorkerList      []view.Worker
 	PortList        []view.Port
 	NeighborList    []view.Neighbor
@@ -42,6 +43,20 @@ func (s *Source) Connections(service string, limit int) []view.Connection {
 		}
 		if service == "" || c.Service == service {
 			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// Persistence implements view.Source.
+func (s *Source) Persistence(service string, limit int) []view.Template {
+	var found []view.Template
+	for _, t := range s.TemplateList {
+		if limit > 0 && len(found) == limit {
+			break
+		}
+		if service == "" || t.Service == service {
+			found = append(found, t)
 		}
 	}
 	return found
@@ -127,7 +142,7 @@ func Sample() *Source {
 			{
 				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
-				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558,
+				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558, Templates: 1,
 				Failures: view.Failures{Unanswered: 84, Refused: 1_002, Resets: 17},
 				Setup: view.Durations{Count: 1_203_472, SumNs: 361_041_600_000, Buckets: []view.Duration{
 					{LeNs: 1 << 18, Count: 1_000_000}, {LeNs: 1 << 19, Count: 203_400}, {LeNs: 1 << 30, Count: 72},
@@ -190,6 +205,10 @@ func Sample() *Source {
 				Backend: "[2001:db8:0:1::53]:53", Service: "dns6", State: "UDP", Expires: 4.25, Worker: 1,
 			},
 		},
+		TemplateList: []view.Template{
+			{Service: "web", Client: "198.51.100.0/24", Backend: "10.0.0.11:8080", Connections: 2, Expires: 300},
+			{Service: "dns6", Client: "2001:db8:ffff:1234::/64", Backend: "[2001:db8:0:1::53]:53", Expires: 12.5},
+		},
 		WorkerList: []view.Worker{
 			{
 				ID: 0, Core: 1, PacketsIn: 20_010_331, PacketsOut: 20_008_112, Own: 212, Dropped: 2_007,
@@ -204,7 +223,7 @@ func Sample() *Source {
 			{
 				ID: 1, Core: -1, PacketsIn: 14_344_009, PacketsOut: 14_343_998, Own: 96, Dropped: 11,
 				Punted: 96, HandedOver: 7_120_000, Steering: "software",
-				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, BusyShare: 1, Queues: []view.Queue{}, PollGaps: view.Durations{Buckets: []view.Duration{}},
+				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, TemplatesEvicted: 2, TemplatesFull: 1, BusyShare: 1, Queues: []view.Queue{}, PollGaps: view.Durations{Buckets: []view.Duration{}},
 			},
 		},
 		PortList: []view.Port{{
