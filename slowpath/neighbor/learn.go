@@ -8,9 +8,20 @@ import (
 
 // publish gives a MAC to the workers and sends what waited for it.
 func (t *Table) publish(e *entry, mac [6]byte) {
+	changed := e.mac != mac
 	e.mac = mac
+	if changed {
+		t.tell(e)
+	}
 	t.hops.Set(e.id, mac, nexthop.Reachable)
 	t.sendQueue(e)
+}
+
+// tell passes on that a neighbour has another MAC, or none.
+func (t *Table) tell(e *entry) {
+	if t.OnState != nil && e.wanted != 0 {
+		t.OnState(int(e.key.Port), e.addr, e.mac)
+	}
 }
 
 // confirm takes a neighbour's answer to a solicitation: two ways are known to work.

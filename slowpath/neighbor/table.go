@@ -75,6 +75,9 @@ type Table struct {
 	// OnConflict, if set, is told that another station uses an address of Weir's: at most once in
 	// DefendInterval for each address and port.
 	OnConflict func(port int, addr netip.Addr, mac [6]byte)
+	// OnState, if set, is told when a wanted neighbour has another MAC than before, or does not answer any more: then
+	// the MAC is zero.
+	OnState func(port int, addr netip.Addr, mac [6]byte)
 
 	hops   *nexthop.Table
 	out    Output

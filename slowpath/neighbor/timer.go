@@ -158,6 +158,7 @@ func (t *Table) fail(e *entry) {
 	t.hops.Set(e.id, e.mac, nexthop.Failed)
 	t.dropQueue(e, reason.NeighborUnresolved)
 	t.timers.set(e, t.now.Add(FailedTime))
+	t.tell(e)
 }
 
 // allowance is a token bucket: AskRate a second, at most AskBurst at one time.

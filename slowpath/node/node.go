@@ -58,6 +58,8 @@ type Options struct {
 	Unhurried bool      // for replay: expire at once whatever the clock's leaps made due
 	// OnConflict is told when another station uses an address of Weir's; may be nil.
 	OnConflict func(port int, addr netip.Addr, mac [6]byte)
+	// OnNeighbor is told when a next hop has another MAC than before, or none any more, as it does not answer; may be nil.
+	OnNeighbor func(port int, addr netip.Addr, mac [6]byte)
 	// MakeUp answers for neighbours that nobody configured, instead of the network: for replay.
 	MakeUp func(port int, addr netip.Addr) [6]byte
 }
@@ -115,7 +117,7 @@ func New(o Options, now time.Time, status func(*conf.Service, *conf.Backend) com
 	if n.madeUp = o.MakeUp != nil; n.madeUp {
 		n.neighbors.MakeUp(o.MakeUp)
 	}
-	n.neighbors.OnConflict = o.OnConflict
+	n.neighbors.OnConflict, n.neighbors.OnState = o.OnConflict, o.OnNeighbor
 	n.compiler = compile.New((*resolver)(n))
 	n.compiler.Totals, n.compiler.ServiceTotals, n.compiler.ServiceSetups = n.totals, n.serviceTotals, n.serviceSetups
 	for range o.Queues {
