@@ -45,7 +45,8 @@ func (d *differ) serviceLists(p subject, a, b value) {
 		default:
 			p = subject{of: "service " + now[j].Name, path: "services[].", service: now[j].Name}
 			d.services = [2]*Service{&old[i], &now[j]}
-			diffSection(d, p, serviceFields, a.item(i), b.item(j))
+			d.addresses(p)
+			diffSection(d, p, serviceFields, a.item(i), b.item(j), "address", "addresses")
 		}
 	})
 }
@@ -68,6 +69,26 @@ func identity(old, now []Service) func(*Service) string {
 		}
 		return s.Name
 	}
+}
+
+// addresses compares where a service is reached, which can be written in two ways.
+func (d *differ) addresses(p subject) {
+	old, now := d.services[0].Addresses, d.services[1].Addresses
+	if len(old) == 1 && len(now) == 1 && old[0] != now[0] {
+		d.add(p, '~', "address", old[0].String(), now[0].String())
+		return
+	}
+	pairs(old, now, func(e *Endpoint) Endpoint { return *e }, func(i, j int) {
+		at := subject{path: p.path + "addresses.", service: p.service}
+		switch {
+		case i < 0:
+			at.of = "address " + p.service + " " + now[j].String()
+			d.add(at, '+', "", "", "")
+		case j < 0:
+			at.of = "address " + p.service + " " + old[i].String()
+			d.add(at, '-', "", "", "")
+		}
+	})
 }
 
 func (s *Service) describe() string {

@@ -20,7 +20,8 @@ import (
 )
 
 func captureCommand() *cobra.Command {
-	var socket, out, size string
+	var t target
+	var out, size string
 	var duration time.Duration
 	var r view.CaptureRequest
 	cmd := &cobra.Command{
@@ -40,10 +41,10 @@ and as it left. The summary goes to standard error.`,
 				return errors.New("--rate, --snaplen and --duration are 0 (any) or more")
 			}
 			r.Seconds = duration.Seconds()
-			return capturePackets(cmd, socket, out, r)
+			return capturePackets(cmd, &t, out, r)
 		},
 	}
-	socketFlag(cmd, &socket)
+	targetFlags(cmd, &t)
 	f := cmd.Flags()
 	f.StringVarP(&out, "write", "w", "", "write to `FILE`; - is standard output")
 	f.StringVar(&r.Service, "service", "", "only packets of the service `NAME`")
@@ -61,12 +62,16 @@ and as it left. The summary goes to standard error.`,
 	return cmd
 }
 
-func capturePackets(cmd *cobra.Command, socket, path string, r view.CaptureRequest) error {
+func capturePackets(cmd *cobra.Command, t *target, path string, r view.CaptureRequest) error {
+	c, err := t.client()
+	if err != nil {
+		return err
+	}
 	// The first signal ends the capture in order, another one the command.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer context.AfterFunc(ctx, stop)()
 	var file io.WriteCloser
-	summary, err := api.Dial(socket).Capture(ctx, r, func() (io.Writer, error) {
+	summary, err := c.Capture(ctx, r, func() (io.Writer, error) {
 		var err error
 		file, err = captureFile(path)
 		return file, err

@@ -6,13 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/explain"
 	"github.com/weirlb/weir/slowpath/view"
 )
 
 func explainCommand() *cobra.Command {
-	var file, socket, output string
+	var t target
+	var file, output string
 	cmd := &cobra.Command{
 		Use:   "explain [-c FILE] PACKET",
 		Short: "Tell what would happen to a packet, and why: in the running daemon, or by a configuration",
@@ -33,7 +33,7 @@ SYN, SCTP without chunks an INIT.`,
 			if output != "text" && output != "json" {
 				return fmt.Errorf("-o is text or json, not %q", output)
 			}
-			e, err := explained(cmd, file, socket, strings.Join(args, " "))
+			e, err := explained(cmd, file, &t, strings.Join(args, " "))
 			if err != nil {
 				return err
 			}
@@ -43,20 +43,24 @@ SYN, SCTP without chunks an INIT.`,
 			return view.WriteExplanation(cmd.OutOrStdout(), e)
 		},
 	}
-	socketFlag(cmd, &socket)
+	targetFlags(cmd, &t)
 	cmd.Flags().StringVarP(&file, "config", "c", "", "explain by the configuration `FILE` alone, without a daemon")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "`form`: text or json")
 	return cmd
 }
 
 // explained asks the daemon, or the configuration if there is one.
-func explained(cmd *cobra.Command, file, socket, packet string) (*view.Explanation, error) {
+func explained(cmd *cobra.Command, file string, t *target, packet string) (*view.Explanation, error) {
 	p, err := explain.Parse(packet)
 	if err != nil {
 		return nil, err
 	}
 	if file == "" {
-		return api.Dial(socket).Explain(cmd.Context(), packet)
+		c, err := t.client()
+		if err != nil {
+			return nil, err
+		}
+		return c.Explain(cmd.Context(), packet)
 	}
 	cfg, err := loadConfig(file)
 	if err != nil {

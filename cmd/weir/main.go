@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/weirlb/weir/slowpath/api"
 )
 
 // version is set by the linker.
@@ -22,11 +24,15 @@ func main() {
 	if err == nil {
 		return
 	}
-	if !errors.Is(err, errReported) {
-		// The errors of a file that a reload refuses are a line each.
+	var refused api.Refusal
+	switch {
+	case errors.Is(err, errReported), errors.As(err, new(exitError)):
+	case errors.As(err, &refused) && refused.Invalid():
+		fmt.Fprintln(os.Stderr, refused.Text) // as weir check prints it
+	default:
 		fmt.Fprintln(os.Stderr, "weir:", strings.ReplaceAll(err.Error(), "\n", "\nweir: "))
 	}
-	os.Exit(1)
+	os.Exit(exitStatus(err))
 }
 
 func newCommand() *cobra.Command {
@@ -43,7 +49,7 @@ its own. One YAML file configures it; see conf/examples.`,
 	root.SetVersionTemplate(versionLine())
 	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), checkCommand(), preflightCommand(), showCommand(), backendCommand(), reloadCommand(),
+	root.AddCommand(runCommand(), checkCommand(), preflightCommand(), showCommand(), watchCommand(), backendCommand(), reloadCommand(), configCommand(),
 		explainCommand(), captureCommand(), replayCommand(), importCommand(), versionCommand())
 	return root
 }

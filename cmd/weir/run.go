@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirlb/weir/conf"
-	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/daemon"
 	"github.com/weirlb/weir/slowpath/logging"
 )
@@ -63,41 +61,4 @@ func run(cfg *conf.Config, log *slog.Logger) error {
 		Config: cfg, Hardware: &hardware{log: log}, Version: version, Log: log,
 		Reload: reload,
 	})
-}
-
-// socketFlag adds the flag by which commands find the daemon.
-func socketFlag(cmd *cobra.Command, socket *string) {
-	def := os.Getenv("WEIR_API_SOCKET")
-	if def == "" {
-		def = conf.DefaultSocket
-	}
-	cmd.PersistentFlags().StringVar(socket, "socket", def, "`path` of the running daemon's api.socket")
-}
-
-func reloadCommand() *cobra.Command {
-	var socket string
-	cmd := &cobra.Command{
-		Use:   "reload",
-		Short: "Make the running daemon apply its file again, and print what changed",
-		Args:  takes(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			changes, err := api.Dial(socket).Reload(cmd.Context())
-			if err != nil {
-				return err
-			}
-			printChanges(cmd, changes)
-			return nil
-		},
-	}
-	socketFlag(cmd, &socket)
-	return cmd
-}
-
-func printChanges(cmd *cobra.Command, changes []string) {
-	if len(changes) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "nothing changed")
-	}
-	for _, c := range changes {
-		fmt.Fprintln(cmd.OutOrStdout(), c)
-	}
 }

@@ -11,7 +11,8 @@ import (
 )
 
 func showCommand() *cobra.Command {
-	var socket, output string
+	var t target
+	var output string
 	var filter api.Filter
 	cmd := &cobra.Command{
 		Use:       "show " + strings.Join(api.Lists, "|"),
@@ -27,16 +28,21 @@ func showCommand() *cobra.Command {
 			default:
 				return fmt.Errorf("-o is table or json, not %q", output)
 			}
-			list, err := api.Dial(socket).Show(cmd.Context(), args[0], filter)
+			c, err := t.client()
+			if err != nil {
+				return err
+			}
+			list, err := c.Show(cmd.Context(), args[0], filter)
 			if err != nil {
 				return err
 			}
 			return write(cmd.OutOrStdout(), list)
 		},
 	}
-	socketFlag(cmd, &socket)
+	targetFlags(cmd, &t)
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "`form`: table or json")
 	cmd.Flags().StringVar(&filter.Service, "service", "", "connections, persistence: only those of the service `NAME`")
+	_ = cmd.RegisterFlagCompletionFunc("service", completeService(&t)) // fails only for a flag that does not exist
 	cmd.Flags().StringVar(&filter.By, "by", "", "drops: count by `WHAT`: worker (the default), port or service")
 	cmd.Flags().IntVar(&filter.Limit, "limit", 0, "connections, persistence: at most `N` (0: all)")
 	return cmd

@@ -67,19 +67,14 @@ func (s *stream) Flush() error {
 func (s *stream) allow() error { return s.ctl.SetWriteDeadline(time.Now().Add(stallTimeout)) }
 
 func (h *handler) capture(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		w.Header().Add("Allow", http.MethodGet)
-		answer(w, nil, failf(http.StatusMethodNotAllowed, "%s takes GET, not %s", r.URL.Path, r.Method))
-		return
-	}
 	request, err := captureRequest(r.URL.Query())
 	if err != nil {
-		answer(w, nil, failf(http.StatusBadRequest, "%v", err))
+		refuse(w, err)
 		return
 	}
 	c, err := h.ctl.Capture(request)
 	if err != nil {
-		answer(w, nil, failf(http.StatusUnprocessableEntity, "%v", err))
+		refuse(w, failf(http.StatusUnprocessableEntity, codeRefused, "%v", err))
 		return
 	}
 	out := &stream{w, http.NewResponseController(w)}
@@ -96,15 +91,15 @@ func (h *handler) capture(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(summaryTrailer, string(text))
 }
 
-func (h *handler) endCapture(r *http.Request) (any, error) {
+func (h *handler) endCapture(r *http.Request) (result, error) {
 	n, err := strconv.Atoi(r.PathValue("number"))
 	if err != nil {
-		return nil, failf(http.StatusBadRequest, "%q is not the number of a capture", r.PathValue("number"))
+		return result{}, failf(http.StatusBadRequest, codeBadRequest, "%q is not the number of a capture", r.PathValue("number"))
 	}
 	if err := h.ctl.EndCapture(n); err != nil {
-		return nil, failf(http.StatusNotFound, "%v", err)
+		return result{}, NotFound("%v", err)
 	}
-	return changes{[]string{"- capture " + strconv.Itoa(n)}}, nil
+	return done([]string{"- capture " + strconv.Itoa(n)}, "", nil)
 }
 
 // captureRequest reads a request's parameters.
@@ -134,7 +129,7 @@ func captureBound(r *view.CaptureRequest, name, text string) error {
 	if name == "duration" {
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 {
-			return failf(http.StatusBadRequest, "duration %q is no time such as 30s or 5m", text)
+			return failf(http.StatusBadRequest, codeBadRequest, "duration %q is no time such as 30s or 5m", text)
 		}
 		r.Seconds = d.Seconds()
 		return nil
@@ -146,11 +141,11 @@ func captureBound(r *view.CaptureRequest, name, text string) error {
 		"max_size": func(n int64) { r.MaxSize = n },
 	}[name]
 	if set == nil {
-		return failf(http.StatusBadRequest, "a capture has no %q", name)
+		return failf(http.StatusBadRequest, codeBadRequest, "a capture has no %q", name)
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return failf(http.StatusBadRequest, "%s %q is not a number from 0 (any) on", name, text)
+		return failf(http.StatusBadRequest, codeBadRequest, "%s %q is not a number from 0 (any) on", name, text)
 	}
 	set(n)
 	return nil

@@ -24,7 +24,7 @@ func (c *Client) Capture(ctx context.Context, r view.CaptureRequest, open func()
 	var none view.CaptureSummary
 	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	asked, err := http.NewRequestWithContext(whole, http.MethodGet, "http://weir/v1/capture?"+captureQuery(&r).Encode(), nil)
+	asked, err := http.NewRequestWithContext(whole, http.MethodGet, c.base+"capture?"+captureQuery(&r).Encode(), nil)
 	if err != nil {
 		return none, err
 	}

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +26,8 @@ var Lists = []string{"services", "backends", "connections", "persistence", "work
 // Client talks to the daemon. Every call opens a connection of its own, and its errors are sentences for
 // the user.
 type Client struct {
-	path string
+	at   string // where, as the user knows it
+	base string // of every path
 	http http.Client
 }
 
@@ -46,7 +49,7 @@ func (f *Filter) query() string {
 
 // Dial returns a client for the daemon whose socket is at path. It does not connect yet.
 func Dial(path string) *Client {
-	c := &Client{path: path}
+	c := &Client{at: path, base: "http://weir/v1/"}
 	c.http.Transport = &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -56,6 +59,42 @@ func Dial(path string) *Client {
 	}
 	c.http.Timeout = answerTimeout
 	return c
+}
+
+// Identity is what a client shows by TCP, and whom it trusts: paths of PEM files.
+type Identity struct {
+	Certificate, Key string
+	CA               string // who signed the daemon's certificate; empty: whom this machine trusts
+}
+
+// DialTLS returns a client for the daemon at an address such as https://lb.example.com:9443. It does not connect yet.
+func DialTLS(address string, id Identity) (*Client, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+		return nil, fmt.Errorf("%q is not where an API is: write https://HOST:PORT", address)
+	}
+	if id.Certificate == "" || id.Key == "" {
+		return nil, errors.New("the API answers only clients with a certificate: give it and its key")
+	}
+	cert, err := tls.LoadX509KeyPair(id.Certificate, id.Key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate %s and its key: %w", id.Certificate, err)
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
+	if id.CA != "" {
+		pem, err := os.ReadFile(id.CA)
+		if err != nil {
+			return nil, fmt.Errorf("reading whom to trust: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s has no certificate in it, in PEM", id.CA)
+		}
+	}
+	c := &Client{at: u.Host, base: "https://" + u.Host + "/v1/"}
+	c.http.Transport = &http.Transport{DisableKeepAlives: true, TLSClientConfig: t, TLSHandshakeTimeout: readTimeout}
+	c.http.Timeout = answerTimeout
+	return c, nil
 }
 
 // Show returns one of Lists, ready for view.WriteTable and view.WriteJSON. What a filter has must be for the list; Limit 0
@@ -101,6 +140,18 @@ func (c *Client) drops(ctx context.Context, by string) (any, error) {
 	return nil, fmt.Errorf("drops are counted by worker, port or service, not by %q", by)
 }
 
+// Backend returns one backend.
+func (c *Client) Backend(ctx context.Context, service string, backend netip.AddrPort) (view.Backend, error) {
+	var b view.Backend
+	err := c.do(ctx, http.MethodGet, backendPath(service, backend), "", &b)
+	return b, err
+}
+
+// Backends returns those of one service.
+func (c *Client) Backends(ctx context.Context, service string) ([]view.Backend, error) {
+	return get[view.Backend](ctx, c, "backends/"+url.PathEscape(service))
+}
+
 // Daemon returns what the daemon says of itself.
 func (c *Client) Daemon(ctx context.Context) (view.Daemon, error) {
 	var d view.Daemon
@@ -115,32 +166,6 @@ func (c *Client) Explain(ctx context.Context, packet string) (*view.Explanation,
 	return &e, err
 }
 
-// Reload makes the daemon apply its configuration file again and returns what changed.
-func (c *Client) Reload(ctx context.Context) ([]string, error) {
-	var done changes
-	err := c.do(ctx, http.MethodPost, "reload", "", &done)
-	return done.Changes, err
-}
-
-// SetWeight changes a backend's weight until the next reload and returns what changed.
-func (c *Client) SetWeight(ctx context.Context, service string, backend netip.AddrPort, weight int) ([]string, error) {
-	var done changes
-	body := fmt.Sprintf(`{"weight": %d}`, weight)
-	err := c.do(ctx, http.MethodPut, backendPath(service, backend), body, &done)
-	return done.Changes, err
-}
-
-// Drain makes a backend take no new connections and returns what changed.
-func (c *Client) Drain(ctx context.Context, service string, backend netip.AddrPort) ([]string, error) {
-	var done changes
-	err := c.do(ctx, http.MethodPost, backendPath(service, backend)+"/drain", "", &done)
-	return done.Changes, err
-}
-
-func backendPath(service string, backend netip.AddrPort) string {
-	return "backends/" + url.PathEscape(service) + "/" + url.PathEscape(backend.String())
-}
-
 func get[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 	rows := []T{}
 	err := c.do(ctx, http.MethodGet, path, "", &rows)
@@ -149,49 +174,74 @@ func get[T any](ctx context.Context, c *Client, path string) ([]T, error) {
 
 // do makes a request and decodes the answer.
 func (c *Client) do(ctx context.Context, method, path, body string, into any) error {
-	r, err := http.NewRequestWithContext(ctx, method, "http://weir/v1/"+path, strings.NewReader(body))
+	return c.doIf(ctx, Match{}, method, path, body, into)
+}
+
+// doIf is do for some revisions of the configuration.
+func (c *Client) doIf(ctx context.Context, m Match, method, path, body string, into any) error {
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, strings.NewReader(body))
 	if err != nil {
 		return err
+	}
+	for _, revision := range m.revisions {
+		r.Header.Add("If-Match", entityTag(revision))
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return c.explain(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return refusal(resp)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return fmt.Errorf("the answer from %s makes no sense, is it a weir daemon of this version? %w", c.path, err)
+		return fmt.Errorf("the answer from %s makes no sense, is it a weir daemon of this version? %w", c.at, err)
 	}
 	return nil
 }
 
-// refusal is what the daemon said against the request.
+// Refusal is what the daemon said against a request.
+type Refusal struct {
+	Code string // as docs/api/README.md lists them
+	Text string // a sentence, or several, a line each
+}
+
+func (r Refusal) Error() string { return r.Text }
+
+// Invalid reports whether the text is the errors of a configuration, as weir check prints them.
+func (r Refusal) Invalid() bool { return r.Code == codeInvalid }
+
+// refusal reads what the daemon said.
 func refusal(resp *http.Response) error {
-	var said struct {
-		Error string `json:"error"`
-	}
+	var said message
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err == nil && json.Unmarshal(body, &said) == nil && said.Error != "" {
-		return errors.New(said.Error)
+		return Refusal{said.Code, said.Error}
 	}
 	return fmt.Errorf("the daemon answered %s without a reason", resp.Status)
 }
 
 // explain says what to do about a daemon that cannot be reached.
 func (c *Client) explain(err error) error {
+	var unverified *tls.CertificateVerificationError
+	var op *net.OpError
 	switch {
+	case errors.Is(err, context.Canceled):
+		return err
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no weir daemon answers at %s: is `weir run` running, and is this its api.socket?", c.path)
+		return fmt.Errorf("no weir daemon answers at %s: is `weir run` running, and is this its api.socket or api.listen?", c.at)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%s may not be opened by this user: try as root, or join the socket's group", c.path)
+		return fmt.Errorf("%s may not be opened by this user: try as root, or join the socket's group", c.at)
+	case errors.As(err, &unverified):
+		return fmt.Errorf("the daemon at %s shows a certificate that is not to be trusted: give --cacert what signed it: %w", c.at, unverified.Err)
+	case errors.As(err, &op) && op.Op == "remote error": // an alert of TLS
+		return fmt.Errorf("the daemon at %s does not take this certificate: it has to be signed by one in its api.client_ca: %w", c.at, op.Err)
 	case os.IsTimeout(err):
-		return fmt.Errorf("the daemon at %s accepted the request, but gave no answer in time", c.path)
+		return fmt.Errorf("the daemon at %s accepted the request, but gave no answer in time", c.at)
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
-		err = wrapped.Err // without the method and the made-up URL
+		err = wrapped.Err // without the method and the URL
 	}
-	return fmt.Errorf("no answer from the daemon at %s: %w", c.path, err)
+	return fmt.Errorf("no answer from the daemon at %s: %w", c.at, err)
 }

@@ -1,128 +1,305 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
-	"reflect"
-	"slices"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/view"
 )
 
-// controller changes the desired state for the API.
+// controller changes the desired state for the API. One change ends before the next begins.
 type controller struct{ d *Daemon }
 
-// Reload reads the configuration file again and applies it, all or nothing. Weights set at run time give way
-// to the file's.
-func (c *controller) Reload() (changes []string, err error) {
-	c.d.reloads.Lock()
-	defer c.d.reloads.Unlock()
-	cfg, err := conf.Load(c.d.configFile())
-	if err != nil {
-		return nil, err
-	}
-	if err := cfg.CheckFiles(); err != nil {
-		return nil, err
-	}
-	if !c.d.do(func() { changes, err = c.d.reload(cfg) }) {
-		return nil, ErrStopping
-	}
-	return changes, err
-}
+// revisionText names the state that the configuration is in: no other has that name, of this daemon or another.
+func (d *Daemon) revisionText() string { return fmt.Sprintf("%x-%d", d.nonce, d.revision.Load()) }
 
-// SetWeight changes a backend's weight until the next reload.
-func (c *controller) SetWeight(service string, backend netip.AddrPort, weight int) (err error) {
-	if weight < 0 || weight > 65535 {
-		return fmt.Errorf("a weight is 0 to 65535, not %d", weight)
+// expect refuses a change for which the configuration is not the one that it was meant for.
+func (d *Daemon) expect(match api.Match) error {
+	if now := d.revisionText(); !match.Holds(now) {
+		return api.ErrStale{Now: now}
 	}
-	if !c.d.do(func() { err = c.d.setWeight(backendName{service, backend}, weight) }) {
-		return ErrStopping
-	}
-	return err
-}
-
-func (d *Daemon) configFile() (file string) {
-	d.do(func() { file = d.node.Config().File })
-	return file
-}
-
-func (d *Daemon) setWeight(name backendName, weight int) error {
-	cfg := d.node.Config()
-	if err := d.findBackend(cfg, name); err != nil {
-		return err
-	}
-	old, had := d.weights[name]
-	d.weights[name] = weight
-	if err := d.apply(cfg); err != nil {
-		if had {
-			d.weights[name] = old
-		} else {
-			delete(d.weights, name)
-		}
-		return err
-	}
-	d.log.Info("weight changed", "service", name.service, "backend", name.address.String(), "weight", weight)
 	return nil
 }
 
-func (d *Daemon) reload(cfg *conf.Config) ([]string, error) {
-	old := d.node.Config()
-	if err := needsRestart(old, cfg); err != nil {
-		return nil, err
+// alter makes one change of one backend: in the loop, next is given what there is now and says what there shall be.
+func (c *controller) alter(o api.ChangeOptions, name backendName, next func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error)) (changes []string, revision string, err error) {
+	d := c.d
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if err := d.expect(o.Match); err != nil {
+		return nil, "", err
 	}
-	changes := diff(old, cfg)
-	for name, w := range d.weights {
-		changes = append(changes, fmt.Sprintf("~ backend %s %s: weight %d, set at run time, is the file's again", name.service, name.address, w))
+	s := findService(d.file, name.service)
+	if s == nil {
+		return nil, "", api.NotFound("there is no service %s", name.service)
 	}
-	if len(changes) == 0 {
-		if err := d.health.Set(targets(cfg, nil)); err != nil { // the files that checks use may hold something new
-			return nil, fmt.Errorf("health checks: %w", err)
+	var now view.Backend
+	for _, b := range (&source{d}).BackendsOf(name.service) {
+		if b.Address == name.address.String() && b.State != "sorry" && b.State != "standby" {
+			now = b
 		}
-		d.log.Info("configuration reloaded: nothing changed", "config", cfg.File)
-		return nil, nil
 	}
-	if err := d.replace(old, cfg); err != nil {
-		return nil, err
+	before := d.runtime.of(name)
+	change, event, err := next(now, before, findBackend(s, name.address))
+	if err != nil {
+		return nil, "", err
 	}
-	slices.Sort(changes)
-	d.log.Info("configuration reloaded", "config", cfg.File, "changes", len(changes))
-	return changes, nil
+	if change == before {
+		return []string{}, d.revisionText(), nil
+	}
+	runtime := d.runtime.with(name, change)
+	var cfg *conf.Config
+	if change.added != before.added || change.removed != before.removed || change.base != before.base {
+		if cfg, err = runtime.changed(d.file); err != nil {
+			return nil, "", fmt.Errorf("%s: %w", name, withoutPlace(err))
+		}
+	}
+	if !d.do(func() { err = d.replace(cmp.Or(cfg, d.node.Config()), runtime) }) {
+		return nil, "", ErrStopping
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	d.revision.Add(1)
+	event.Service, event.Backend, event.Revision, event.By = name.service, name.address.String(), d.revisionText(), o.By
+	d.log.Info("changed at run time", "change", event.Text, "by", o.By)
+	d.events.Publish(event)
+	return []string{event.Text}, event.Revision, nil
 }
 
-// replace puts a configuration into force, or leaves the old one there. The kernel's routes come first: the health
-// checks that need them start at once.
-func (d *Daemon) replace(old, cfg *conf.Config) error {
+// withoutPlace leaves out where in a file an error is: nobody wrote a file.
+func withoutPlace(err error) error {
+	var all conf.Errors
+	if !errors.As(err, &all) {
+		return err
+	}
+	var out []error
+	for _, e := range all {
+		out = append(out, errors.New(e.Msg))
+	}
+	return errors.Join(out...)
+}
+
+// SetWeight changes a backend's weight. It ends a drain.
+func (c *controller) SetWeight(o api.ChangeOptions, service string, backend netip.AddrPort, weight int) ([]string, string, error) {
+	if weight < 0 || weight > api.MaxWeight {
+		return nil, "", fmt.Errorf("a weight is 0 to %d, not %d", api.MaxWeight, weight)
+	}
+	name := backendName{service, backend}
+	return c.alter(o, name, func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error) {
+		if now.Address == "" {
+			return change, view.Event{}, noBackend(name)
+		}
+		change.drained, change.weight = false, weight
+		if c.asConfigured(name, change, file) {
+			change.weight = -1
+		}
+		return change, view.Event{
+			Type: view.EventWeight, Weight: &weight, Text: fmt.Sprintf("~ %s: weight %d → %d", name, now.Weight, weight),
+		}, nil
+	})
+}
+
+// asConfigured reports whether a weight set at run time is the one that the backend would have without. A check that sets
+// weights has another opinion.
+func (c *controller) asConfigured(name backendName, change runtimeChange, file *conf.Backend) bool {
+	s := findService(c.d.file, name.service)
+	if s.Health != nil && s.Health.Exec.Dynamic {
+		return false
+	}
+	return change.added && change.weight == change.base || file != nil && !change.added && change.weight == file.Weight
+}
+
+// Drain makes a backend take no new connections; undone, it has the weight that it had before.
+func (c *controller) Drain(o api.ChangeOptions, service string, backend netip.AddrPort, undo bool) ([]string, string, error) {
+	name := backendName{service, backend}
+	return c.alter(o, name, func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error) {
+		if now.Address == "" {
+			return change, view.Event{}, noBackend(name)
+		}
+		if undo && !change.drained {
+			return change, view.Event{}, fmt.Errorf("%s is not being drained: its weight is %d", name, now.Weight)
+		}
+		change.drained = !undo
+		e := view.Event{Type: view.EventDrain, State: "draining"}
+		e.Text = fmt.Sprintf("~ %s: drains, weight %d → 0; %d connections are left", name, now.Weight, now.Active+now.Inactive)
+		if undo {
+			weight, ok := change.set()
+			switch {
+			case ok:
+			case change.added:
+				weight = change.base
+			default:
+				weight = file.Weight
+			}
+			e.State, e.Weight, e.Text = "up", &weight, fmt.Sprintf("~ %s: drains no more, weight 0 → %d", name, weight)
+		}
+		return change, e, nil
+	})
+}
+
+// AddBackend gives a service another backend.
+func (c *controller) AddBackend(o api.ChangeOptions, service string, backend netip.AddrPort, weight int) ([]string, string, error) {
+	name := backendName{service, backend}
+	return c.alter(o, name, func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error) {
+		if now.Address != "" {
+			return change, view.Event{}, api.Conflict("service %s has a backend %s already, with weight %d", service, backend, now.Weight)
+		}
+		e := view.Event{Type: view.EventAdded, Weight: &weight, Text: fmt.Sprintf("+ %s: weight %d", name, weight)}
+		if file != nil { // it was removed at run time
+			change = unchanged
+			if weight != file.Weight {
+				change.weight = weight
+			}
+			return change, e, nil
+		}
+		return runtimeChange{added: true, base: weight, weight: -1}, e, nil
+	})
+}
+
+// RemoveBackend takes a backend out of a service. Its connections end.
+func (c *controller) RemoveBackend(o api.ChangeOptions, service string, backend netip.AddrPort) ([]string, string, error) {
+	name := backendName{service, backend}
+	return c.alter(o, name, func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error) {
+		if now.Address == "" {
+			return change, view.Event{}, noBackend(name)
+		}
+		change = runtimeChange{removed: true, weight: -1}
+		if file == nil {
+			change = unchanged
+		}
+		return change, view.Event{
+			Type: view.EventRemoved,
+			Text: fmt.Sprintf("- %s: weight %d; %d connections end", name, now.Weight, now.Active+now.Inactive),
+		}, nil
+	})
+}
+
+func noBackend(name backendName) error {
+	return api.NotFound("service %s has no backend %s", name.service, name.address)
+}
+
+func findService(cfg *conf.Config, name string) *conf.Service {
+	for i := range cfg.Services {
+		if cfg.Services[i].Name == name {
+			return &cfg.Services[i]
+		}
+	}
+	return nil
+}
+
+func findBackend(s *conf.Service, address netip.AddrPort) *conf.Backend {
+	for i := range s.Backends {
+		if s.Backends[i].Address == address {
+			return &s.Backends[i]
+		}
+	}
+	return nil
+}
+
+// replace puts a configuration and the changes made at run time into force, or leaves the old ones there; for the loop.
+// The kernel's routes come first: the health checks that need them start at once.
+func (d *Daemon) replace(cfg *conf.Config, runtime runtimeChanges) error {
+	old, before := d.node.Config(), d.runtime
+	if cfg == old {
+		d.runtime = runtime
+		if err := d.apply(cfg); err != nil {
+			d.runtime = before
+			return err
+		}
+		return nil
+	}
 	if err := d.taps.setRoutes(cfg); err != nil {
 		return errors.Join(err, d.taps.setRoutes(old))
 	}
 	if err := d.health.Set(targets(cfg, renamed(old, cfg))); err != nil {
 		return errors.Join(fmt.Errorf("health checks: %w", err), d.taps.setRoutes(old))
 	}
-	weights := d.weights
-	d.weights = map[backendName]int{}
+	d.runtime = runtime
 	d.setHooks(cfg)
 	if err := d.apply(cfg); err != nil {
-		d.weights = weights
+		d.runtime = before
 		d.setHooks(old)
 		return errors.Join(err, d.health.Set(targets(old, renamed(cfg, old))), d.taps.setRoutes(old))
 	}
 	return nil
 }
 
-// needsRestart finds what a running daemon cannot change: all that threads, devices and sockets were made for.
-func needsRestart(old, cfg *conf.Config) error {
-	var errs []error
-	fixed := func(what string, a, b any) {
-		if !reflect.DeepEqual(a, b) {
-			errs = append(errs, fmt.Errorf("%s: %s cannot change while weir runs; restart it to apply the change", cfg.File, what))
-		}
+// Save writes the changes made at run time to the configuration file.
+func (c *controller) Save(o api.ChangeOptions, force bool) ([]string, string, error) {
+	d := c.d
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if err := d.expect(o.Match); err != nil {
+		return nil, "", err
 	}
-	a, b := old.Dataplane, cfg.Dataplane
-	a.Timeouts, b.Timeouts = conf.Timeouts{}, conf.Timeouts{}
-	fixed("dataplane (all but timeouts)", a, b)
-	fixed("ports", old.Ports, cfg.Ports)
-	fixed("api", old.API, cfg.API)
-	fixed("metrics", old.Metrics, cfg.Metrics)
-	return errors.Join(errs...)
+	next, err := d.runtime.document(d.file)
+	if err != nil {
+		return nil, "", fmt.Errorf("what was changed at run time cannot be in a file: %w", err)
+	}
+	onDisk, err := conf.Load(d.file.File)
+	same := err == nil && string(onDisk.Text) == string(d.file.Text)
+	switch {
+	case same && len(d.runtime) == 0:
+		return []string{}, d.revisionText(), nil
+	case !same && !force:
+		return nil, "", api.Conflict("%s has changed on disk since it was loaded: reload it first (weir reload --keep-runtime), "+
+			"or force the changes made at run time into it as it is", d.file.File)
+	case !same:
+		return c.saveInto(onDisk, err, o.By)
+	}
+	changes := d.runtimeLines(next)
+	if err := writeFile(d.file.File, next.Text); err != nil {
+		return nil, "", err
+	}
+	if !d.do(func() { err = d.replace(next, nil) }) {
+		return nil, "", ErrStopping
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("%s is written, but what was changed at run time stays marked so: %w", d.file.File, err)
+	}
+	d.file = next
+	d.revision.Add(1)
+	d.tellSaved(changes, o.By)
+	return changes, d.revisionText(), nil
+}
+
+// saveInto writes the changes into a file that others have changed, which stays as they left it otherwise, and is still
+// to be reloaded.
+func (c *controller) saveInto(onDisk *conf.Config, bad error, by string) ([]string, string, error) {
+	d := c.d
+	if bad != nil {
+		return nil, "", fmt.Errorf("nothing is written to a file with errors: %w", bad)
+	}
+	next, err := d.runtime.keep(onDisk).document(onDisk)
+	if err != nil {
+		return nil, "", fmt.Errorf("what was changed at run time cannot be in the file as it is now: %w", err)
+	}
+	if err := writeFile(d.file.File, next.Text); err != nil {
+		return nil, "", err
+	}
+	changes := lines(conf.Diff(onDisk, next))
+	d.tellSaved(changes, by)
+	return changes, d.revisionText(), nil
+}
+
+func (d *Daemon) tellSaved(changes []string, by string) {
+	text := fmt.Sprintf("what was changed at run time is written to %s: %d changes", d.file.File, len(changes))
+	d.log.Info(text, "by", by)
+	d.events.Publish(view.Event{Type: view.EventSaved, Text: text, Changes: changes, Revision: d.revisionText(), By: by})
+}
+
+// runtimeLines tells what was changed at run time; next is the file with it.
+func (d *Daemon) runtimeLines(next *conf.Config) []string { return lines(conf.Diff(d.file, next)) }
+
+func lines(diffs []conf.Difference) []string {
+	out := []string{}
+	for _, diff := range diffs {
+		out = append(out, diff.String())
+	}
+	return out
 }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -36,6 +37,8 @@ import (
 	"github.com/weirlb/weir/slowpath/hook"
 	"github.com/weirlb/weir/slowpath/metrics"
 	"github.com/weirlb/weir/slowpath/node"
+	"github.com/weirlb/weir/slowpath/view"
+	"github.com/weirlb/weir/slowpath/watch"
 )
 
 // Options make a daemon.
@@ -67,17 +70,28 @@ type Daemon struct {
 	// captures exists from the first packet to the last.
 	captures *capture.Manager
 
-	gate gate
-	// reloads lets one reload end before the next reads the file: of two, the one that read it later must not be
-	// overtaken.
-	reloads sync.Mutex
+	gate   gate
+	events *watch.Hub
+	api    *api.Server // nil: none
+
+	// changing lets one change of the configuration end before the next begins: of two reloads, the one that read the
+	// file later must not be overtaken. It guards file, which is what was loaded last, and lets its holder read runtime.
+	changing sync.Mutex
+	file     *conf.Config
+	nonce    uint32 // tells this daemon's revisions from another's
+	revision atomic.Uint64
+
+	reloadsApplied, reloadsRefused atomic.Uint64
 
 	// The loop's own.
-	weights map[backendName]int // set at run time, until the next reload
-	shares  shareMeter
-	suspect suspects
-	rest    time.Time           // no step of a slow start before
-	quorums map[string]standing // by service
+	runtime  runtimeChanges // since the file was loaded; written with changing held
+	nextLook time.Time
+	links    []bool     // of the devices, as last seen
+	left     backendSet // drained backends that still had connections
+	shares   shareMeter
+	suspect  suspects
+	rest     time.Time           // no step of a slow start before
+	quorums  map[string]standing // by service
 
 	calls   chan func()
 	changed chan struct{} // a health check changed its mind
@@ -88,12 +102,6 @@ type Daemon struct {
 	readers sync.WaitGroup
 	busy    busyMeter
 	metered meter
-}
-
-// backendName is a backend as operators name it.
-type backendName struct {
-	service string
-	address netip.AddrPort
 }
 
 // backendSet is a set that is replaced as a whole, for any goroutine.
@@ -113,8 +121,8 @@ func (s *backendSet) has(name backendName) bool {
 func Run(ctx context.Context, o Options) (err error) {
 	d := &Daemon{
 		log: o.Log, hw: o.Hardware, version: o.Version, started: time.Now(),
-		weights: map[backendName]int{},
-		calls:   make(chan func()), changed: make(chan struct{}, 1), punted: make(chan struct{}, 1),
+		file: o.Config, nonce: mathrand.Uint32(), events: watch.NewHub(),
+		calls: make(chan func()), changed: make(chan struct{}, 1), punted: make(chan struct{}, 1),
 		stopped: make(chan struct{}),
 	}
 	var undo []func() error
@@ -152,14 +160,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // reloadAndLog is a reload that nobody waits for the outcome of.
 func (d *Daemon) reloadAndLog() {
-	changes, err := (&controller{d}).Reload()
-	if err != nil {
-		d.log.Error("the configuration was not reloaded; the old one stays in force", "error", err)
-		return
-	}
-	for _, c := range changes {
-		d.log.Info("reloaded", "change", c)
-	}
+	_, _, _ = (&controller{d}).Reload(api.ReloadOptions{ChangeOptions: api.ChangeOptions{By: "SIGHUP"}}) // it logs the outcome
 }
 
 func (d *Daemon) openHardware(cfg *conf.Config) (func() error, error) {
@@ -191,11 +192,10 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 	_, _ = rand.Read(seed[:]) // never fails (crypto/rand)
 	d.node, err = node.New(node.Options{
 		Config: cfg, Ports: ports, Queues: queues, Kernel: &d.taps, Hugepages: d.hw.Hugepages(),
-		Seed: conn.Seed{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])},
-		Bell: d.bell.ring, OnConflict: func(port int, addr netip.Addr, mac [6]byte) {
-			d.log.Warn("another station uses an address of Weir's", "port", cfg.Ports[port].Name, "address", addr.String(),
-				"mac", net.HardwareAddr(mac[:]).String())
-		},
+		Seed:       conn.Seed{binary.LittleEndian.Uint64(seed[:]), binary.LittleEndian.Uint64(seed[8:])},
+		Bell:       d.bell.ring,
+		OnConflict: func(port int, addr netip.Addr, mac [6]byte) { d.conflict(cfg.Ports[port].Name, addr, mac) },
+		OnNeighbor: func(port int, addr netip.Addr, mac [6]byte) { d.neighborChanged(cfg.Ports[port].Name, addr, mac) },
 	}, time.Now(), d.status)
 	d.captures = capture.NewManager(host{d}, portNames(cfg), len(queues), d.version, d.log)
 	return func() error {
@@ -255,17 +255,42 @@ func targets(cfg *conf.Config, former map[string]string) []health.Target {
 }
 
 func (d *Daemon) serveAPI(cfg *conf.Config) (func() error, error) {
-	if cfg.API.Socket == "" {
+	a := &cfg.API
+	if a.Socket == "" && a.Listen == "" {
 		return nil, nil
 	}
-	s, err := api.Serve(cfg.API.Socket, &source{d}, &controller{d})
+	o := api.Options{Socket: a.Socket, Listen: a.Listen}
+	if a.Listen != "" {
+		cert, clients, err := a.Credentials()
+		if err != nil {
+			return nil, err
+		}
+		o.Credentials = api.Credentials{Certificate: cert, Clients: clients}
+	}
+	s, err := api.Serve(o, &source{d}, &controller{d})
 	if err != nil {
 		return nil, err
 	}
+	d.api = s
 	return func() error {
 		d.captures.Close() // or the server would wait for their clients
+		d.events.Publish(view.Event{Type: view.EventStopping, Text: "weir stops"})
+		d.events.Close()
 		return s.Close()
 	}, nil
+}
+
+// renewCertificates makes the API show and trust what its files hold now.
+func (d *Daemon) renewCertificates(a *conf.API) error {
+	if d.api == nil || a.Listen == "" {
+		return nil
+	}
+	cert, clients, err := a.Credentials()
+	if err != nil {
+		return fmt.Errorf("the configuration is reloaded, but for the API's certificates: %w", err)
+	}
+	d.api.Renew(api.Credentials{Certificate: cert, Clients: clients})
+	return nil
 }
 
 func (d *Daemon) serveMetrics(cfg *conf.Config) (func() error, error) {

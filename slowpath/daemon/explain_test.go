@@ -19,7 +19,7 @@ func TestDaemonExplainsByWhatItIsNow(t *testing.T) {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	for _, backend := range []string{"10.0.0.11:8080", "10.0.0.12:8080"} {
-		if _, err := c.Drain(t.Context(), "web", netip.MustParseAddrPort(backend)); err != nil {
+		if _, err := c.Drain(t.Context(), api.Match{}, "web", netip.MustParseAddrPort(backend), false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -93,7 +93,7 @@ func TestChecksSetWeightsAndOperatorsOverrideThem(t *testing.T) {
 		return list.([]view.Backend)[0].Weight
 	}
 	r.until("the check's weight counts", func() bool { return weight() == 7 })
-	if _, err := api.Dial(r.socket).SetWeight(t.Context(), "web", netip.MustParseAddrPort("10.0.0.11:8080"), 5); err != nil {
+	if _, err := api.Dial(r.socket).SetWeight(t.Context(), api.Match{}, "web", netip.MustParseAddrPort("10.0.0.11:8080"), 5); err != nil {
 		t.Fatal(err)
 	}
 	set("10.0.0.11", "12")
@@ -138,7 +138,7 @@ func TestBackendInMaintenanceIsCheckedAndTakesNothing(t *testing.T) {
 	r.expectBackends("web 10.0.0.11:8080 maintenance", "web 10.0.0.12:8080 up")
 	r.rewrite(checked(command, ""))
 	changes, err := r.reload()
-	if err != nil || len(changes) != 1 || changes[0] != "~ backend web 10.0.0.11:8080: weight 1 up, was 1 maintenance" {
+	if err != nil || len(changes) != 1 || changes[0] != "~ backend web 10.0.0.11:8080: state maintenance → up" {
 		t.Errorf("%q, %v", changes, err)
 	}
 	r.expectBackends("web 10.0.0.11:8080 down", "web 10.0.0.12:8080 up")

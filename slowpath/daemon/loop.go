@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/weirlb/weir/conf"
@@ -43,6 +42,7 @@ func (d *Daemon) loop(quit <-chan struct{}) {
 			d.busy.look(now, d.node.Workers())
 			d.shares.look(now, d.node)
 			d.suspect.look(d, now)
+			d.look(now)
 			timer.Reset(max(time.Millisecond, min(time.Second, d.tick(now).Sub(now))))
 		case f := <-d.calls:
 			f()
@@ -166,25 +166,8 @@ func (d *Daemon) condition(s *conf.Service, b *conf.Backend) compile.Status {
 			st.Weight = weight
 		}
 	}
-	if w, ok := d.weights[backendName{s.Name, b.Address}]; ok {
+	if w, ok := d.runtime.of(backendName{s.Name, b.Address}).set(); ok {
 		st.Weight = w
 	}
 	return st
-}
-
-// findBackend looks a backend up by the names an operator gives.
-func (d *Daemon) findBackend(cfg *conf.Config, name backendName) error {
-	for i := range cfg.Services {
-		s := &cfg.Services[i]
-		if s.Name != name.service {
-			continue
-		}
-		for j := range s.Backends {
-			if s.Backends[j].Address == name.address {
-				return nil
-			}
-		}
-		return fmt.Errorf("service %s has no backend %s", name.service, name.address)
-	}
-	return fmt.Errorf("there is no service %s", name.service)
 }

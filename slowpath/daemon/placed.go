@@ -18,6 +18,7 @@ type placed struct {
 	setup   *compile.ServicePlace // of the service, at one of its backends; nil at the others
 	sorry   bool
 	idle    bool   // the sorry server takes its place
+	changed string // at run time
 	share   int    // of its weight, in percent
 	since   uint64 // connections it had got when the window of the current shares began
 }
@@ -68,7 +69,7 @@ func (s *source) placedOf(service string, checked int) (cfg *conf.Config, out []
 
 func (s *source) place(v *conf.Service, b *conf.Backend, p *compile.Place, checked bool) placed {
 	d := s.d
-	e := placed{service: v, backend: b, place: p, status: d.condition(v, b), share: p.Share(), since: d.shares.since(p)}
+	e := placed{service: v, backend: b, place: p, status: d.condition(v, b), share: p.Share(), since: d.shares.since(p), changed: d.runtime.of(backendName{v.Name, b.Address}).String()}
 	if checked && d.health != nil {
 		e.health, _ = d.health.Status(v.Name, b.Address)
 	}

@@ -24,7 +24,7 @@ func TestBackendThatComesBackIsSeenToStartSlowly(t *testing.T) {
 	back := netip.MustParseAddrPort("10.0.0.12:8080")
 	set := func(weight int) {
 		t.Helper()
-		if _, err := api.Dial(r.socket).SetWeight(t.Context(), "web", back, weight); err != nil {
+		if _, err := api.Dial(r.socket).SetWeight(t.Context(), api.Match{}, "web", back, weight); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -137,6 +137,15 @@ func (s *source) Backends() []view.Backend {
 	return s.backends("")
 }
 
+// BackendsOf implements view.Source.
+func (s *source) BackendsOf(service string) []view.Backend {
+	if !s.d.gate.enter() {
+		return nil
+	}
+	defer s.d.gate.leave()
+	return s.backends(service)
+}
+
 // backends lists those of one service, of all if it has no name.
 func (s *source) backends(service string) []view.Backend {
 	_, all, _ := s.placedOf(service, math.MaxInt)
@@ -152,7 +161,7 @@ func (s *source) backendViews(all []placed) []view.Backend {
 		sums[p.service] += float64(c.NewConns - p.since)
 		out = append(out, view.Backend{
 			Service: p.service.Name, Address: p.backend.Address.String(), Weight: p.status.Weight, Effective: p.effective(),
-			Share: float64(c.NewConns - p.since), State: p.state(), Health: h.Text, HealthSince: since(h.Since),
+			Share: float64(c.NewConns - p.since), State: p.state(), Changed: p.changed, Health: h.Text, HealthSince: since(h.Since),
 			Latency: h.Took.Seconds(), LastError: h.Failure, LastErrorAt: since(h.FailureAt),
 			Suspected: h.Suspected, Failures: failures(&c),
 			ChecksPassed: h.Passed, ChecksFailed: h.Failed, ChecksNotAsked: h.NotAsked, Changes: h.Changes,
@@ -354,8 +363,27 @@ func (s *source) Daemon() view.Daemon {
 	s.d.do(func() {
 		v.Config = s.d.node.Config().File
 		v.Generation = s.d.node.Snapshot().Generation
+		v.Changed = len(s.d.runtime)
 	})
+	v.Revision, v.Watchers = s.d.revisionText(), s.d.events.Watchers()
+	v.Reloads = view.ReloadTotals{Applied: s.d.reloadsApplied.Load(), Refused: s.d.reloadsRefused.Load()}
 	return v
+}
+
+// Configuration implements view.Source.
+func (s *source) Configuration() (*view.Configuration, error) {
+	d := s.d
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	now := d.inForce()
+	effective, err := now.Effective()
+	if err != nil {
+		return nil, err
+	}
+	return &view.Configuration{
+		File: d.file.File, Revision: d.revisionText(), Document: string(now.Text), Effective: string(effective),
+		Changes: d.runtimeLines(now),
+	}, nil
 }
 
 var _ view.Source = (*source)(nil)

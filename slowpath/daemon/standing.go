@@ -10,6 +10,7 @@ import (
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/health"
 	"github.com/weirlb/weir/slowpath/hook"
+	"github.com/weirlb/weir/slowpath/view"
 )
 
 // standing is how a service stands to its quorum, and since when.
@@ -84,14 +85,25 @@ func (d *Daemon) announce(before map[string]standing) {
 		}
 		d.log.Info("service "+upDown(now.Up), "service", name, "reason", now.text)
 		d.hooks.Fire(hook.Change{Service: name, Up: now.Up, Reason: now.text})
+		d.events.Publish(view.Event{
+			Type: view.EventService, Service: name, State: upDown(now.Up), Text: fmt.Sprintf("service %s is %s: %s", name, upDown(now.Up), now.text),
+		})
 	}
 }
 
 // healthChanged takes a change of state from the health checks, on a goroutine of theirs.
 func (d *Daemon) healthChanged(e health.Event) {
 	if e.Reweighed {
+		d.events.Publish(view.Event{
+			Type: view.EventWeight, Service: e.Service, Backend: e.Backend.String(), Weight: &e.Weight,
+			Text: fmt.Sprintf("backend %s %s: its check gives it weight %d: %s", e.Service, e.Backend, e.Weight, e.Reason),
+		})
 		d.log.Info("backend weight", "service", e.Service, "backend", e.Backend.String(), "weight", e.Weight, "check", e.Reason)
 	} else {
+		d.events.Publish(view.Event{
+			Type: view.EventBackend, Service: e.Service, Backend: e.Backend.String(), State: upDown(e.Up),
+			Text: fmt.Sprintf("backend %s %s is %s: %s", e.Service, e.Backend, upDown(e.Up), e.Reason),
+		})
 		d.log.Info("backend "+upDown(e.Up), "service", e.Service, "backend", e.Backend.String(), "check", e.Reason)
 		if !d.maintained.has(backendName{e.Service, e.Backend}) {
 			d.hooks.Fire(hook.Change{Service: e.Service, Backend: e.Backend.String(), Up: e.Up, Reason: e.Reason})

@@ -75,6 +75,10 @@ func collectDaemon(ch chan<- prometheus.Metric, d view.Daemon) {
 	clock.send(ch, d.ClockHertz)
 	captures.send(ch, float64(d.Captures.Running))
 	capturePackets.send(ch, float64(d.Captures.Packets))
+	reloads.send(ch, float64(d.Reloads.Applied), "applied")
+	reloads.send(ch, float64(d.Reloads.Refused), "refused")
+	changedBackends.send(ch, float64(d.Changed))
+	watchers.send(ch, float64(d.Watchers))
 	captureLost.send(ch, float64(d.Captures.Lost))
 }
 

@@ -68,6 +68,9 @@ var (
 	clock            = gauge("clock_hertz", "Rate of the time stamp counter, in which cycles are told.")
 	captures         = gauge("captures", "Captures under way.")
 	capturePackets   = counter("capture_packets_total", "Packets that workers copied for captures.")
+	reloads          = counter("reloads_total", "Reloads of the configuration, by outcome: applied or refused.", "outcome")
+	changedBackends  = gauge("backends_changed", "Backends that were changed at run time: what a reload would undo.")
+	watchers         = gauge("api_watchers", "Clients that watch events.")
 	captureLost      = counter("capture_lost_frames_total", "Copies for captures that were lost because there was no room for them.")
 )
 

@@ -249,6 +249,8 @@ var notExported = map[string]string{
 	"Service.Shares":    "weir_backend_connections_total tells, over any time",
 	"Backend.Share":     "weir_backend_connections_total tells, over any time",
 	"Backend.Health":    "free text; weir_backend_up tells",
+	"Backend.Changed":   "weir_backends_changed counts them",
+	"Daemon.Revision":   "free text; weir_config_generation tells of changes",
 	"Backend.LastError": "free text; weir_backend_last_error_timestamp_seconds tells when",
 	"Port.Link":         "weir_port_link_up tells",
 	"Worker.Queues":     "see TestQueues",

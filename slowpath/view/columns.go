@@ -52,6 +52,7 @@ func backendColumns(now time.Time) []column[Backend] {
 		{"WEIGHT", right, func(b Backend) string { return strconv.Itoa(b.Weight) }},
 		{"EFFECTIVE", right, func(b Backend) string { return strconv.FormatFloat(b.Effective, 'g', 6, 64) }},
 		{"STATE", left, func(b Backend) string { return b.State }},
+		{"CHANGED", left, func(b Backend) string { return b.Changed }},
 		{"ACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Active) }},
 		{"INACTIVE", right, func(b Backend) string { return strconv.Itoa(b.Inactive) }},
 		{"UPPER", right, func(b Backend) string { return limit(b.UpperThreshold) }},

@@ -7,6 +7,8 @@ package view
 type Source interface {
 	Services() []Service
 	Backends() []Backend
+	// BackendsOf are those of one service.
+	BackendsOf(service string) []Backend
 	// Connections returns at most limit connections (0: all), of one service if service is not empty.
 	Connections(service string, limit int) []Connection
 	// Persistence returns at most limit templates (0: all), of one service if service is not empty.
@@ -21,6 +23,8 @@ type Source interface {
 	Daemon() Daemon
 	// Metered is Services and Backends, no more than so many in the configuration's order, with totals of all.
 	Metered(services, backends int) Metered
+	// Configuration is the one in force, and what was changed at run time.
+	Configuration() (*Configuration, error)
 	// Explain tells what would become of a packet now, written as weir explain takes it. It changes nothing.
 	Explain(packet string) (*Explanation, error)
 }
@@ -143,8 +147,10 @@ type Backend struct {
 	LowerThreshold int `json:"lower_threshold"`
 	// State is up, full (has reached its upper threshold), down, draining (weight 0), maintenance (without new
 	// connections, but checked); of a sorry server standby, or sorry while it takes over.
-	State  string `json:"state"`
-	Health string `json:"health"` // the last check's outcome in words; empty if not checked
+	State string `json:"state"`
+	// Changed is what was changed at run time and is not in the file: weight, drained, added; empty: nothing.
+	Changed string `json:"changed"`
+	Health  string `json:"health"` // the last check's outcome in words; empty if not checked
 	// HealthSince is when the checks last took the backend up or down, or began; 0 if not checked.
 	HealthSince int64 `json:"health_since_unix_seconds"`
 	// Latency is how long the last check that got an answer took to it; 0 if none did.
@@ -308,6 +314,17 @@ type Daemon struct {
 	ClockHertz float64 `json:"clock_hertz"`
 	// Captures are those under way and the totals of all.
 	Captures CaptureTotals `json:"captures"`
+	// Revision is the configuration's, as GET /v1/config gives it.
+	Revision string       `json:"revision"`
+	Reloads  ReloadTotals `json:"reloads"`
+	Changed  int          `json:"backends_changed"` // at run time: what a reload would undo
+	Watchers int          `json:"watchers"`
+}
+
+// ReloadTotals are the reloads since the start.
+type ReloadTotals struct {
+	Applied uint64 `json:"applied"` // those that changed nothing included
+	Refused uint64 `json:"refused"`
 }
 
 // CaptureTotals are what captures have done since the start.

@@ -34,6 +34,11 @@ func (s *Source) Services() []view.Service { return slices.Clone(s.ServiceList) 
 // Backends implements view.Source.
 func (s *Source) Backends() []view.Backend { return slices.Clone(s.BackendList) }
 
+// BackendsOf implements view.Source.
+func (s *Source) BackendsOf(service string) []view.Backend {
+	return slices.DeleteFunc(s.Backends(), func(b view.Backend) bool { return b.Service != service })
+}
+
 // Connections implements view.Source.
 func (s *Source) Connections(service string, limit int) []view.Connection {
 	var found []view.Connection
@@ -108,6 +113,14 @@ func (s *Source) Metered(services, backends int) view.Metered {
 // Daemon implements view.Source.
 func (s *Source) Daemon() view.Daemon { return s.Process }
 
+// Configuration implements view.Source.
+func (s *Source) Configuration() (*view.Configuration, error) {
+	return &view.Configuration{
+		File: s.Process.Config, Revision: s.Process.Revision, Document: "ports: [] # none\n", Effective: "ports: []\n",
+		Changes: []string{"~ backend web 10.0.0.13:8080: weight 1 → 0"},
+	}, nil
+}
+
 // Explain implements view.Source: it knows of one packet.
 func (s *Source) Explain(packet string) (*view.Explanation, error) {
 	if e := Explanation(); packet == e.Packet {
@@ -181,7 +194,7 @@ func Sample() *Source {
 				},
 			},
 			{
-				Service: "web", Address: "10.0.0.13:8080", State: "draining", Connections: 1,
+				Service: "web", Address: "10.0.0.13:8080", State: "draining", Changed: "drained", Connections: 1,
 				Health: "timeout after 1s waiting for an HTTP response", HealthSince: Now - 7,
 				LastError: "timeout after 1s waiting for an HTTP response", LastErrorAt: Now - 1, ChecksFailed: 4, Changes: 1,
 			},
@@ -261,6 +274,7 @@ func Sample() *Source {
 		Process: view.Daemon{
 			Version: "1.0.0", Config: "/etc/weir/weir.yaml", Generation: 4, Hugepages: true, ClockHertz: 2.6e9,
 			StartUnix: Now - 100_000, Captures: view.CaptureTotals{Running: 1, Packets: 1_234, Lost: 5},
+			Revision: "5eed-7", Reloads: view.ReloadTotals{Applied: 6, Refused: 2}, Changed: 1, Watchers: 3,
 		},
 	}
 }
