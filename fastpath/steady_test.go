@@ -65,6 +65,18 @@ func (k kind) addrs() (client, vip, backend string) {
 	return client, vip, backend
 }
 
+// of makes a packet one of the kind's protocol. In SCTP a SYN is an INIT, anything else DATA behind SACK.
+func (k kind) of(p pk) pk {
+	p.udp = k.udp
+	if k.sctp {
+		p.chunks = []uint8{sack, data}
+		if p.flags == "S" {
+			p.chunks = []uint8{initiate}
+		}
+	}
+	return p
+}
+
 // established makes a rig with one connection of a kind that has seen packets from both sides.
 func (k kind) established(t *testing.T) *rig {
 	client, vip, backend := k.addrs()
@@ -204,17 +216,13 @@ func TestWhatNearlyAllPacketsAreTakesTheSteadyWay(t *testing.T) {
 			}
 			return done
 		}
-		var chunks []uint8
-		if k.sctp {
-			chunks = []uint8{sack, data}
-		}
-		if !steady(pk{from: client, to: vip, udp: k.udp, flags: "A", chunks: chunks, payload: 20}, wan) {
+		if !steady(k.of(pk{from: client, to: vip, flags: "A", payload: 20}), wan) {
 			t.Errorf("%s: the client's packet takes the long way", k)
 		}
-		if k.mode == NAT && !steady(pk{from: backend, to: client, udp: k.udp, flags: "A", chunks: chunks, payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}, lan) {
+		if k.mode == NAT && !steady(k.of(pk{from: backend, to: client, flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}), lan) {
 			t.Errorf("%s: the backend's packet takes the long way", k)
 		}
-		if steady(pk{from: client, to: vip, udp: k.udp, flags: "A", chunks: chunks, ttl: 1}, wan) && k.mode != DR {
+		if steady(k.of(pk{from: client, to: vip, flags: "A", ttl: 1}), wan) && k.mode != DR {
 			t.Errorf("%s: a packet whose TTL is up takes the steady way", k)
 		}
 	}

@@ -104,10 +104,10 @@ func TestATapShowsPacketsAsTheyCameAndLeft(t *testing.T) {
 					t.Errorf("%v old", d)
 				}
 			}
-			check(wan, pk{from: client, to: vip, udp: k.udp, flags: "A", payload: 300}.frame(t), false)
-			check(wan, pk{from: netipPort(client, 999), to: vip, udp: k.udp, flags: "S", payload: 9}.frame(t), false)
+			check(wan, k.of(pk{from: client, to: vip, flags: "A", payload: 300}).frame(t), false)
+			check(wan, k.of(pk{from: netipPort(client, 999), to: vip, flags: "S", payload: 9}).frame(t), false)
 			if k.mode == NAT {
-				check(lan, pk{from: backend, to: client, udp: k.udp, flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}.frame(t), true)
+				check(lan, k.of(pk{from: backend, to: client, flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}).frame(t), true)
 			}
 		})
 	}
