@@ -77,14 +77,13 @@ func (t *Table) other(b uint32, tag uint8) uint32 {
 
 // put places a slot under a home, in either of its buckets, moving one other slot if it must.
 func (t *Table) put(h Home, s Slot) bool {
+	return place(t.indexBase, h, s) || t.putElsewhere(h, s)
+}
+
+// putElsewhere is put where the home bucket is full.
+func (t *Table) putElsewhere(h Home, s Slot) bool {
 	b, tag := h.bucket(), h.tag()
-	o := t.other(b, tag)
-	if i := t.buckets[b].room(); i >= 0 {
-		t.buckets[b].set(i, tag, s)
-		return true
-	}
-	if i := t.buckets[o].room(); i >= 0 {
-		t.buckets[o].set(i, tag, s)
+	if place(t.indexBase, t.Other(h), s) {
 		t.buckets[b].overflowed()
 		return true
 	}
@@ -92,6 +91,7 @@ func (t *Table) put(h Home, s Slot) bool {
 		t.buckets[b].set(i, tag, s)
 		return true
 	}
+	o := t.other(b, tag)
 	if i := t.makeRoom(o); i >= 0 {
 		t.buckets[o].set(i, tag, s)
 		t.buckets[b].overflowed()
@@ -145,26 +145,7 @@ func (t *Table) home(s Slot) Home {
 
 // take removes a slot from the index.
 func (t *Table) take(h Home, s Slot) {
-	b := h.bucket()
-	if t.buckets[b].clear(h.tag(), s) {
-		return
-	}
-	if t.buckets[t.other(b, h.tag())].clear(h.tag(), s) {
-		t.buckets[b].returned()
-	}
-}
-
-func (b *bucket) clear(tag uint8, s Slot) bool {
-	lo, hi := b.match(tag)
-	for {
-		i, ok := first(lo, hi)
-		if !ok {
-			return false
-		}
-		if b.slots[i] == s && b.tags[i] == tag {
-			b.tags[i], b.slots[i] = 0, 0
-			return true
-		}
-		lo, hi = rest(lo, hi)
+	if !displace(t.indexBase, h, s) && displace(t.indexBase, t.Other(h), s) {
+		t.buckets[h.bucket()].returned()
 	}
 }

@@ -214,18 +214,18 @@ func (t *Table) findIn(b *bucket, k *Key, tag uint8) Ref {
 func (t *Table) Insert(k *Key, at, back Home) *Entry {
 	i := t.free
 	if i != 0 {
-		t.free = uint32(t.entries[i].Addrs[0])
+		t.free = uint32(t.entryAt(i).Addrs[0])
 	} else if int(t.fresh) < len(t.entries) {
 		i = t.fresh
 		t.fresh++
 	} else {
 		return nil
 	}
-	e := &t.entries[i]
-	*e = Entry{Ports: k.Ports, Proto: k.Proto, fwd: at, rev: back}
+	e := t.entryAt(i)
+	*e = Entry{} // field by field: a whole entry would be made on the stack and copied
+	e.Ports, e.Proto, e.fwd, e.rev = k.Ports, k.Proto, at, back
 	if k.V6 {
-		e.Flags |= V6
-		e.Addrs = *(*[4]uint64)(k.Addrs)
+		e.Addrs, e.Flags = *(*[4]uint64)(k.Addrs), V6
 	} else {
 		e.Addrs[0] = *(*uint64)(k.Addrs)
 	}
@@ -245,8 +245,13 @@ func (t *Table) Insert(k *Key, at, back Home) *Entry {
 	return e
 }
 
+func (t *Table) entryAt(i uint32) *Entry {
+	return (*Entry)(unsafe.Add(t.entryBase, uintptr(i)*EntrySize))
+}
+
 func (t *Table) release(i uint32, e *Entry) {
-	*e = Entry{Addrs: [4]uint64{uint64(t.free)}}
+	*e = Entry{}
+	e.Addrs[0] = uint64(t.free)
 	t.free = i
 }
 
@@ -265,5 +270,5 @@ func (t *Table) Delete(e *Entry) {
 func (t *Table) Index(e *Entry) uint32 { return t.indexOf(e) }
 
 func (t *Table) indexOf(e *Entry) uint32 {
-	return uint32((uintptr(unsafe.Pointer(e)) - uintptr(unsafe.Pointer(&t.entries[0]))) / EntrySize)
+	return uint32((uintptr(unsafe.Pointer(e)) - uintptr(t.entryBase)) / EntrySize)
 }

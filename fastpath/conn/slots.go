@@ -1,0 +1,33 @@
+package conn
+
+import "unsafe"
+
+// place puts a slot into a home's bucket. It reports false if that is full; displace takes the slot out again, or
+// reports false if it does not stand there. The index begins at buckets. These are they, for processors without their
+// own and for the test that both agree.
+
+func placeInGo(buckets unsafe.Pointer, h Home, s Slot) bool {
+	b := (*bucket)(unsafe.Add(buckets, uintptr(h.bucket())*bucketSize))
+	i := b.room()
+	if i < 0 {
+		return false
+	}
+	b.set(i, h.tag(), s)
+	return true
+}
+
+func displaceInGo(buckets unsafe.Pointer, h Home, s Slot) bool {
+	b := (*bucket)(unsafe.Add(buckets, uintptr(h.bucket())*bucketSize))
+	lo, hi := b.match(h.tag())
+	for {
+		i, ok := first(lo, hi)
+		if !ok {
+			return false
+		}
+		if b.slots[i] == s && b.tags[i] == h.tag() {
+			b.set(i, 0, 0)
+			return true
+		}
+		lo, hi = rest(lo, hi)
+	}
+}
