@@ -216,7 +216,7 @@ func (s *capturing) judge(w *Worker) {
 	switch {
 	case grown && why.Punt():
 		i.Fate = Punted
-	case grown && s.left > 0 && (why == reason.TTLExceeded || why == reason.TooBig):
+	case grown && (why.Answer() || s.left > 0 && why.Answered()):
 		i.Fate = Answered
 	case grown:
 		i.Fate = Dropped
@@ -224,8 +224,6 @@ func (s *capturing) judge(w *Worker) {
 		i.Fate = FromSlowPath
 	case w.datagrams.waiting > s.waited:
 		i.Fate = Held
-	case !s.owner.known && s.left > 0:
-		i.Fate = Answered
 	default:
 		i.Fate = Sent
 	}

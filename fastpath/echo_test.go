@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/reason"
 )
 
 func echoKind(v6 bool) (request, reply byte) {
@@ -33,6 +34,9 @@ func TestEchoToAVIPIsAnswered(t *testing.T) {
 					s := one(t, r.send(wan, in), wan)
 					if s.src.Addr().String() != vip || s.dst.Addr().String() != client || s.ttl != 64 || s.dstMAC != mac(gwMAC) || s.srcMAC != mac(wanMAC) {
 						t.Errorf("%s", &s)
+					}
+					if at := r.workers[0].PortReasons(wan); at[reason.EchoReply] != 1 || len(r.reasons()) != 1 {
+						t.Errorf("reasons %v", r.reasons())
 					}
 					if s.l4[0] != reply || !bytes.Equal(s.l4[4:], body) {
 						t.Errorf("%x", s.l4)

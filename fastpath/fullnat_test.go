@@ -291,7 +291,7 @@ func TestLocalAddressesAreWeirsOwn(t *testing.T) {
 	}
 	r.send(lan, pk{from: "10.0.0.11:80", to: "10.0.0.20:5000", flags: "SA", srcMAC: rs1MAC, dstMAC: lanMAC}.frame(t))
 	r.send(wan, pk{from: "10.0.0.20:5000", to: vip4, flags: "S"}.frame(t))
-	if m := r.reasons(); m["no_connection"] != 1 || m["spoofed_source"] != 1 || len(m) != 2 {
+	if m := r.reasons(); m["no_connection"] != 1 || m["spoofed_source"] != 1 || m["echo_reply"] != 1 || len(m) != 3 {
 		t.Errorf("reasons %v", m)
 	}
 }

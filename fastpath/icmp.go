@@ -125,8 +125,9 @@ func answerEcho(l4 unsafe.Pointer, v6 bool) {
 	packet.Store16(l4, packet.ICMPChecksum, sum)
 }
 
-// turnBack sends a packet, or a fragment of one, back to where it came from.
+// turnBack sends an answered echo request, or a fragment of one, back to where it came from.
 func (w *Worker) turnBack(f *port.Frame, it *item) {
+	w.countAt(reason.EchoReply, f.Port)
 	v6 := it.v6()
 	ip := unsafe.Add(f.Data, packet.EthLen)
 	if v6 {

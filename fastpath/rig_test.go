@@ -353,8 +353,10 @@ func (r *rig) close() {
 	for _, w := range r.workers {
 		c := w.Counters()
 		in, out, own = in+c.In, out+c.Out, own+c.Own
-		for _, n := range c.Reasons {
-			lost += n
+		for r, n := range c.Reasons {
+			if !reason.Reason(r).Answer() {
+				lost += n
+			}
 		}
 		if at := atPorts(w); at != c.Reasons {
 			r.t.Errorf("the ports' reasons %v are not the worker's, %v", at, c.Reasons)

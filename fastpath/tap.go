@@ -154,7 +154,7 @@ type Fate uint8
 // The fates.
 const (
 	Sent     Fate = iota // on its way, as the copies that follow
-	Answered             // by Weir itself: echo, or an ICMP error if there is a reason
+	Answered             // by Weir itself, with ICMP
 	Punted               // handed to the slow path
 	Dropped
 	FromSlowPath // sent for the slow path or the kernel: it did not come in

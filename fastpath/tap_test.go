@@ -171,7 +171,7 @@ func TestWhatBecameOfAPacketIsKnown(t *testing.T) {
 		"no SYN":      {pk{from: client4, to: vip4, flags: "A"}.frame(t), []string{"0 wan in 3 no_connection s0 1"}},
 		"for nobody":  {pk{from: client4, to: "192.0.2.1:80", flags: "S"}.frame(t), []string{"0 wan in 3 foreign"}},
 		"ARP":         {arp, []string{"0 wan in 2 punt_arp"}},
-		"echo":        {icmpFrame("198.51.100.7", "203.0.113.10", 8, 0, make([]byte, 40), gwMAC, wanMAC, 9), []string{"0 wan in 1 unset", "0 wan out 1 unset"}},
+		"echo":        {icmpFrame("198.51.100.7", "203.0.113.10", 8, 0, make([]byte, 40), gwMAC, wanMAC, 9), []string{"0 wan in 1 echo_reply", "0 wan out 1 echo_reply"}},
 		"TTL is over": {pk{from: client4, to: vip4, flags: "S", ttl: 1}.frame(t), []string{"0 wan in 1 ttl_exceeded s0 1", "0 wan out 1 ttl_exceeded s0 1"}},
 		"cut up": {pk{from: client4, to: "203.0.113.10:81", udp: true, payload: 1470}.frame(t), []string{
 			"0 wan in 0 unset s1 2 10.0.0.12:81 reply=false", "0 lan out 0 unset s1 2 10.0.0.12:81 reply=false", "0 lan out 0 unset s1 2 10.0.0.12:81 reply=false",

@@ -56,7 +56,7 @@ func printSummary(w io.Writer, s *replay.Summary, form string) {
 	for _, part := range []struct {
 		title  string
 		counts map[string]uint64
-	}{{"dropped", s.Drops}, {"punted", s.Punts}} {
+	}{{"dropped", s.Drops}, {"punted", s.Punts}, {"answered", s.Answers}} {
 		for _, r := range slices.Sorted(maps.Keys(part.counts)) {
 			fmt.Fprintf(w, "  %-8s %-22s %d\n", part.title, r, part.counts[r])
 		}

@@ -1,8 +1,8 @@
-// Package reason names why a packet did not go the ordinary way. Every drop and every punt has one
+// Package reason names why a packet did not go the ordinary way. Every drop, every punt and every answer by ICMP has one
 // reason; the names are the same in metrics, weir show drops, weir explain, replay's summary and the documentation.
 package reason
 
-// Reason is a drop's or a punt's cause.
+// Reason is a drop's, a punt's or an answer's cause.
 type Reason uint8
 
 // The reasons. Zero is what a verdict has that nobody set: seeing it counted is a bug in Weir.
@@ -69,12 +69,18 @@ const (
 	PuntMulticast
 	PuntNeighbor
 
+	EchoReply
+
 	// Count is how many reasons there are; it is not one.
 	Count
 )
 
-// firstPunt is the first reason that stands for a packet handed to the slow path, not lost.
-const firstPunt = PuntARP
+// firstPunt is the first reason that stands for a packet handed to the slow path, not lost, and firstAnswer the first
+// that stands for one that became its own answer.
+const (
+	firstPunt   = PuntARP
+	firstAnswer = EchoReply
+)
 
 // String is the reason's name, in snake case.
 func (r Reason) String() string {
@@ -109,4 +115,13 @@ func (r Reason) Mend() string {
 }
 
 // Punt reports whether the packet was handed to the slow path rather than lost.
-func (r Reason) Punt() bool { return r >= firstPunt && r < Count }
+func (r Reason) Punt() bool { return r >= firstPunt && r < firstAnswer }
+
+// Answer reports whether the packet was neither lost nor handed over, but went back as its own answer.
+func (r Reason) Answer() bool { return r >= firstAnswer && r < Count }
+
+// Drop reports whether the packet was lost.
+func (r Reason) Drop() bool { return r < firstPunt }
+
+// Answered reports whether the sender gets an answer by ICMP, to a packet that was lost or not.
+func (r Reason) Answered() bool { return r == TTLExceeded || r == TooBig || r.Answer() }

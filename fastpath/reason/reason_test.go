@@ -13,7 +13,7 @@ func TestEveryReasonHasANameOfItsOwnAndAnExplanation(t *testing.T) {
 		}
 		seen[r.String()] = r
 	}
-	if Count.String() != "unknown" || Count.Help()+Count.Cause()+Count.Mend() != "" || Count.Punt() {
+	if Count.String() != "unknown" || Count.Help()+Count.Cause()+Count.Mend() != "" || Count.Punt() || Count.Answer() || Count.Drop() || Count.Answered() {
 		t.Error("Count must not pass for a reason")
 	}
 }

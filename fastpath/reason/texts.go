@@ -179,4 +179,8 @@ var texts = [Count]text{
 	PuntNeighbor: {"punt_neighbor", "ready to go, but waits in the slow path for its next hop's MAC",
 		"The first packets to a backend or router, before it has answered ARP or neighbour solicitation.",
 		"Nothing, unless it goes on: see `neighbor_unresolved`."},
+
+	EchoReply: {"echo_reply", "an echo request (ping) for a VIP, answered by Weir itself",
+		"Monitoring, or somebody who looks whether the VIP is reachable. It says nothing about backends.",
+		"Nothing; a flood needs a filter further out."},
 }

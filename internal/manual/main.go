@@ -33,17 +33,14 @@ Every packet that is dropped, handed to the slow path or answered with an ICMP e
 are the same in ` + "`weir show drops`, `weir explain`, `weir replay`" + ` and the metrics. What
 becomes of a single packet, and why, ` + "`weir explain`" + ` tells ([operations.md](operations.md#why-one-packet)).
 
-A dropped packet is lost. One that is answered is lost as well, and its sender is told with ICMP. One that is handed over is not
-lost: the slow path or the kernel has it.
+A dropped packet is lost. One that is answered is lost as well, and its sender is told with ICMP; only an echo request becomes its own
+reply, and counts neither as dropped nor as handed over. One that is handed over is not lost: the slow path or the kernel has it.
 
 This page is made from ` + "`fastpath/reason`" + ` by ` + "`make docs`" + `.
 
 | reason | packet is | meaning |
 |---|---|---|
 `
-
-// answered are the reasons that go with an ICMP error to the sender.
-var answered = map[reason.Reason]bool{reason.TTLExceeded: true, reason.TooBig: true}
 
 // reasons is docs/reasons.md: a table to search, then each one's usual cause and mend.
 func reasons() string {
@@ -60,7 +57,7 @@ func reasons() string {
 
 func fate(r reason.Reason) string {
 	switch {
-	case answered[r]:
+	case r.Answered():
 		return "answered"
 	case r.Punt():
 		return "handed over"

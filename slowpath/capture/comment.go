@@ -49,6 +49,10 @@ func verdict(c *fastpath.Copy) string {
 		return "waits for the first fragment"
 	case fastpath.Answered:
 		switch {
+		case c.Reason.Answer() && c.Out:
+			return "answer: " + c.Reason.String()
+		case c.Reason.Answer():
+			return "answered: " + c.Reason.String()
 		case c.Out && explained:
 			return "ICMP error: " + c.Reason.String()
 		case c.Out:

@@ -63,15 +63,15 @@ func parseClient(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, a.BitLen()), nil
 }
 
-// reasonsNamed are the reasons of a name; "dropped" and "punted" stand for all of a kind.
+// reasonsNamed are the reasons of a name; "dropped", "punted" and "answered" stand for all of a kind.
 func reasonsNamed(name string) (out []reason.Reason, err error) {
 	for r := range reason.Count {
-		if r.String() == name || name == "dropped" && !r.Punt() || name == "punted" && r.Punt() {
+		if r.String() == name || name == "dropped" && r.Drop() || name == "punted" && r.Punt() || name == "answered" && r.Answered() {
 			out = append(out, r)
 		}
 	}
 	if out == nil {
-		return nil, fmt.Errorf("there is no reason %q: weir show drops has their names, and dropped and punted stand for "+
+		return nil, fmt.Errorf("there is no reason %q: weir show drops has their names, and dropped, punted and answered stand for "+
 			"all of a kind", name)
 	}
 	return out, nil

@@ -231,9 +231,10 @@ func (s *source) Workers() []view.Worker {
 			v.Queues = append(v.Queues, view.Queue{Name: q.Name, Used: q.Used, Size: q.Size})
 		}
 		for r, n := range c.Reasons {
-			if reason.Reason(r).Punt() {
+			switch r := reason.Reason(r); {
+			case r.Punt():
 				v.Punted += n
-			} else {
+			case r.Drop():
 				v.Dropped += n
 			}
 		}

@@ -45,9 +45,10 @@ func (d *Daemon) logTotals() {
 		c := w.Counters()
 		in, out, own = in+c.In, out+c.Out, own+c.Own
 		for r, n := range c.Reasons {
-			if reason.Reason(r).Punt() {
+			switch r := reason.Reason(r); {
+			case r.Punt():
 				punted += n
-			} else {
+			case r.Drop():
 				dropped += n
 			}
 		}

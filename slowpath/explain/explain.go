@@ -12,7 +12,6 @@ import (
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/conn"
-	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/sched"
 	"github.com/weirlb/weir/slowpath/compile"
@@ -259,7 +258,7 @@ func (t *trial) tellVerdict() {
 	}
 	t.tellFrames(lost)
 	switch {
-	case !lost && t.p.number == packet.ProtoICMP:
+	case lost && r.Answer():
 		t.out.Verdict = "answered"
 	case !lost:
 		t.out.Verdict = "forwarded"

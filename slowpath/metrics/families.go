@@ -166,7 +166,7 @@ var (
 var (
 	neighbors      = gauge("neighbors", "Entries of the ARP and neighbour discovery table.", "port", "state")
 	neighborQueued = gauge("neighbor_queued_packets", "Packets that wait for a neighbour's MAC.", "port")
-	portDrops      = counter("port_drops_total", "Packets dropped or handed to the slow path, by reason and the port that they came in by or, for tx_full, could not leave by.", "port", "reason")
-	serviceDrops   = counter("service_drops_total", "Packets dropped or handed to the slow path, by reason and service, as far as it could be told; absent until there is one.", "service", "reason")
-	drops          = counter("drops_total", "Packets dropped or handed to the slow path, by reason; worker slowpath is the slow path itself.", "worker", "reason")
+	portDrops      = counter("port_drops_total", "Packets dropped, handed to the slow path or answered with ICMP, by reason and the port that they came in by or, for tx_full, could not leave by.", "port", "reason")
+	serviceDrops   = counter("service_drops_total", "Packets dropped, handed to the slow path or answered with ICMP, by reason and service, as far as it could be told; absent until there is one.", "service", "reason")
+	drops          = counter("drops_total", "Packets dropped, handed to the slow path or answered with ICMP, by reason; worker slowpath is the slow path itself.", "worker", "reason")
 )

@@ -104,7 +104,7 @@ weir_neighbor_queued_packets{port="wan"} 3
 
 func TestDropsOfTheSlowPathAndOfWorkers(t *testing.T) {
 	expect(t, viewtest.Sample(), `
-# HELP weir_drops_total Packets dropped or handed to the slow path, by reason; worker slowpath is the slow path itself.
+# HELP weir_drops_total Packets dropped, handed to the slow path or answered with ICMP, by reason; worker slowpath is the slow path itself.
 # TYPE weir_drops_total counter
 weir_drops_total{reason="neighbor_unresolved",worker="slowpath"} 123456
 weir_drops_total{reason="no_service",worker="0"} 2007
@@ -115,12 +115,12 @@ weir_drops_total{reason="truncated",worker="0"} 0
 
 func TestDropsOfPortsAndServices(t *testing.T) {
 	expect(t, viewtest.Sample(), `
-# HELP weir_port_drops_total Packets dropped or handed to the slow path, by reason and the port that they came in by or, for tx_full, could not leave by.
+# HELP weir_port_drops_total Packets dropped, handed to the slow path or answered with ICMP, by reason and the port that they came in by or, for tx_full, could not leave by.
 # TYPE weir_port_drops_total counter
 weir_port_drops_total{port="wan",reason="neighbor_unresolved"} 123456
 weir_port_drops_total{port="wan",reason="no_service"} 2018
 weir_port_drops_total{port="wan",reason="truncated"} 0
-# HELP weir_service_drops_total Packets dropped or handed to the slow path, by reason and service, as far as it could be told; absent until there is one.
+# HELP weir_service_drops_total Packets dropped, handed to the slow path or answered with ICMP, by reason and service, as far as it could be told; absent until there is one.
 # TYPE weir_service_drops_total counter
 weir_service_drops_total{reason="no_backend",service="dns6"} 77
 weir_service_drops_total{reason="no_connection",service="web"} 1204

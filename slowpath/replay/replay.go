@@ -30,6 +30,7 @@ type Summary struct {
 	Dropped uint64            `json:"dropped"` //
 	Drops   map[string]uint64 `json:"drops"`   // Dropped by reason
 	Punts   map[string]uint64 `json:"punts"`   // Punted by reason
+	Answers map[string]uint64 `json:"answers"` // of Out: requests that went back as their own answer, by reason
 	// Connections is how many there are at the end, NewConnections how many were made.
 	Connections    uint64 `json:"connections"`
 	NewConnections uint64 `json:"new_connections"`
@@ -264,7 +265,7 @@ func (p *player) write(frame []byte, out int) {
 }
 
 func (p *player) summary() *Summary {
-	s := &Summary{Drops: map[string]uint64{}, Punts: map[string]uint64{}}
+	s := &Summary{Drops: map[string]uint64{}, Punts: map[string]uint64{}, Answers: map[string]uint64{}}
 	for _, w := range p.node.Workers() {
 		c := w.Counters()
 		s.In, s.Out, s.Own = s.In+c.In, s.Out+c.Out, s.Own+c.Own
@@ -275,6 +276,8 @@ func (p *player) summary() *Summary {
 			case r.Punt():
 				s.Punts[r.String()] += n
 				s.Punted += n
+			case r.Answer():
+				s.Answers[r.String()] += n
 			default:
 				s.Drops[r.String()] += n
 				s.Dropped += n
