@@ -13,6 +13,10 @@ type checker struct {
 	root value
 	own  map[netip.Addr]place // addresses of ports
 	vips vips
+	// locals are local addresses, with the first service of each; tooMany is the number of the service that makes them
+	// more than there can be.
+	locals  map[netip.Addr]int
+	tooMany int
 	// networks is whether every port's addresses and gateways could be read. If not, what cannot be reached may be
 	// on one that is missing.
 	networks bool
@@ -24,13 +28,14 @@ type place struct{ port, index int }
 
 func check(root value, cfg *Config) {
 	c := &checker{
-		cfg: cfg, root: root, own: map[netip.Addr]place{},
+		cfg: cfg, root: root, own: map[netip.Addr]place{}, locals: map[netip.Addr]int{},
 		networks: len(cfg.Ports) > 0 && networksRead(root.p), workers: max(1, len(cfg.Dataplane.Cores)),
 	}
 	if slices.ContainsFunc(root.p.list, func(e Error) bool { return e.Key == "dataplane" || e.Key == "dataplane.cores" }) {
 		c.workers = 0
 	}
 	c.vips.collect(cfg)
+	c.collectLocals()
 	c.cores()
 	c.ports()
 	c.addresses()

@@ -50,18 +50,21 @@ func (s *Service) whole() bool {
 	return len(s.Addresses) > 0 && !slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return !e.Valid() }) && s.Mode != ""
 }
 
+// rewrites reports whether a mode changes the port of packets.
+func (m Mode) rewrites() bool { return m == NAT || m == FullNAT }
+
 func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
 	port := b.Address.Port()
 	vip, one := s.Port()
 	switch {
-	case !one && (s.Mode == NAT || port == 0):
+	case !one && (s.Mode.rewrites() || port == 0):
 	case !one:
 		at().errorf("has port %d, but mode %s leaves a packet's port as it is, and the service has several: write %s without a port", port, s.Mode, b.Address.Addr())
-	case s.Mode == NAT && port == 0:
+	case s.Mode.rewrites() && port == 0:
 		at().errorf("has no port: write for example %s", portAdded(b.Address.Addr(), vip))
-	case s.Mode != NAT && port != 0 && port != vip:
+	case !s.Mode.rewrites() && port != 0 && port != vip:
 		at().errorf("has port %d, but mode %s leaves the service's port %d as it is: write %s without a port", port, s.Mode, vip, b.Address.Addr())
-	case s.Mode != NAT:
+	case !s.Mode.rewrites():
 		b.Address = netip.AddrPortFrom(b.Address.Addr(), vip)
 	}
 }
@@ -82,6 +85,10 @@ func (c *checker) backendAddress(at func() value, i int, s *Service, a netip.Add
 	}
 	if v, ok := c.vipOf(a); ok {
 		at().errorf("%s is the address of %s, and so Weir's: write the backend's own", a, c.serviceNamed(v))
+		return
+	}
+	if v, ok := c.locals[a]; ok {
+		at().errorf("%s is a local address of %s, and so Weir's: write the backend's own", a, c.serviceNamed(v))
 		return
 	}
 	port, onLink, ok := c.cfg.egress(a)

@@ -57,6 +57,10 @@ func (c *checker) neighbor(at func() value, port int, a netip.Addr) {
 		at().errorf("%s is the address of %s, and so Weir's: a neighbour is another host", a, c.serviceNamed(v))
 		return
 	}
+	if v, ok := c.locals[a]; ok {
+		at().errorf("%s is a local address of %s, and so Weir's: a neighbour is another host", a, c.serviceNamed(v))
+		return
+	}
 	switch {
 	case linkLocal6(a):
 	case contains(p, a):

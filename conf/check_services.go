@@ -20,6 +20,7 @@ func (c *checker) services() {
 		c.timeouts(i, s)
 		c.persistence(i, s)
 		c.tunnel(i, s)
+		c.fullnat(i, s)
 		c.health(i, s)
 		c.quorum(i, s)
 		if s.OnChange != nil {

@@ -104,7 +104,7 @@ func TestBackendsOfAServiceThatIsWrongItself(t *testing.T) {
 	}
 	for _, c := range []struct{ name, old, with, says string }{
 		{"no port", "address: 203.0.113.10:80", "address: 203.0.113.10", "26: services[0].address: has no port: write 203.0.113.10:80"},
-		{"unknown mode", "mode: nat", "mode: masq", `28: services[0].mode: must be nat, tun or dr, is "masq"`},
+		{"unknown mode", "mode: nat", "mode: masq", `28: services[0].mode: must be nat, tun, dr or fullnat, is "masq"`},
 	} {
 		text := strings.Replace(strings.Replace(base, list, bad, 1), c.old, c.with, 1)
 		t.Run(c.name, func(t *testing.T) { expectErrors(t, text, append([]string{c.says}, backends...)...) })

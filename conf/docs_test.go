@@ -75,7 +75,6 @@ func TestEveryKeyIsDocumentedWithItsDefault(t *testing.T) {
 	}
 }
 
-// The document's own example and what it says is not supported.
 func TestConfigurationShownInTheDocument(t *testing.T) {
 	data, err := os.ReadFile("../docs/configuration.md")
 	if err != nil {
@@ -87,12 +86,6 @@ func TestConfigurationShownInTheDocument(t *testing.T) {
 		t.Fatal("there is no example")
 	}
 	mustLoad(t, example)
-	_, missing, _ := strings.Cut(string(data), "## Not supported")
-	for _, w := range laterModes {
-		if !strings.Contains(missing, "`"+w+"`") {
-			t.Errorf("%s is not said to be missing", w)
-		}
-	}
 }
 
 func TestConfigurationShownInTheReadme(t *testing.T) {

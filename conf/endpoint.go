@@ -31,6 +31,9 @@ func (r PortRange) Contains(o PortRange) bool { return r.First <= o.First && o.L
 // Overlaps reports whether a port is of both.
 func (r PortRange) Overlaps(o PortRange) bool { return r.First <= o.Last && o.First <= r.Last }
 
+// Len is how many ports they are.
+func (r PortRange) Len() int { return int(r.Last) - int(r.First) + 1 }
+
 // String is the range as the file has it: 80, 8000-8100 or, for all, 0.
 func (r PortRange) String() string {
 	switch {

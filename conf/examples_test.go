@@ -40,7 +40,7 @@ func TestExamplesAreValid(t *testing.T) {
 
 func TestThereIsAnExampleOfEveryMode(t *testing.T) {
 	for file, want := range map[string][]Mode{
-		"nat": {NAT}, "tun": {TUN}, "dr": {DR}, "ipv6": {NAT, TUN, DR},
+		"nat": {NAT}, "tun": {TUN}, "dr": {DR}, "fullnat": {FullNAT}, "ipv6": {NAT, TUN, DR},
 	} {
 		cfg, err := Load("examples/" + file + ".yaml")
 		if err != nil {

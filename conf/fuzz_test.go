@@ -142,9 +142,12 @@ func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 			t.Fatalf("%+v of %+v", b, s)
 		}
 		seen[b.Address] = true
-		if s.Mode != conf.TUN && a.Is4() != vip.Is4() || s.Mode != conf.NAT && b.Address.Port() != port {
+		if s.Mode != conf.TUN && a.Is4() != vip.Is4() || s.Mode != conf.NAT && s.Mode != conf.FullNAT && b.Address.Port() != port {
 			t.Fatalf("%+v of %+v", b, s)
 		}
+	}
+	if n := len(slices.Collect(s.Locals())); (s.Mode == conf.FullNAT) != (n > 0) || n > 4096 || s.LocalPorts.Len() < 1 {
+		t.Fatalf("%d local addresses: %+v", n, s)
 	}
 	if h := s.Health; h != nil {
 		if h.Interval <= 0 || h.Timeout <= 0 || h.Rise <= 0 || h.Fall <= 0 || h.Type == "" {

@@ -9,7 +9,6 @@ import (
 
 // What LVS, keepalived or a later version of Weir has, to tell it from a mistake.
 var (
-	laterModes  = []string{"fullnat"}
 	laterChecks = []string{"smtp"}
 )
 
@@ -28,7 +27,7 @@ var serviceFields = []field[Service]{
 		return word(&s.Protocol, text, nil, TCP, UDP, SCTP)
 	})),
 	required("nat", scalar("mode", textual, "", func(s *Service, text string) error {
-		return word(&s.Mode, text, laterModes, NAT, TUN, DR)
+		return word(&s.Mode, text, nil, NAT, TUN, DR, FullNAT)
 	})),
 	scalar("scheduler", textual, "wlc", func(s *Service, text string) error {
 		return word(&s.Scheduler, text, nil, sched.Names()...)
@@ -50,6 +49,13 @@ var serviceFields = []field[Service]{
 		return keep(&s.ExpireQuiescent)(parseBool(text))
 	}),
 	section("timeouts", timeoutFields("", "", "", ""), func(s *Service) *Timeouts { return &s.Timeouts }),
+	scalars("local_addresses", plain, maxLocals, parseLocal, func(s *Service) *[]netip.Prefix { return &s.LocalAddresses }),
+	scalar("local_ports", textual|numeric, "1024-65535", func(s *Service, text string) error {
+		return keep(&s.LocalPorts)(parseLocalPorts(text))
+	}),
+	scalar("client_address", textual, "none", func(s *Service, text string) error {
+		return word(&s.ClientAddress, text, nil, TellNone, TellTOA, TellProxyV1, TellProxyV2)
+	}),
 	section("tunnel", tunnelFields, func(s *Service) *Tunnel { return &s.Tunnel }),
 	optional(section("health", healthFields, func(s *Service) *Health {
 		if s.Health == nil {

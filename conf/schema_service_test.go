@@ -43,10 +43,8 @@ func TestMistakesInAService(t *testing.T) {
 			`48: services[1].protocol: must be tcp, udp or sctp, is "udb": did you mean udp?`)},
 		{"protocol in capitals", "protocol: udp", "protocol: UDP", says(
 			`48: services[1].protocol: must be tcp, udp or sctp, is "UDP": write udp`)},
-		{"mode of a later version", "mode: dr", "mode: fullnat", says(
-			"57: services[2].mode: this version does not support fullnat: supported are nat, tun and dr")},
 		{"mode by keepalived's name", "mode: dr", "mode: route", says(
-			`57: services[2].mode: must be nat, tun or dr, is "route"`)},
+			`57: services[2].mode: must be nat, tun, dr or fullnat, is "route"`)},
 		{"scheduler that nobody has", "scheduler: mh", "scheduler: fastest", says(
 			`29: services[0].scheduler: must be dh, fo, lblc, lblcr, lc, mh, nq, ovf, p2c, random, rr, sed, sh, twos, wlc or wrr, is "fastest"`)},
 		{"scheduler misspelt", "scheduler: mh", "scheduler: whlc", says(
@@ -84,7 +82,7 @@ func TestMistakesInAService(t *testing.T) {
 		{"unknown key of a tunnel", "mss_clamp: false", "mss: false", says(
 			"50: services[1].tunnel.mss: unknown key: known here are df and mss_clamp")},
 		{"unknown key of a service", "protocol: udp", "protocol: udp\n    weight: 1", says(
-			"49: services[1].weight: unknown key: known here are address, addresses, backends, expire_quiescent, health, match, mh_table_size, mode, name, on_change, persistence, protocol, quorum, scheduler, scheduler_flags, slow_start, sorry, timeouts and tunnel")},
+			"49: services[1].weight: unknown key: known here are address, addresses, backends, client_address, expire_quiescent, health, local_addresses, local_ports, match, mh_table_size, mode, name, on_change, persistence, protocol, quorum, scheduler, scheduler_flags, slow_start, sorry, timeouts and tunnel")},
 	})
 }
 

@@ -2,6 +2,7 @@
 package conf
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -92,9 +93,10 @@ type Mode string
 
 // The forwarding modes.
 const (
-	NAT Mode = "nat"
-	TUN Mode = "tun"
-	DR  Mode = "dr"
+	NAT     Mode = "nat"
+	TUN     Mode = "tun"
+	DR      Mode = "dr"
+	FullNAT Mode = "fullnat"
 )
 
 // Service is one virtual service.
@@ -114,12 +116,16 @@ type Service struct {
 	ExpireQuiescent bool
 	Timeouts        Timeouts // 0: the data plane's
 	Tunnel          Tunnel   // for tun
-	Health          *Health
-	Quorum          Quorum
-	Sorry           *Backend // takes new connections while the quorum is lost; nil: none
-	OnChange        *Hook
-	Backends        []Backend
-	Line            int // where it stands in the file
+	// LocalAddresses are, for fullnat, where backends see connections come from: all addresses of these networks.
+	LocalAddresses []netip.Prefix
+	LocalPorts     PortRange // for fullnat
+	ClientAddress  ClientAddress
+	Health         *Health
+	Quorum         Quorum
+	Sorry          *Backend // takes new connections while the quorum is lost; nil: none
+	OnChange       *Hook
+	Backends       []Backend
+	Line           int // where it stands in the file
 }
 
 // Persistence makes a client's connections go to one backend.
@@ -150,6 +156,31 @@ func (m Match) String() string {
 func (m Match) Has(src netip.Addr, port string) bool {
 	return (len(m.Source) == 0 || slices.ContainsFunc(m.Source, func(p netip.Prefix) bool { return p.Contains(src) })) &&
 		(len(m.Port) == 0 || slices.Contains(m.Port, port))
+}
+
+// ClientAddress is how fullnat's backends are told the client's address.
+type ClientAddress string
+
+// The values of client_address.
+const (
+	TellNone    ClientAddress = "none"
+	TellTOA     ClientAddress = "toa"
+	TellProxyV1 ClientAddress = "proxy_v1"
+	TellProxyV2 ClientAddress = "proxy_v2"
+)
+
+// Locals are a service's local addresses, one by one, each once.
+func (s *Service) Locals() iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for i, p := range s.LocalAddresses {
+			for a := p.Masked().Addr(); p.Contains(a); a = a.Next() {
+				before := slices.ContainsFunc(s.LocalAddresses[:i], func(q netip.Prefix) bool { return q.Contains(a) })
+				if !before && !yield(a) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // OuterDF is the policy for the don't-fragment bit of a tunnel's IPv4 outer header.

@@ -25,9 +25,11 @@ type pk struct {
 	df         bool
 	srcMAC     [6]byte
 	dstMAC     [6]byte
-	noChecksum bool // UDP checksum 0
-	options    int  // bytes of IPv4 options, a multiple of 4
-	pad        int  // bytes behind the IP packet
+	noChecksum bool              // UDP checksum 0
+	options    int               // bytes of IPv4 options, a multiple of 4
+	pad        int               // bytes behind the IP packet
+	body       []byte            // instead of payload bytes
+	tcp        func(*layers.TCP) // changes the header
 }
 
 func (p pk) v6() bool { return netip.MustParseAddrPort(p.to).Addr().Is6() }
@@ -72,6 +74,9 @@ func (p pk) frame(t testing.TB) []byte {
 	body := make([]byte, p.payload)
 	for i := range body {
 		body[i] = byte(i*7 + 1)
+	}
+	if p.body != nil {
+		body = p.body
 	}
 	out := []gopacket.SerializableLayer{eth, ip}
 	if p.chunks != nil {
@@ -118,6 +123,9 @@ func (p pk) transport(t testing.TB, from, to netip.AddrPort, network gopacket.Ne
 	}
 	if p.mss != 0 {
 		c.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: binary.BigEndian.AppendUint16(nil, p.mss)}}
+	}
+	if p.tcp != nil {
+		p.tcp(c)
 	}
 	if err := c.SetNetworkLayerForChecksum(network); err != nil {
 		t.Fatal(err)

@@ -221,7 +221,7 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)
 	if b.Mode == FullNAT {
-		w.fullFrom(f, it, e)
+		w.fullFrom(f, it, e, b)
 	} else {
 		w.natFrom(f, it, e, b)
 	}

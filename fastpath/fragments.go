@@ -224,7 +224,7 @@ func (w *Worker) replyPart(f *port.Frame, it *item, e *conn.Entry, b *Backend) v
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)
 	if b.Mode == FullNAT {
-		w.fullFrom(f, it, e)
+		w.fullFrom(f, it, e, b)
 	} else {
 		w.natFrom(f, it, e, b)
 	}

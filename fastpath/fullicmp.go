@@ -19,7 +19,7 @@ func (w *Worker) fullErrorToBackend(f *port.Frame, it *item, q *quote, e *conn.E
 		return drop(reason.TooBig)
 	}
 	n := w.toBackend(e, b)
-	q.translateEnds(f, it, &n)
+	q.translateEnds(f, it, &n, 0)
 	return w.sendTo(f, b.Hop)
 }
 
@@ -33,17 +33,33 @@ func (w *Worker) fullErrorToClient(f *port.Frame, it *item, q *quote, e *conn.En
 	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
 		return drop(reason.TooBig)
 	}
-	q.translateEnds(f, it, &n)
+	q.translateEnds(f, it, &n, w.unshift(q, e))
 	return w.sendWay(f, n.v6, out)
 }
 
+// unshift makes the sequence number of a quoted packet to the backend the client's again, and returns the change. That of
+// the SYN and of the PROXY header itself is none of the client's.
+func (w *Worker) unshift(q *quote, e *conn.Entry) packet.Delta {
+	if e.Shift == 0 || q.proto != packet.ProtoTCP {
+		return 0
+	}
+	old := packet.Load32(q.l4, packet.TCPSeq)
+	seq := packet.Swap32(old)
+	if int32(seq-w.start(e).isn-1) < int32(e.Shift) {
+		return 0
+	}
+	word := packet.Swap32(seq - uint32(e.Shift))
+	packet.Store32(q.l4, packet.TCPSeq, word)
+	return packet.Replace32(old, word)
+}
+
 // translateEnds gives an ICMP error these ends, and the packet that it quotes the same, turned round. As in translate,
-// every checksum is updated.
-func (q *quote) translateEnds(f *port.Frame, it *item, n *ends) {
+// every checksum is updated; more is what else has changed in the quoted L4 header.
+func (q *quote) translateEnds(f *port.Frame, it *item, n *ends, more packet.Delta) {
 	inner := n.turned()
 	dAddr := inner.writeAddrs(q.addrs)
 	dCRC := q.updateCRC(inner.ports)
-	total := dAddr.Plus(inner.writePorts(q.l4))
+	total := dAddr.Plus(inner.writePorts(q.l4)).Plus(more)
 	d := total
 	if !n.v6 {
 		old := packet.Load16(q.ip, packet.IP4Checksum)

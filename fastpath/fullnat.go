@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
 )
@@ -27,12 +28,15 @@ type FullSpec struct {
 	Locals []uint32
 	// FirstPort and LastPort are the local ports that connections may have.
 	FirstPort, LastPort uint16
+	// Tell is how backends are told the client's address, in TCP.
+	Tell ClientAddress
 }
 
 // fullNAT is a FullSpec as workers use it.
 type fullNAT struct {
 	locals      [2][]uint16 // indices, of IPv4 and of IPv6
 	first, last uint16
+	tell        ClientAddress
 }
 
 func family(v6 bool) int {
@@ -64,8 +68,17 @@ func (snap *Snapshot) addLocals(addrs []netip.Addr) error {
 	return nil
 }
 
+// LocalAddr is the local address with an index, not valid if there is none.
+func (snap *Snapshot) LocalAddr(index uint32) (a netip.Addr) {
+	if int(index) < len(snap.Locals) && snap.Locals[index].Used {
+		l := &snap.Locals[index]
+		a = addrOf(*(*nexthop.Addr)(unsafe.Pointer(&l.Addr)), l.V6)
+	}
+	return a
+}
+
 func (s *Spec) fullNAT(f *FullSpec) (*fullNAT, error) {
-	out := &fullNAT{first: f.FirstPort, last: f.LastPort}
+	out := &fullNAT{first: f.FirstPort, last: f.LastPort, tell: f.Tell}
 	for _, i := range f.Locals {
 		if int(i) >= len(s.Locals) || !s.Locals[i].IsValid() {
 			return nil, fmt.Errorf("local address %d, of %d, is none", i, len(s.Locals))
@@ -171,6 +184,16 @@ func (w *Worker) hasLocal(e *conn.Entry) bool {
 
 // fullTo sends a client's packet to the backend.
 func (w *Worker) fullTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
+	if e.Proto == packet.ProtoTCP && (e.Shift != 0 || e.Flags&conn.Pending != 0) && !it.isFragment() {
+		if v := w.tellTo(f, it, e, b); v != sent {
+			return v
+		}
+	}
+	return w.fullSend(f, it, e, b)
+}
+
+// fullSend rewrites a packet and sends it to the backend.
+func (w *Worker) fullSend(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
 	n := w.toBackend(e, b)
 	n.write(f, it)
 	if int(it.End)-packet.EthLen > int(b.MTU) {
@@ -180,7 +203,10 @@ func (w *Worker) fullTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) verd
 }
 
 // fullFrom makes a backend's packet one from the VIP.
-func (w *Worker) fullFrom(f *port.Frame, it *item, e *conn.Entry) {
+func (w *Worker) fullFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
+	if e.Proto == packet.ProtoTCP && (e.Shift != 0 || e.Flags&conn.Pending != 0) && !it.isFragment() {
+		w.tellFrom(f, it, e, b)
+	}
 	n := toClient(e)
 	n.write(f, it)
 }

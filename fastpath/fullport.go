@@ -56,15 +56,15 @@ func (w *Worker) nextLocal(backend uint32, b *Backend) (local uint32, ok bool) {
 func (w *Worker) proposeLocal(k *conn.Key, b *Backend, o *opening) bool {
 	local, ok := w.nextLocal(o.backend, b)
 	if ok {
-		w.tryLocal(local, k.Proto, b, o)
+		w.tryLocal(local, k, b, o)
 	}
 	return ok
 }
 
 // tryLocal gives an opening an address and port, and the home of their tuple.
-func (w *Worker) tryLocal(local uint32, proto uint8, b *Backend, o *opening) {
+func (w *Worker) tryLocal(local uint32, k *conn.Key, b *Backend, o *opening) {
 	var addrs [32]byte
-	rk := w.fullReplyKey(local, proto, b, &addrs)
+	rk := w.fullReplyKey(local, k.Ports, k.Proto, b, &addrs)
 	o.local, o.Home = local, w.hasher.KeyHome(&rk)
 }
 
@@ -74,7 +74,7 @@ func (w *Worker) settleLocal(k *conn.Key, b *Backend, o *opening) bool {
 		w.triesAt, w.tries = w.now, 0
 	}
 	for range portTries {
-		if w.freeLocal(k.Proto, b, o) {
+		if w.freeLocal(k, b, o) {
 			return true
 		}
 		if w.tries++; w.tries > triesPerTick || !w.proposeLocal(k, b, o) {
@@ -85,12 +85,12 @@ func (w *Worker) settleLocal(k *conn.Key, b *Backend, o *opening) bool {
 }
 
 // freeLocal reports whether no connection has an opening's address and port. One that has expired gives them up.
-func (w *Worker) freeLocal(proto uint8, b *Backend, o *opening) bool {
+func (w *Worker) freeLocal(k *conn.Key, b *Backend, o *opening) bool {
 	if w.table.Vacant(o.Home) {
 		return true
 	}
 	var addrs [32]byte
-	rk := w.fullReplyKey(o.local, proto, b, &addrs)
+	rk := w.fullReplyKey(o.local, k.Ports, k.Proto, b, &addrs)
 	r := w.table.FindHome(&rk, o.Home)
 	if r.Entry == nil {
 		return true
@@ -102,8 +102,9 @@ func (w *Worker) freeLocal(proto uint8, b *Backend, o *opening) bool {
 	return true
 }
 
-// fullReplyKey is the tuple of a backend's packets to a local address and port; addrs is its memory.
-func (w *Worker) fullReplyKey(local uint32, proto uint8, b *Backend, addrs *[32]byte) conn.Key {
+// fullReplyKey is the tuple of a backend's packets to a local address and port, for a client that sends to a port of a VIP;
+// addrs is its memory.
+func (w *Worker) fullReplyKey(local, ports uint32, proto uint8, b *Backend, addrs *[32]byte) conn.Key {
 	p, l, at := &b.peer, &w.snap.Locals[local>>16], unsafe.Pointer(addrs)
 	if b.V6 {
 		packet.Store64(at, 0, p.Addr[0])
@@ -113,5 +114,9 @@ func (w *Worker) fullReplyKey(local uint32, proto uint8, b *Backend, addrs *[32]
 	} else {
 		packet.Store64(at, 0, p.Addr[0]|l.Addr[0]<<32)
 	}
-	return conn.Key{Addrs: at, Ports: uint32(p.Port) | local<<16, Proto: proto, V6: b.V6}
+	from := uint32(p.Port)
+	if from == 0 {
+		from = ports >> 16
+	}
+	return conn.Key{Addrs: at, Ports: from | local<<16, Proto: proto, V6: b.V6}
 }

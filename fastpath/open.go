@@ -300,6 +300,7 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 		e.Flags |= conn.Full
 		e.Local = o.local
 		w.locals[e.LocalIndex()]++
+		w.beginTelling(e, b)
 	default:
 		e.Flags |= conn.OneWay
 	}

@@ -85,6 +85,12 @@ var _ [unsafe.Sizeof(sched.State{}) - 8]struct{}
 // Assume gives a service's scheduler the state it has on another worker.
 func (w *Worker) Assume(service uint32, s sched.State) { w.states[service] = s }
 
+// LocalWalk is where the walk over local addresses and ports stands for a backend; for any goroutine.
+func (w *Worker) LocalWalk(backend uint32) uint32 { return atomic.LoadUint32(&w.walks[backend]) }
+
+// AssumeLocalWalk lets a backend's walk go on from where another worker's stands.
+func (w *Worker) AssumeLocalWalk(backend, at uint32) { w.walks[backend] = at }
+
 // Adopt adds a copy of another worker's connection to an empty table.
 func (w *Worker) Adopt(from *conn.Entry) error {
 	k := from.Key()
@@ -94,7 +100,7 @@ func (w *Worker) Adopt(from *conn.Entry) error {
 			var addrs [32]byte
 			rk := b.replyKey(&k, &addrs)
 			if b.Mode == FullNAT {
-				rk = w.fullReplyKey(from.Local, from.Proto, b, &addrs)
+				rk = w.fullReplyKey(from.Local, from.Ports, from.Proto, b, &addrs)
 			}
 			back = w.hasher.KeyHome(&rk)
 		}

@@ -89,6 +89,7 @@ type rigService struct {
 type rigFull struct {
 	locals      []string
 	first, last uint16
+	tell        ClientAddress
 }
 
 func (r *rig) hop(port uint8, addr string, mac [6]byte) nexthop.ID {
@@ -225,7 +226,7 @@ func (r *rig) fullSpec(f *rigFull) *FullSpec {
 	if f.last == 0 {
 		f.first, f.last = 1024, 65535
 	}
-	out := &FullSpec{FirstPort: f.first, LastPort: f.last}
+	out := &FullSpec{FirstPort: f.first, LastPort: f.last, Tell: f.tell}
 	for _, l := range f.locals {
 		a := netip.MustParseAddr(l)
 		i := slices.Index(r.spec.Locals, a)

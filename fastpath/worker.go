@@ -79,6 +79,8 @@ type Worker struct {
 	states   []sched.State
 	locals   []uint64 // by local address: see LocalPorts
 	walks    []uint32 // by backend: see nextLocal
+	startMem *offheap.Region
+	starts   []start // by entry of the table, in memory that is only mapped when it is used
 	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.
 	portReasons    []Reasons
 	serviceReasons []Reasons
@@ -143,19 +145,24 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("worker %d: %w", o.ID, err), table.Close())
 	}
+	starts, err := offheap.Reserve((o.MaxConnections + 1) * int(unsafe.Sizeof(start{})))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for PROXY headers: %w", o.ID, err), table.Close(), mem.region.Free())
+	}
 	grams, err := newDatagrams()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("worker %d: memory for fragments: %w", o.ID, err), table.Close(), mem.region.Free())
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for fragments: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free())
 	}
 	holds, err := offheap.Reserve((o.MaxConnections + 1) * int(unsafe.Sizeof(hold(0))))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("worker %d: %w", o.ID, err), table.Close(), mem.region.Free(), grams.region.Free())
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for persistence: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free(), grams.region.Free())
 	}
 	w := &Worker{
 		templates: o.Templates, holds: offheap.Slice[hold](holds, o.MaxConnections+1), holdMem: holds,
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
 		portReasons: mem.ports, serviceReasons: mem.services, setups: mem.setups,
+		starts: offheap.Slice[start](starts, o.MaxConnections+1), startMem: starts,
 		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, unhurried: o.Unhurried,
 	}
 	for i, p := range o.Ports {
@@ -190,7 +197,7 @@ func (w *Worker) Close() error {
 	for i := range w.ports {
 		w.ports[i].q.Exchange(0)
 	}
-	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.holdMem.Free())
+	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.holdMem.Free(), w.startMem.Free())
 }
 
 // Generation is that of the snapshot the worker uses; for any goroutine.

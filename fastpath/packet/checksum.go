@@ -46,6 +46,9 @@ func Replace(old, new unsafe.Pointer, n int) Delta {
 // Replace16 is the delta of changing one word, as loaded.
 func Replace16(old, new uint16) Delta { return Delta(Fold(uint64(^old) + uint64(new))) }
 
+// Replace32 is the delta of changing two words in a row, as loaded.
+func Replace32(old, new uint32) Delta { return Delta(Fold(uint64(^old) + uint64(new))) }
+
 // Plus adds two deltas.
 func (d Delta) Plus(e Delta) Delta {
 	s := uint32(d) + uint32(e)

@@ -91,6 +91,8 @@ const (
 // TCP (RFC 9293 section 3.1) and UDP (RFC 768).
 const (
 	TCPLen        = 20 // without options
+	TCPSeq        = 4
+	TCPAck        = 8
 	TCPFlags      = 13
 	TCPChecksum   = 16
 	UDPLen        = 8
@@ -126,6 +128,7 @@ const (
 	FIN uint8 = 0x01
 	SYN uint8 = 0x02
 	RST uint8 = 0x04
+	PSH uint8 = 0x08
 	ACK uint8 = 0x10
 )
 

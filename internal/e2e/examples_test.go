@@ -37,6 +37,9 @@ func TestTheExamplesCarryTraffic(t *testing.T) {
 				t.Cleanup(func() { l.do(t, "router", "ip", "route", "del", "203.0.113.12") })
 			},
 			[]string{"http://203.0.113.12/1m"}, []string{"10.0.0.11:80", "10.0.0.12:80"}},
+		{"fullnat", []string{"iface=eth1", "iface=wan", "iface=eth2", "iface=lan", "192.0.2.", "10.0.0.", "198.51.100.12", "10.0.0.12"},
+			func(t *testing.T) { l.routeBack(t, "10.0.0.254", "fd00::fe") },
+			[]string{"http://203.0.113.10/1m"}, []string{"10.0.0.11:8080", "10.0.0.12:8080"}},
 		{"ipv6", []string{"iface=eth1", "iface=wan", "iface=eth2", "iface=lan", "2001:db8:1::", "fd00::"},
 			func(t *testing.T) {
 				l.routeBack(t, "10.0.0.1", "fd00::1")

@@ -16,7 +16,7 @@ func TestHTTPInEveryModeAndFamily(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ mode, family string }{
-		{"nat", "4"}, {"nat", "6"}, {"tun", "4"}, {"tun", "6"}, {"dr", "4"}, {"dr", "6"},
+		{"nat", "4"}, {"nat", "6"}, {"tun", "4"}, {"tun", "6"}, {"dr", "4"}, {"dr", "6"}, {"fullnat", "4"}, {"fullnat", "6"},
 	} {
 		t.Run(c.mode+c.family, func(t *testing.T) {
 			config, url := service(c.mode, c.family, "")

@@ -138,9 +138,12 @@ ports:
 
 // service is a service of two backends with the lab's addresses for a mode.
 func service(mode, family, more string) (config, url string) {
-	vip, port := map[string]int{"nat": 10, "tun": 11, "dr": 12}[mode], 80
-	if mode == "nat" {
+	vip, port := map[string]int{"nat": 10, "tun": 11, "dr": 12, "fullnat": 13}[mode], 80
+	if mode == "nat" || mode == "fullnat" {
 		port = 8080
+	}
+	if mode == "fullnat" {
+		more += "\n    local_addresses: [10.0.0.32/30, \"fd00::20\"]"
 	}
 	address, backends := fmt.Sprintf("203.0.113.%d:80", vip), [2]string{fmt.Sprintf("10.0.0.11:%d", port), fmt.Sprintf("10.0.0.12:%d", port)}
 	if family == "6" {

@@ -228,7 +228,7 @@ func TestConnectionsByServiceAndLimit(t *testing.T) {
 		filter Filter
 		want   any
 	}{
-		{Filter{Service: "dns6"}, src.ConnectionList[2:]},
+		{Filter{Service: "dns6"}, src.ConnectionList[3:]},
 		{Filter{Limit: 1}, src.ConnectionList[:1]},
 		{Filter{Service: "web", Limit: 5}, src.ConnectionList[:2]},
 	}

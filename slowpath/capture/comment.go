@@ -7,7 +7,7 @@ import (
 	"github.com/weirlb/weir/fastpath"
 )
 
-var modes = map[fastpath.Mode]string{fastpath.NAT: "nat", fastpath.TUN: "tun", fastpath.DR: "dr"}
+var modes = map[fastpath.Mode]string{fastpath.NAT: "nat", fastpath.TUN: "tun", fastpath.DR: "dr", fastpath.FullNAT: "fullnat"}
 
 // comment says what is known of a packet: "worker 0, in, nat web → 10.0.0.11:8080".
 func comment(c *fastpath.Copy) string {

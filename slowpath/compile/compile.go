@@ -43,23 +43,28 @@ type Compiler struct {
 	// ServiceSetups, if set, reads likewise how long a service's connections took to set up.
 	ServiceSetups func(index uint32) fastpath.Setups
 
-	neighbors  Neighbors
-	cfg        *conf.Config             // the last compiled; nil before the first
-	services   map[string]*ServicePlace // by name
-	svcPlaces  places
-	bePlaces   places
-	gens       uint32
-	generation uint64
-	now        time.Time // of the compilation under way
-	due        time.Time
-	changed    []change
-	bounds     []bound
-	idles      map[conf.Timeouts]uint16 // indices in the snapshot under way
+	// LocalPorts, if set, tells how many connections have a port of the local address with an index.
+	LocalPorts func(index uint32) uint64
+
+	neighbors   Neighbors
+	cfg         *conf.Config             // the last compiled; nil before the first
+	services    map[string]*ServicePlace // by name
+	locals      map[netip.Addr]uint32    // indices of local addresses
+	localPlaces places
+	svcPlaces   places
+	bePlaces    places
+	gens        uint32
+	generation  uint64
+	now         time.Time // of the compilation under way
+	due         time.Time
+	changed     []change
+	bounds      []bound
+	idles       map[conf.Timeouts]uint16 // indices in the snapshot under way
 }
 
 // New makes a compiler without memory of any configuration.
 func New(n Neighbors) *Compiler {
-	return &Compiler{neighbors: n, cfg: new(conf.Config), services: map[string]*ServicePlace{}}
+	return &Compiler{neighbors: n, cfg: new(conf.Config), services: map[string]*ServicePlace{}, locals: map[netip.Addr]uint32{}}
 }
 
 // Compile makes the next snapshot. status is asked for every backend, and for a sorry server: while that is up, it
@@ -78,6 +83,9 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 	next := c.plan(cfg, acked)
 	next.now = now
 	next.idles = map[conf.Timeouts]uint16{cfg.Dataplane.Timeouts: 0}
+	if err := next.addLocals(spec); err != nil {
+		return nil, nil, err
+	}
 	spec.Services = make([]fastpath.ServiceSpec, next.svcPlaces.size)
 	spec.Backends = make([]fastpath.BackendSpec, next.bePlaces.size)
 	for i := range cfg.Services {
@@ -111,7 +119,7 @@ func (c *Compiler) addPorts(spec *fastpath.Spec, cfg *conf.Config) error {
 	return nil
 }
 
-var modes = map[conf.Mode]fastpath.Mode{conf.NAT: fastpath.NAT, conf.TUN: fastpath.TUN, conf.DR: fastpath.DR}
+var modes = map[conf.Mode]fastpath.Mode{conf.NAT: fastpath.NAT, conf.TUN: fastpath.TUN, conf.DR: fastpath.DR, conf.FullNAT: fastpath.FullNAT}
 
 var protos = map[conf.Protocol]uint8{conf.TCP: packet.ProtoTCP, conf.UDP: packet.ProtoUDP, conf.SCTP: packet.ProtoSCTP}
 
@@ -160,7 +168,7 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	*out = fastpath.ServiceSpec{
 		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
-		Persist: persistenceOf(s),
+		Persist: persistenceOf(s), Full: c.full(s),
 	}
 	out.Sources = s.Match.Source
 	for _, name := range s.Match.Port {

@@ -31,15 +31,18 @@ func (p *places) take() uint32 {
 	return p.size - 1
 }
 
+// always says so of any index.
+func always(uint32) bool { return true }
+
 func (p *places) giveUp(index uint32, since uint64) {
 	p.limbo = append(p.limbo, limbo{index, since})
 }
 
-// settle frees what every worker has left behind: all use acked or later.
-func (p *places) settle(acked uint64) {
+// settle frees what every worker has left behind, as all use acked or later, if nothing else has it in use.
+func (p *places) settle(acked uint64, unused func(index uint32) bool) {
 	kept := p.limbo[:0]
 	for _, l := range p.limbo {
-		if l.since <= acked {
+		if l.since <= acked && unused(l.index) {
 			p.free = append(p.free, l.index)
 		} else {
 			kept = append(kept, l)

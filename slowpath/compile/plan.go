@@ -78,10 +78,10 @@ func destinations(s *conf.Service) iter.Seq2[int, *conf.Backend] {
 func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	next := New(c.neighbors)
 	next.cfg, next.Totals, next.ServiceTotals, next.ServiceSetups = cfg, c.Totals, c.ServiceTotals, c.ServiceSetups
-	next.gens, next.generation = c.gens, c.generation
+	next.LocalPorts, next.gens, next.generation = c.LocalPorts, c.gens, c.generation
 	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
-	next.svcPlaces.settle(acked)
-	next.bePlaces.settle(acked)
+	next.svcPlaces.settle(acked, always)
+	next.bePlaces.settle(acked, always)
 	gone := c.generation + 1
 	kept := make([]bool, len(c.cfg.Services))
 	for i, j := range conf.Former(c.cfg.Services, cfg.Services) {
@@ -111,6 +111,7 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 			next.giveUp(p.backends, gone)
 		}
 	}
+	c.planLocals(next, cfg, acked)
 	return next
 }
 

@@ -93,6 +93,25 @@ func (s *source) serviceViews(cfg *conf.Config, all []placed, quorums map[string
 			v.Setup = s.setup(p.setup)
 		}
 	}
+	ports := s.d.localPorts()
+	for i := range out {
+		if v := &cfg.Services[i]; v.Mode == conf.FullNAT {
+			for a := range v.Locals() {
+				out[i].Locals = append(out[i].Locals, view.Local{Address: a.String(), Ports: ports[a]})
+			}
+		}
+	}
+	return out
+}
+
+// localPorts is how many connections have a port of each local address.
+func (d *Daemon) localPorts() map[netip.Addr]int {
+	snap, out := d.node.Snapshot(), map[netip.Addr]int{}
+	for i := range uint32(len(snap.Locals)) {
+		if a := snap.LocalAddr(i); a.IsValid() {
+			out[a] = int(d.node.LocalPorts(i))
+		}
+	}
 	return out
 }
 
@@ -287,74 +306,6 @@ func (s *source) Ports() []view.Port {
 // Neighbors implements view.Source.
 func (s *source) Neighbors() (out []view.Neighbor) {
 	s.d.do(func() { out = s.d.node.NeighborViews() })
-	return out
-}
-
-// Drops implements view.Source: every reason on every worker, and the slow path's as worker -1.
-func (s *source) Drops() []view.Drop {
-	if !s.d.gate.enter() {
-		return nil
-	}
-	defer s.d.gate.leave()
-	var out []view.Drop
-	add := func(worker int, counts [reason.Count]uint64) {
-		for i, n := range counts {
-			r := reason.Reason(i)
-			out = append(out, view.Drop{Reason: r.String(), Worker: worker, Packets: n, Help: r.Help()})
-		}
-	}
-	for i, w := range s.d.node.Workers() {
-		add(i, w.Counters().Reasons)
-	}
-	add(-1, s.d.node.Drops())
-	return out
-}
-
-// PortDrops implements view.Source.
-func (s *source) PortDrops() (out []view.PortDrop) {
-	if !s.d.gate.enter() {
-		return nil
-	}
-	defer s.d.gate.leave()
-	var cfg *conf.Config
-	s.d.do(func() { cfg = s.d.node.Config() })
-	if cfg == nil {
-		return nil
-	}
-	for i := range cfg.Ports {
-		for j, n := range s.d.node.PortReasons(i) {
-			r := reason.Reason(j)
-			out = append(out, view.PortDrop{Reason: r.String(), Port: cfg.Ports[i].Name, Packets: n, Help: r.Help()})
-		}
-	}
-	return out
-}
-
-// ServiceDrops implements view.Source.
-func (s *source) ServiceDrops() (out []view.ServiceDrop) {
-	if !s.d.gate.enter() {
-		return nil
-	}
-	defer s.d.gate.leave()
-	var cfg *conf.Config
-	var places []*compile.ServicePlace
-	s.d.do(func() {
-		cfg = s.d.node.Config()
-		for i := range cfg.Services {
-			p, _ := s.d.node.Compiler().Service(&cfg.Services[i])
-			places = append(places, p)
-		}
-	})
-	for i, p := range places {
-		if p == nil {
-			continue
-		}
-		for j, n := range s.d.node.ServiceReasons(p) {
-			if r := reason.Reason(j); n > 0 {
-				out = append(out, view.ServiceDrop{Reason: r.String(), Service: cfg.Services[i].Name, Packets: n, Help: r.Help()})
-			}
-		}
-	}
 	return out
 }
 

@@ -144,11 +144,15 @@ func (t *trial) find() {
 	if !t.p.ports() {
 		return
 	}
-	client := t.p.Dst
-	if vip, _ := s.Local(t.p.Dst.Addr()); vip {
-		client = t.p.Src
+	vip, _ := s.Local(t.p.Dst.Addr())
+	switch {
+	case s.LocalAddress(t.p.Dst.Addr()):
+		t.owner = fastpath.PortOwner(t.p.Dst.Port(), t.workers())
+	case vip:
+		t.owner = fastpath.Owner(t.p.Src, t.workers())
+	default:
+		t.owner = fastpath.Owner(t.p.Dst, t.workers())
 	}
-	t.owner = fastpath.Owner(client, t.workers())
 	t.entry, t.reply, t.known = t.Still.Workers[min(t.owner, len(t.Still.Workers)-1)].Connection(t.p.Src, t.p.Dst, t.p.number, s)
 	if t.known && int(t.entry.Backend) < len(s.Backends) && s.Backends[t.entry.Backend].Gen == t.entry.Gen {
 		t.serve(s.Backends[t.entry.Backend].Service)
@@ -201,6 +205,9 @@ func (t *trial) run() (err error) {
 	}()
 	if index != ^uint32(0) {
 		twin.Worker.Assume(index, t.Still.Workers[worker].SchedulerState(index))
+		for _, b := range s.Services[index].Backends {
+			twin.Worker.AssumeLocalWalk(b, t.Still.Workers[worker].LocalWalk(b))
+		}
 	}
 	if index != ^uint32(0) && t.service.Persistence != nil {
 		if err := twin.Remember(index, t.p.Src.Addr()); err != nil {
@@ -237,6 +244,7 @@ func (t *trial) tell() {
 	t.tellService()
 	t.tellPersistence()
 	t.tellScheduler()
+	t.tellLocal()
 	t.tellVerdict()
 }
 

@@ -22,6 +22,7 @@ services:
   - {name: diameter, address: "203.0.113.10:3868", protocol: sctp, mode: nat, scheduler: rr, backends: [{address: "10.0.0.11:3869"}]}
   - {name: sticky, address: "203.0.113.10:84", protocol: tcp, mode: nat, scheduler: rr, persistence: {timeout: 5m, mask: 24}, backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080"}]}
   - {name: dark, address: "203.0.113.10:82", protocol: tcp, mode: nat, backends: [{address: "10.0.0.11:82", state: down}]}
+  - {name: far, address: "203.0.113.10:87", protocol: tcp, mode: fullnat, scheduler: rr, local_addresses: [10.0.0.20], local_ports: 3000-3001, backends: [{address: "10.0.0.11:83"}]}
 neighbors:
   - {port: lan, address: 10.0.0.11, mac: "02:00:00:00:01:11"}
   - {port: lan, address: "fd00::11", mac: "02:00:00:00:01:11"}
@@ -77,6 +78,14 @@ func TestWhatIsToldOfAPacket(t *testing.T) {
 			"10.0.0.12:8080 up, weight 2", "destination 10.0.0.11:8080, was 203.0.113.10:80", "TTL 63, was 64",
 			"10.0.0.11 on lan is 02:00:00:00:01:11, static", "leaves by lan, 44 bytes",
 		}},
+		"tcp 198.51.100.7:40000 > 203.0.113.10:87": {"forwarded", "", "10.0.0.11:83", 1, []string{
+			"far: tcp 203.0.113.10:87, fullnat", "local", "10.0.0.20:3001, the next that is this worker's",
+			"source 10.0.0.20:3001, was 198.51.100.7:40000", "destination 10.0.0.11:83, was 203.0.113.10:87",
+		}},
+		"tcp 10.0.0.11:83 > 10.0.0.20:3001 syn ack": {"dropped", "no_connection", "", 0, []string{
+			"1 of 2 (0 to 1) owns local port 3001", "10.0.0.20 is a local address, where only backends' replies go",
+		}},
+		"icmp 10.0.0.11 > 10.0.0.20": {"answered", "echo_reply", "", 1, []string{"10.0.0.20 is a local address: Weir itself answers its pings"}},
 		"tcp 198.51.100.7:40000 > 203.0.113.10:81": {"forwarded", "", "10.0.0.11:81", 1, []string{
 			"mh chooses 10.0.0.11:81, by the client's address", "MSS 1340, was 1460", "wrapped in 10.0.0.1 > 10.0.0.11, TTL 64",
 		}},

@@ -55,8 +55,11 @@ func (t *trial) tellWorker() {
 	if t.owner < len(t.cfg.Dataplane.Cores) {
 		core = fmt.Sprintf(", core %d", t.cfg.Dataplane.Cores[t.owner])
 	}
-	t.step("worker", fmt.Sprintf("%d of %d (0 to %d) owns the client's address and port%s; another that receives it hands it over",
-		t.owner, n, n-1, core))
+	what := "the client's address and port"
+	if t.Still.Snapshot.LocalAddress(t.p.Dst.Addr()) {
+		what = fmt.Sprintf("local port %d", t.p.Dst.Port())
+	}
+	t.step("worker", fmt.Sprintf("%d of %d (0 to %d) owns %s%s; another that receives it hands it over", t.owner, n, n-1, what, core))
 }
 
 // vipOf is the address and port that a connection's client sends to.
@@ -130,6 +133,10 @@ func (t *trial) tellService() {
 		t.step("service", fmt.Sprintf("%s is a VIP: Weir itself answers its pings", a))
 	case vip:
 		t.step("service", fmt.Sprintf("none: %s is a VIP, but none of its services has %s%s", a, t.end(), t.origin(a)), t.servicesOf(a)...)
+	case t.Still.Snapshot.LocalAddress(a) && t.p.number == packet.ProtoICMP:
+		t.step("service", fmt.Sprintf("%s is a local address: Weir itself answers its pings", a))
+	case t.Still.Snapshot.LocalAddress(a):
+		t.step("service", fmt.Sprintf("none: %s is a local address, where only backends' replies go", a))
 	case own >= 0:
 		t.step("service", fmt.Sprintf("none: %s is Weir's own address on %s, for the kernel", a, t.cfg.Ports[own].Name))
 	default:

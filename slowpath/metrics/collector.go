@@ -34,8 +34,15 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	collectDaemon(ch, c.src.Daemon())
 	m := c.src.Metered(c.limits.Services, c.limits.Backends)
 	collectTotals(ch, &m)
+	locals := map[string]int{} // services may share them
 	for i := range m.Services {
 		collectService(ch, &m.Services[i])
+		for _, l := range m.Services[i].Locals {
+			locals[l.Address] = l.Ports
+		}
+	}
+	for address, ports := range locals {
+		localPorts.send(ch, float64(ports), address)
 	}
 	for i := range m.Backends {
 		collectBackend(ch, &m.Backends[i])

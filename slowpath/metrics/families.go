@@ -97,9 +97,11 @@ var (
 	serviceConnectionsTotal = counter("service_connections_total", "Connections made.", "service")
 	serviceFailed           = counter("service_connections_failed_total", "TCP connections that failed: as weir_backend_connections_failed_total.", "service", "how")
 	serviceSetup            = newFamily(histogram, "service_connection_setup_seconds", "Time from a client's first SYN to the backend's SYN+ACK, for tcp in nat, as Weir saw them; absent until there was one.", []string{"service"})
-	servicePackets          = counter("service_packets_total", "IP packets from clients (in) and, in nat, to them (out).", "service", "direction")
-	serviceBytes            = counter("service_bytes_total", "Bytes of the IP packets from clients (in) and, in nat, to them (out).", "service", "direction")
+	servicePackets          = counter("service_packets_total", "IP packets from clients (in) and, in nat and fullnat, to them (out).", "service", "direction")
+	serviceBytes            = counter("service_bytes_total", "Bytes of the IP packets from clients (in) and, in nat and fullnat, to them (out).", "service", "direction")
 )
+
+var localPorts = gauge("local_address_ports_in_use", "Connections that have a port of a local address of fullnat services, which is used once for every backend.", "address")
 
 var (
 	backendUp               = gauge("backend_up", "0 if health checks or the configuration say that the backend is down.", "service", "backend")
@@ -117,8 +119,8 @@ var (
 	backendConnectionsTotal = counter("backend_connections_total", "Connections made.", "service", "backend")
 	backendFailed           = counter("backend_connections_failed_total", "TCP connections that failed, each counted once: no answer to the first SYN (unanswered), a reset instead of one (refused), reset by the backend later (reset). tun and dr see only unanswered.", "service", "backend", "how")
 	backendSuspected        = counter("backend_suspected_total", "Times that the backend was checked at once because connections to it failed; absent if it is not checked.", "service", "backend")
-	backendPackets          = counter("backend_packets_total", "IP packets to the backend (in) and, in nat, from it (out).", "service", "backend", "direction")
-	backendBytes            = counter("backend_bytes_total", "Bytes of the IP packets to the backend (in) and, in nat, from it (out).", "service", "backend", "direction")
+	backendPackets          = counter("backend_packets_total", "IP packets to the backend (in) and, in nat and fullnat, from it (out).", "service", "backend", "direction")
+	backendBytes            = counter("backend_bytes_total", "Bytes of the IP packets to the backend (in) and, in nat and fullnat, from it (out).", "service", "backend", "direction")
 )
 
 var (

@@ -46,13 +46,27 @@ func TestNamesAndHelpFollowPrometheusConventions(t *testing.T) {
 
 func TestServiceTraffic(t *testing.T) {
 	expect(t, viewtest.Sample(), `
-# HELP weir_service_packets_total IP packets from clients (in) and, in nat, to them (out).
+# HELP weir_service_packets_total IP packets from clients (in) and, in nat and fullnat, to them (out).
 # TYPE weir_service_packets_total counter
 weir_service_packets_total{direction="in",service="dns6"} 99999
+weir_service_packets_total{direction="in",service="far"} 4
 weir_service_packets_total{direction="in",service="web"} 1.431022e+07
 weir_service_packets_total{direction="out",service="dns6"} 0
+weir_service_packets_total{direction="out",service="far"} 3
 weir_service_packets_total{direction="out",service="web"} 1.9944021e+07
 `, "weir_service_packets_total")
+}
+
+// Services may share local addresses: each is told once.
+func TestLocalAddresses(t *testing.T) {
+	src := viewtest.Sample()
+	src.ServiceList = append(src.ServiceList, view.Service{Name: "other", Locals: []view.Local{{Address: "10.0.0.32", Ports: 1}}})
+	expect(t, src, `
+# HELP weir_local_address_ports_in_use Connections that have a port of a local address of fullnat services, which is used once for every backend.
+# TYPE weir_local_address_ports_in_use gauge
+weir_local_address_ports_in_use{address="10.0.0.32"} 1
+weir_local_address_ports_in_use{address="10.0.0.33"} 0
+`, "weir_local_address_ports_in_use")
 }
 
 func TestDrainingBackendIsUpWithoutAWeight(t *testing.T) {
@@ -190,10 +204,13 @@ func TestFailedConnections(t *testing.T) {
 # HELP weir_service_connections_failed_total TCP connections that failed: as weir_backend_connections_failed_total.
 # TYPE weir_service_connections_failed_total counter
 weir_service_connections_failed_total{how="refused",service="dns6"} 0
+weir_service_connections_failed_total{how="refused",service="far"} 0
 weir_service_connections_failed_total{how="refused",service="web"} 1002
 weir_service_connections_failed_total{how="reset",service="dns6"} 0
+weir_service_connections_failed_total{how="reset",service="far"} 0
 weir_service_connections_failed_total{how="reset",service="web"} 17
 weir_service_connections_failed_total{how="unanswered",service="dns6"} 0
+weir_service_connections_failed_total{how="unanswered",service="far"} 0
 weir_service_connections_failed_total{how="unanswered",service="web"} 84
 `, "weir_service_connections_failed_total")
 }
@@ -225,13 +242,13 @@ func TestBeyondTheLimitsOnlyTotalsCount(t *testing.T) {
 		limits                           Limits
 		out, services, backends, dropped string
 	}{
-		{all, "backend 0; service 0; ", "dns6 88010; web 1.204558e+06; ", "10.0.0.11:8080 web 1; 10.0.0.12:8080 web 0; 10.0.0.13:8080 web 1; [2001:db8:0:1::53]:53 dns6 1; ", "no_backend dns6 77; no_connection web 1204; "},
-		{Limits{1, 2}, "backend 2; service 1; ", "web 1.204558e+06; ", "10.0.0.11:8080 web 1; 10.0.0.12:8080 web 0; ", "no_connection web 1204; "},
-		{Limits{}, "backend 4; service 2; ", "", "", ""},
+		{all, "backend 0; service 0; ", "dns6 88010; far 1; web 1.204558e+06; ", "10.0.0.11:8080 web 1; 10.0.0.12:8080 web 0; 10.0.0.13:8080 web 1; [2001:db8:0:1::53]:53 dns6 1; ", "no_backend dns6 77; no_connection web 1204; "},
+		{Limits{1, 2}, "backend 2; service 2; ", "web 1.204558e+06; ", "10.0.0.11:8080 web 1; 10.0.0.12:8080 web 0; ", "no_connection web 1204; "},
+		{Limits{}, "backend 4; service 3; ", "", "", ""},
 	} {
 		for name, want := range map[string]string{
 			"weir_metrics_left_out": c.out, "weir_service_connections_total": c.services, "weir_backend_up": c.backends, "weir_service_drops_total": c.dropped,
-			"weir_connections_total": "1.292568e+06; ", "weir_backends": "down 1; draining 1; maintenance 0; sorry 0; standby 0; up 2; ",
+			"weir_connections_total": "1.292569e+06; ", "weir_backends": "down 1; draining 1; maintenance 0; sorry 0; standby 0; up 2; ",
 		} {
 			if got := collect(c.limits, name); got != want {
 				t.Errorf("%+v: %s: %s, want %s", c.limits, name, got, want)
@@ -246,6 +263,7 @@ var all = Limits{1000, 1000}
 // notExported are the fields of the views that have no metric of their own, and why.
 var notExported = map[string]string{
 	"Service.Reason":    "free text; weir_service_up tells",
+	"Service.Locals":    "see TestLocalAddresses",
 	"Service.Shares":    "weir_backend_connections_total tells, over any time",
 	"Backend.Share":     "weir_backend_connections_total tells, over any time",
 	"Backend.Health":    "free text; weir_backend_up tells",

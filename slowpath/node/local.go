@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/neighbor"
 )
 
@@ -17,8 +18,9 @@ func static(cfg *conf.Config) []neighbor.Static {
 	return out
 }
 
-// vips are the addresses of services, and their prefixes.
-func vips(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
+// answered are the addresses, besides the ports' own, and the prefixes that Weir answers ARP and ND for: VIPs and local
+// addresses.
+func answered(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
 	seen := map[netip.Prefix]bool{}
 	for i := range cfg.Services {
 		for _, e := range cfg.Services[i].Addresses {
@@ -33,5 +35,5 @@ func vips(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
 			seen[e.Prefix] = true
 		}
 	}
-	return hosts, nets
+	return append(hosts, compile.Locals(cfg)...), nets
 }

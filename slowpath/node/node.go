@@ -120,6 +120,7 @@ func New(o Options, now time.Time, status func(*conf.Service, *conf.Backend) com
 	n.neighbors.OnConflict, n.neighbors.OnState = o.OnConflict, o.OnNeighbor
 	n.compiler = compile.New((*resolver)(n))
 	n.compiler.Totals, n.compiler.ServiceTotals, n.compiler.ServiceSetups = n.totals, n.serviceTotals, n.serviceSetups
+	n.compiler.LocalPorts = n.LocalPorts
 	for range o.Queues {
 		n.punts = append(n.punts, ring.NewPackets(puntBytes, o.Bell))
 		n.inject = append(n.inject, &injector{ring: ring.NewPackets(injectBytes, nil)})
@@ -268,6 +269,14 @@ func (n *Node) totals(index uint32) (sum fastpath.BackendCounters) {
 	return sum
 }
 
+// LocalPorts is how many connections have a port of the local address at an index; for any goroutine.
+func (n *Node) LocalPorts(index uint32) (sum uint64) {
+	for _, w := range n.workers {
+		sum += w.LocalPorts(index)
+	}
+	return sum
+}
+
 // BackendCounters are a backend's totals since it was configured; for any goroutine.
 func (n *Node) BackendCounters(p *compile.Place) fastpath.BackendCounters {
 	c := n.totals(p.Index)
@@ -312,7 +321,7 @@ func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service,
 	}
 	n.cfg = cfg
 	n.publish(snap)
-	hosts, nets := vips(cfg)
+	hosts, nets := answered(cfg)
 	n.neighbors.SetLocal(now, hosts, nets...)
 	n.release = release{epoch: epoch, generation: snap.Generation}
 	return nil

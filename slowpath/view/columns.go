@@ -90,6 +90,7 @@ var connectionColumns = []column[Connection]{
 	{"PROTO", left, func(c Connection) string { return c.Protocol }},
 	{"CLIENT", left, func(c Connection) string { return c.Client }},
 	{"VIP", left, func(c Connection) string { return c.VIP }},
+	{"LOCAL", left, func(c Connection) string { return c.Local }},
 	{"BACKEND", left, func(c Connection) string { return c.Backend }},
 	{"SERVICE", left, func(c Connection) string { return c.Service }},
 	{"STATE", left, func(c Connection) string { return c.State }},

@@ -60,7 +60,17 @@ type Service struct {
 	Failures
 	// Setup is how long backends took from a client's SYN to their SYN+ACK. Only nat sees that.
 	Setup Durations `json:"connection_setup"`
+	// Locals are a fullnat service's local addresses.
+	Locals []Local `json:"local_addresses,omitempty"`
 	Traffic
+}
+
+// Local is a local address of fullnat services.
+type Local struct {
+	Address string `json:"address"`
+	// Ports is how many connections of all services have a port of it; the same port counts once for each backend that
+	// it is used with.
+	Ports int `json:"ports_in_use"`
 }
 
 // Failures counts TCP connections that failed, each once: without an answer to their first SYN, with a reset instead of
@@ -176,6 +186,7 @@ type Connection struct {
 	Protocol string  `json:"protocol"`
 	Client   string  `json:"client"`
 	VIP      string  `json:"vip"`
+	Local    string  `json:"local,omitempty"` // where the backend sees it come from, in fullnat
 	Backend  string  `json:"backend"`
 	Service  string  `json:"service"`
 	State    string  `json:"state"`

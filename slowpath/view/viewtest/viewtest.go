@@ -173,6 +173,14 @@ func Sample() *Source {
 				Shares:  []view.Share{{Backend: "[2001:db8:0:1::53]:53", Share: 1}},
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
+			{
+				Name: "far", Address: "[2001:db8::20]:443", Protocol: "tcp", Mode: "fullnat", Scheduler: "rr",
+				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
+				Backends: 1, BackendsUp: 1, Active: 1, Connections: 1, Setup: view.Durations{Buckets: []view.Duration{}},
+				Shares:  []view.Share{{Backend: "10.0.0.31:8443", Share: 1}},
+				Locals:  []view.Local{{Address: "10.0.0.32", Ports: 1}, {Address: "10.0.0.33"}},
+				Traffic: view.Traffic{PacketsIn: 4, PacketsOut: 3, BytesIn: 208, BytesOut: 164},
+			},
 		},
 		BackendList: []view.Backend{
 			{
@@ -212,6 +220,10 @@ func Sample() *Source {
 			{
 				Protocol: "tcp", Client: "198.51.100.201:51514", VIP: "203.0.113.10:80",
 				Backend: "10.0.0.12:8080", Service: "web", State: "FIN_WAIT", Expires: 61, Worker: 1,
+			},
+			{
+				Protocol: "tcp", Client: "[2001:db8:c::7]:40001", VIP: "[2001:db8::20]:443", Local: "10.0.0.32:40127",
+				Backend: "10.0.0.31:8443", Service: "far", State: "ESTABLISHED", Expires: 12.5, Worker: 1,
 			},
 			{
 				Protocol: "udp", Client: "[2001:db8:ffff:1234:5678:9abc:def0:1]:5353", VIP: "[2001:db8::10]:53",
