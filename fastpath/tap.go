@@ -25,9 +25,9 @@ type TapOptions struct {
 const (
 	// tapBytes is what waits at most in one worker's ring of a tap: some thousand packets of full size, in and out.
 	tapBytes = 4 << 20
-	// tapSlack is how many nanoseconds' worth of packets may come at once when there is a limit. The ring holds as
-	// many.
-	tapSlack = 20_000_000
+	// tapSlack is how many nanoseconds' worth of packets may come at once when there is a limit: a page that is loaded
+	// quickly is no flood. At the usual limit, of 10,000 packets a second, the ring holds as many.
+	tapSlack = 100_000_000
 	// copyMost bounds a copied frame, as an injected one.
 	copyMost = 1 << 14
 )

@@ -12,8 +12,14 @@ import (
 	"github.com/weirlb/weir/slowpath/view"
 )
 
+// minSize is the least size of a file: what is in it besides packets, and one large packet as it came and as it left.
+const minSize = 8 << 10
+
 // tapOptions reads what a request asks of the workers.
 func tapOptions(r *view.CaptureRequest, workers int) (o fastpath.TapOptions, err error) {
+	if r.MaxSize > 0 && r.MaxSize < minSize {
+		return o, fmt.Errorf("a file of %d bytes has no room for a packet: --max-size is at least %d", r.MaxSize, minSize)
+	}
 	o = fastpath.TapOptions{Service: r.Service, Rate: r.Rate, Snap: r.Snap, Workers: workers}
 	if r.Backend != "" {
 		if o.Backend, err = ParseBackend(r.Backend); err != nil {

@@ -5,7 +5,17 @@ import (
 	"testing"
 
 	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/slowpath/view"
 )
+
+func TestAFileWithoutRoomForAPacketIsRefused(t *testing.T) {
+	for size, ok := range map[int64]bool{0: true, 10: false, minSize - 1: false, minSize: true} {
+		_, err := tapOptions(&view.CaptureRequest{MaxSize: size}, 1)
+		if (err == nil) != ok {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
 
 func TestReasonsAreNamedAsEverywhere(t *testing.T) {
 	kinds := map[string]int{}

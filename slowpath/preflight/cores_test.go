@@ -1,6 +1,9 @@
 package preflight
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 const grub = `: run: sed -i 's/^GRUB_CMDLINE_LINUX="/&isolcpus=1,3 nohz_full=1,3 rcu_nocbs=1,3 /' /etc/default/grub && update-grub && reboot`
 
@@ -61,10 +64,34 @@ func TestCoresSharedWithOthers(t *testing.T) {
 			"proc/500/cmdline": "dpdk-testpmd", "proc/500/status": "Name:\tdpdk-testpmd",
 			"proc/500/task/500/status": "Cpus_allowed_list:\t0-7", "proc/500/task/501/status": "Cpus_allowed_list:\t3"}, want: []string{
 			"warning: cores 3: process 500 (dpdk-testpmd) has threads that run nowhere else: run: taskset -acp 0,2,4,5,6,7 500"}},
+		{name: "many programs, as with a cpuset", changes: manyBound(8), want: []string{
+			bound(500), bound(501), bound(502), bound(503), bound(504),
+			"warning: 3 other processes have threads that run nowhere but on the workers' cores: move them to cores 0,2,4,5,6,7 likewise, or name others in dataplane.cores"}},
+		{name: "every core has a worker", changes: everyCore(manyBound(8))},
 		{name: "a program bound elsewhere", changes: tree{
 			"proc/500/cmdline": "other", "proc/500/task/500/status": "Cpus_allowed_list:\t2,4"}},
 		{name: "a process that ended meanwhile", changes: tree{"proc/500/stat": ""}},
 	})
+}
+
+// manyBound are processes whose threads run on the workers' cores alone.
+func manyBound(n int) tree {
+	t := tree{}
+	for i := range n {
+		pid := fmt.Sprint("proc/", 500+i)
+		t[pid+"/cmdline"], t[pid+"/status"] = "other", "Name:\tother"
+		t[pid+"/task/1/status"] = "Cpus_allowed_list:\t1,3"
+	}
+	return t
+}
+
+func bound(pid int) string {
+	return fmt.Sprintf("warning: cores 1,3: process %d (other) has threads that run nowhere else: run: taskset -acp 0,2,4,5,6,7 %d", pid, pid)
+}
+
+func everyCore(t tree) tree {
+	t["sys/devices/system/cpu/online"] = "1,3"
+	return t
 }
 
 func TestInterruptsOnTheWorkersCores(t *testing.T) {

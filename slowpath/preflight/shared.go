@@ -7,14 +7,22 @@ import (
 	"strings"
 )
 
+// maxShared is how many processes are named.
+const maxShared = 5
+
 // checkShared looks for threads of other programs that may run on nothing but the workers' cores: another DPDK program,
 // another Weir.
 func (m *Machine) checkShared() []Result {
 	if len(m.cores()) == 0 {
 		return nil
 	}
+	rest := written(m.others())
+	if rest == "" {
+		return nil // checkCores says so; every process of the machine would be one
+	}
 	own := m.value("proc/self/status", "Tgid")
 	var out []Result
+	more := 0
 	for _, pid := range m.list("proc") {
 		if _, err := strconv.Atoi(pid); err != nil || pid == own {
 			continue
@@ -22,16 +30,20 @@ func (m *Machine) checkShared() []Result {
 		if m.text("proc/"+pid+"/cmdline") == "" {
 			continue // a thread of the kernel's: every core has some of its own
 		}
-		if cores := m.pinned(pid); len(cores) > 0 {
+		cores := m.pinned(pid)
+		switch {
+		case len(cores) == 0:
+		case len(out) == maxShared:
+			more++
+		default:
 			name := m.value("proc/"+pid+"/status", "Name")
-			rest := written(m.others())
 			r := found(Warning, "cores %s: process %s (%s) has threads that run nowhere else", written(cores), pid, name)
-			if rest == "" {
-				out = append(out, r.do("end it, or take the cores out of dataplane.cores"))
-				continue
-			}
 			out = append(out, r.run("taskset -acp %s %s", rest, pid))
 		}
+	}
+	if more > 0 {
+		out = append(out, found(Warning, "%d other processes have threads that run nowhere but on the workers' cores", more).
+			do("move them to cores %s likewise, or name others in dataplane.cores", rest))
 	}
 	if out == nil {
 		return one(ok("no other program is bound to the workers' cores"))
