@@ -50,7 +50,7 @@ var rules = map[string][]string{
 	"slowpath/node":        {"conf", "fastpath", "slowpath/compile", "slowpath/neighbor", "slowpath/view"},
 	"slowpath/compile":     {"conf", "fastpath", "sched"},
 	"slowpath/replay":      {"conf", "fastpath", "slowpath/compile", "slowpath/node"},
-	"slowpath/explain":     {"conf", "fastpath", "sched", "slowpath/compile", "slowpath/node", "slowpath/replay", "slowpath/view"},
+	"slowpath/explain":     {"conf", "fastpath", "sched", "slowpath/compile", "slowpath/neighbor", "slowpath/node", "slowpath/replay", "slowpath/view"},
 	"slowpath/daemon":      {"conf", "fastpath", "slowpath"},
 	"docs/api":             {},
 	"bench":                {"conf", "fastpath", "sched"},

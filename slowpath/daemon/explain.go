@@ -26,6 +26,7 @@ func (s *source) Explain(text string) (*view.Explanation, error) {
 	}
 	w := explain.World{
 		Still: still, Running: true,
+		Limits:   explain.Limits{Queues: s.d.node.Queues, LinkUp: func(port int) bool { return s.d.devices[port].LinkUp() }},
 		Backends: func(v *conf.Service) []view.Backend { return s.backends(v.Name) },
 		Basis: fmt.Sprintf("the running daemon as it is now (state %d): nothing was sent, no connection made, no scheduler moved on",
 			still.Snapshot.Generation),

@@ -29,6 +29,8 @@ type World struct {
 	Basis string
 	// Running: workers have connections, and neighbours are what the network says.
 	Running bool
+	// Limits are the running Weir's.
+	Limits Limits
 }
 
 // File explains a packet by a configuration alone: a Weir that has just started, with every backend up that is not
@@ -246,6 +248,7 @@ func (t *trial) tell() {
 	t.tellScheduler()
 	t.tellLocal()
 	t.tellVerdict()
+	t.tellLimits()
 }
 
 func (t *trial) step(name, text string, detail ...string) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/slowpath/compile"
+	"github.com/weirlb/weir/slowpath/neighbor"
 	"github.com/weirlb/weir/slowpath/node"
 )
 
@@ -103,6 +104,9 @@ func (t *trial) tellWaiting(before *seen, p *node.Punted) {
 	for _, n := range t.Still.Neighbors {
 		if n.Port == port && n.Address == addr.String() {
 			text = fmt.Sprintf("%s on %s is %s: Weir asks for its MAC, and the packet waits with %d others", addr, port, n.State, n.Queued)
+			if n.Queued >= neighbor.MaxQueued {
+				text += fmt.Sprintf("; that is the most, so that the oldest of them is dropped as %v", reason.NeighborQueueFull)
+			}
 		}
 	}
 	t.step("neighbor", text)

@@ -29,6 +29,7 @@ type running struct {
 	node   *node.Node
 	pool   memport.Pool
 	queues [2][2]*memport.Queue // by worker and port
+	limits Limits
 }
 
 func run(t *testing.T) *running {
@@ -110,7 +111,7 @@ func (r *running) explain(text string) *view.Explanation {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w := World{Still: r.node.Still(), Backends: configured, Running: true, Basis: "a test"}
+	w := World{Still: r.node.Still(), Backends: configured, Running: true, Basis: "a test", Limits: r.limits}
 	e, err := w.Explain(p)
 	if err != nil {
 		r.t.Fatal(err)
