@@ -144,7 +144,7 @@ func TestVersionAndHelp(t *testing.T) {
 		}
 	}
 	out, _, code := run(t, "--help")
-	for _, cmd := range []string{"run", "check", "preflight", "show", "backend", "reload", "explain", "capture", "replay", "version"} {
+	for _, cmd := range []string{"run", "check", "preflight", "show", "watch", "backend", "reload", "config", "explain", "capture", "replay", "version"} {
 		if code != 0 || !strings.Contains(out, "\n  "+cmd+" ") {
 			t.Errorf("%d: help does not list %s:\n%s", code, cmd, out)
 		}

@@ -107,7 +107,12 @@ func start(t *testing.T, netns, config string) *daemon {
 	dir := t.TempDir()
 	d := &daemon{t: t, socket: filepath.Join(dir, "weir.sock"), ended: make(chan struct{})}
 	file := filepath.Join(dir, "weir.yaml")
-	config += "\napi: {socket: " + d.socket + "}\n"
+	section := "socket: " + d.socket
+	if _, more, ok := strings.Cut(config, "# api: "); ok { // what the section has besides
+		more, _, _ = strings.Cut(more, "\n")
+		section += ", " + more
+	}
+	config += "\napi: {" + section + "}\n"
 	if !strings.Contains(config, "metrics:") {
 		config += "metrics: {listen: \"\"}\n"
 	}

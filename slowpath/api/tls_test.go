@@ -1,24 +1,15 @@
 package api
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/weirlb/weir/slowpath/api/apitest"
 	"github.com/weirlb/weir/slowpath/view/viewtest"
 )
 
@@ -33,76 +24,29 @@ func mustURL(t *testing.T, text string) *url.URL {
 
 // authority signs certificates.
 type authority struct {
-	t    *testing.T
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	path string // of its certificate
+	*apitest.Authority
+	t *testing.T
 }
 
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{t: t}
-	a.cert, a.key, a.path, _ = a.issue("authority", true)
-	return a
-}
-
-// issue makes a certificate, its own if there is none yet, and returns the paths of its files.
-func (a *authority) issue(name string, isCA bool) (cert *x509.Certificate, key *ecdsa.PrivateKey, certPath, keyPath string) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: isCA, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	dir := a.t.TempDir()
-	certPath, keyPath = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for path, block := range map[string]*pem.Block{certPath: {Type: "CERTIFICATE", Bytes: der}, keyPath: {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			a.t.Fatal(err)
-		}
-	}
-	cert, err = x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return cert, key, certPath, keyPath
-}
+func newAuthority(t *testing.T) *authority { return &authority{apitest.NewAuthority(t), t} }
 
 // credentials are a server's that trusts the clients of another authority.
 func (a *authority) credentials(clients *authority) Credentials {
 	a.t.Helper()
-	_, _, cert, key := a.issue("127.0.0.1", false)
-	pair, err := tls.LoadX509KeyPair(cert, key)
+	pair, err := tls.LoadX509KeyPair(a.Issue("127.0.0.1"))
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(clients.cert)
+	pool.AddCert(clients.Certificate)
 	return Credentials{pair, pool}
 }
 
 // client is one with a certificate of this authority's, who trusts servers of another's.
 func (a *authority) client(server *Server, servers *authority) *Client {
 	a.t.Helper()
-	_, _, cert, key := a.issue("alice", false)
-	c, err := DialTLS("https://"+server.Address().String(), Identity{Certificate: cert, Key: key, CA: servers.path})
+	cert, key := a.Issue("alice")
+	c, err := DialTLS("https://"+server.Address().String(), Identity{Certificate: cert, Key: key, CA: servers.Path})
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -157,7 +101,7 @@ func TestClientsWithoutAProperCertificateAreRefused(t *testing.T) {
 		t.Errorf("with no trust in the server: %v", err)
 	}
 	pool := x509.NewCertPool()
-	pool.AddCert(servers.cert)
+	pool.AddCert(servers.Certificate)
 	for name, config := range map[string]*tls.Config{
 		"without a certificate": {RootCAs: pool},
 		"with TLS 1.2":          {RootCAs: pool, MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{clients.credentials(clients).Certificate}},
@@ -187,7 +131,7 @@ func TestRenewedCertificatesAreUsedFromTheNextConnectionOn(t *testing.T) {
 }
 
 func TestWhereAnAPICannotBeIsSaid(t *testing.T) {
-	_, _, cert, key := newAuthority(t).issue("x", false)
+	cert, key := newAuthority(t).Issue("x")
 	for _, address := range []string{"", "127.0.0.1:9443", "http://127.0.0.1:9443", "https://", "https://a/v1"} {
 		if _, err := DialTLS(address, Identity{Certificate: cert, Key: key}); err == nil || !strings.Contains(err.Error(), "https://HOST:PORT") {
 			t.Errorf("%q: %v", address, err)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,6 +62,10 @@ func (b *lockedBuffer) String() string {
 func load(t *testing.T, file, config string) *conf.Config {
 	t.Helper()
 	config += "\napi: {socket: " + filepath.Join(filepath.Dir(file), "weir.sock") + "}\nmetrics: {listen: \"\"}\n"
+	if _, more, ok := strings.Cut(config, "# api: "); ok { // what the section has besides
+		more, _, _ = strings.Cut(more, "\n")
+		config = strings.Replace(config, "api: {socket: ", "api: {"+more+", socket: ", 1)
+	}
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weirlb/weir/slowpath/api"
+	"github.com/weirlb/weir/slowpath/api/apitest"
 	"github.com/weirlb/weir/slowpath/view"
 )
 
@@ -329,5 +331,53 @@ func TestWatchersSeeWhatIsChangedAndByWhom(t *testing.T) {
 	})
 	if want := []string{"drain 10.0.0.12:8080 by uid", "reload applied by SIGHUP"}; !errors.Is(err, enough) || !slices.Equal(got, want) {
 		t.Errorf("%v, %q, want %q", err, got, want)
+	}
+}
+
+// TestCertificatesAreReadAgainByAReload also moves to other files, but the listener stays where it is.
+func TestCertificatesAreReadAgainByAReload(t *testing.T) {
+	servers, clients := apitest.NewAuthority(t), apitest.NewAuthority(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	section := func(servers, clients *apitest.Authority) string {
+		cert, key := servers.Issue("weir")
+		return "\n# api: listen: \"" + address + "\", certificate: " + cert + ", key: " + key + ", client_ca: " + clients.Path + "\n"
+	}
+	ask := func(servers, clients *apitest.Authority) error {
+		cert, key := clients.Issue("alice")
+		c, err := api.DialTLS("https://"+address, api.Identity{Certificate: cert, Key: key, CA: servers.Path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Daemon(t.Context())
+		return err
+	}
+	r := startIn(t, "", memory(), somePorts+oneService+section(servers, clients))
+	if err := ask(servers, clients); err != nil {
+		t.Fatal(err)
+	}
+	newServers, newClients := apitest.NewAuthority(t), apitest.NewAuthority(t)
+	r.rewrite(somePorts + oneService + section(newServers, newClients))
+	if got, err := r.reload(); err != nil || len(got) != 3 || !strings.HasPrefix(got[0], "~ api.certificate ") {
+		t.Errorf("%v, %q", err, got)
+	}
+	if err := ask(newServers, newClients); err != nil {
+		t.Error(err)
+	}
+	if err := ask(newServers, clients); err == nil {
+		t.Error("a client of the old authority is answered")
+	}
+	broken := section(newServers, newClients)
+	broken = strings.Replace(broken, "client_ca: "+newClients.Path, "client_ca: "+r.file, 1)
+	r.rewrite(somePorts + oneService + broken)
+	if _, err := r.reload(); err == nil || !strings.Contains(err.Error(), "api.client_ca: "+r.file+" has no certificate in it") {
+		t.Errorf("got %v", err)
+	}
+	if err := ask(newServers, newClients); err != nil {
+		t.Errorf("after a reload that was refused: %v", err)
 	}
 }
