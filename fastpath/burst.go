@@ -150,7 +150,7 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		switch v {
 		case newcomer:
-			s.openings[fresh] = opening{at: uint8(i)}
+			s.openings[fresh] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
 			fresh++
 		case follower:
 			s.followers[followers] = uint8(i)

@@ -16,7 +16,7 @@ import (
 
 // opening is a packet whose connection is not known.
 type opening struct {
-	conn.Probe        // the home to prefetch: the tuple's second one, then the reply's, 0 if replies do not pass here
+	conn.Probe        // the tuple's home, which Sift looks at; then the reply's, to prefetch, 0 if replies do not pass here
 	backend    uint32 // index
 	hold       hold   // what the connection has already
 	local      uint32 // fullnat: as in conn.Entry
@@ -34,12 +34,7 @@ const (
 
 // openAll handles the packets of a group whose connections were not found.
 func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
-	for i := range all {
-		if h := items[all[i].at].Home; w.table.Overflowed(h) {
-			all[i].Home = w.table.Other(h)
-		}
-	}
-	w.prefetch(all)
+	w.sift(all)
 	var homes uint64 // a bit for each that has been seen
 	for i := range all {
 		o := &all[i]
@@ -50,13 +45,16 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 			continue
 		}
 		homes |= bit
-		v := w.seek(frames[o.at:], items[o.at:])
-		if v == newcomer {
+		v := newcomer
+		if o.Guess != 0 {
+			v = w.seek(frames[o.at:], items[o.at:])
+		}
+		if v.fate == fresh {
 			v = w.admit(f, it, o)
 		}
-		if v == newcomer {
+		if v.fate == fresh {
 			o.state = admitted
-		} else if v != sent {
+		} else if v.fate != gone {
 			w.settle(f, v)
 		}
 	}
@@ -73,9 +71,24 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 		default:
 			continue
 		}
-		if v != sent {
+		if v.fate != gone {
 			w.settle(f, v)
 		}
+	}
+}
+
+// sift finds out which of the connections may be known after all, and asks for the second places of those.
+func (w *Worker) sift(all []opening) {
+	w.table.Sift(&all[0].Probe, len(all), unsafe.Sizeof(all[0]))
+	elsewhere := false
+	for i := range all {
+		if o := &all[i]; o.Guess != 0 && w.table.Overflowed(o.Home) {
+			o.Home = w.table.Other(o.Home)
+			elsewhere = true
+		}
+	}
+	if elsewhere {
+		w.prefetch(all)
 	}
 }
 
@@ -86,9 +99,6 @@ func (w *Worker) prefetch(all []opening) {
 // seek looks for the first packet's connection wherever it may stand, and sends the packet on if there is one.
 func (w *Worker) seek(frames []port.Frame, items []item) verdict {
 	f, it := &frames[0], &items[0]
-	if w.table.Vacant(it.Home) {
-		return newcomer
-	}
 	k := it.key(f)
 	r := w.table.FindHome(&k, it.Home)
 	if r.Entry == nil {

@@ -33,6 +33,10 @@ func (t *Table) Probe(p *Probe, n int, stride uintptr) {
 	probe(p, n, stride, t.indexBase, t.entryBase)
 }
 
+// Sift finds those among n probes whose tuples may be in the table: it leaves a Guess that is not 0, and no slot, with
+// them. Their index lines should have been loaded.
+func (t *Table) Sift(p *Probe, n int, stride uintptr) { sift(p, n, stride, t.indexBase) }
+
 // Entries is where entry 0 lies, see Entry.
 func (t *Table) Entries() unsafe.Pointer { return t.entryBase }
 

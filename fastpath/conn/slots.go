@@ -31,3 +31,18 @@ func displaceInGo(buckets unsafe.Pointer, h Home, s Slot) bool {
 		lo, hi = rest(lo, hi)
 	}
 }
+
+// siftInGo is what sift does: Probe.Guess is 0 for a tuple that is in the table for certain not, whose home bucket has
+// neither its tag nor an overflow.
+func siftInGo(p *Probe, n int, stride uintptr, buckets unsafe.Pointer) {
+	for i := range uintptr(n) {
+		q := (*Probe)(unsafe.Add(unsafe.Pointer(p), i*stride))
+		b := (*bucket)(unsafe.Add(buckets, uintptr(q.Home.bucket())*bucketSize))
+		q.Guess = Slot(b.overflow)
+		for j, tag := range b.tags {
+			if tag == q.Home.tag() {
+				q.Guess |= 1 << j
+			}
+		}
+	}
+}

@@ -9,4 +9,7 @@ import "unsafe"
 func place(buckets unsafe.Pointer, h Home, s Slot) bool
 
 //go:noescape
+func sift(p *Probe, n int, stride uintptr, buckets unsafe.Pointer)
+
+//go:noescape
 func displace(buckets unsafe.Pointer, h Home, s Slot) bool

@@ -62,3 +62,37 @@ found:
 missing:
 	MOVB $0, ret+16(FP)
 	RET
+
+// func sift(p *Probe, n int, stride uintptr, buckets unsafe.Pointer)
+TEXT ·sift(SB), NOSPLIT, $0-32
+	MOVQ p+0(FP), SI
+	MOVQ n+8(FP), R10
+	MOVQ stride+16(FP), R12
+	MOVQ buckets+24(FP), DX
+	JMP  check
+
+loop:
+	// The tag in all bytes of X0, the bucket's line in AX.
+	MOVL    (SI), AX
+	MOVBLZX AL, BX
+	IMUL3L  $0x01010101, BX, BX
+	MOVD    BX, X0
+	PSHUFD  $0, X0, X0
+	SHRL    $8, AX
+	SHLQ    $6, AX
+	ADDQ    DX, AX
+
+	// A bit for each of the 12 tags that are equal, and those of overflow.
+	PCMPEQB  (AX), X0
+	PMOVMSKB X0, BX
+	ANDL     $0xfff, BX
+	MOVBLZX  12(AX), CX
+	ORL      CX, BX
+	MOVL     BX, 4(SI)
+	ADDQ     R12, SI
+	DECQ     R10
+
+check:
+	TESTQ R10, R10
+	JG    loop
+	RET

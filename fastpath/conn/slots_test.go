@@ -2,6 +2,7 @@ package conn
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 )
@@ -40,6 +41,59 @@ func TestSlotsAreChangedAsInGo(t *testing.T) {
 	}
 	if placed == 0 || refused == 0 || displaced == 0 || missing == 0 {
 		t.Errorf("%d placed, %d refused, %d displaced, %d missing", placed, refused, displaced, missing)
+	}
+}
+
+func TestSiftFindsWhoMayStandInTheTable(t *testing.T) {
+	const capacity = 300
+	tab := newTable(t, capacity)
+	r := rand.New(rand.NewPCG(53, 54))
+	var homes []Home
+	for range capacity {
+		p := randomTuple(r)
+		back := p.reply(uint32(r.IntN(len(testPeers))))
+		if insert(tab, p.key(), back.key()) == nil {
+			t.Fatal("no room")
+		}
+		homes = append(homes, tab.KeyHome(p.key()))
+	}
+	type place struct {
+		before uint32
+		Probe
+		after uint32
+	}
+	const stride = unsafe.Sizeof(place{})
+	vacant := 0
+	for i := range 500 {
+		n := r.IntN(20)
+		got := make([]place, n+1)
+		inserted := make([]bool, n)
+		for j := range n {
+			if inserted[j] = r.IntN(2) == 0; inserted[j] {
+				got[j].Home = homes[r.IntN(len(homes))]
+			} else {
+				p := randomTuple(r)
+				got[j].Home = tab.KeyHome(p.key())
+			}
+		}
+		got[n].Guess = 77
+		want := slices.Clone(got)
+		tab.Sift(&got[0].Probe, n, stride)
+		siftInGo(&want[0].Probe, n, stride, tab.indexBase)
+		if !slices.Equal(got, want) {
+			t.Fatalf("%d: %v, in Go %v", i, got, want)
+		}
+		for j := range n {
+			if inserted[j] && got[j].Guess == 0 {
+				t.Fatalf("a connection that is there is sifted out: %+v", got[j])
+			}
+			if got[j].Guess == 0 {
+				vacant++
+			}
+		}
+	}
+	if vacant == 0 {
+		t.Error("nothing was sifted out")
 	}
 }
 
