@@ -271,6 +271,17 @@ func (w *Worker) sendWay(f *port.Frame, v6 bool, out way) verdict {
 // sendTo writes the MACs of a next hop and queues the frame on its port.
 func (w *Worker) sendTo(f *port.Frame, id nexthop.ID) verdict {
 	h := w.hops.Load(id)
+	if x := &w.exits[h.Port()]; h.Usable() && x.room() {
+		w.hops.Touch(id)
+		x.put(f, h)
+		w.counters.Out++
+		return sent
+	}
+	return w.sendOtherwise(f, id, h)
+}
+
+// sendOtherwise is sendTo where the MAC is not known or the frame cannot be queued at once.
+func (w *Worker) sendOtherwise(f *port.Frame, id nexthop.ID, h nexthop.Hop) verdict {
 	out := h.Port()
 	if int(out) >= len(w.ports) {
 		return drop(reason.NoRoute)

@@ -22,9 +22,13 @@ func lowerTTL(ip unsafe.Pointer, v6 bool, d packet.Delta) {
 		packet.Store8(ip, packet.IP6HopLimit, packet.Load8(ip, packet.IP6HopLimit)-1)
 		return
 	}
-	packet.Store8(ip, packet.IP4TTL, packet.Load8(ip, packet.IP4TTL)-1)
-	d = d.Plus(packet.TTLDelta)
-	packet.Store16(ip, packet.IP4Checksum, d.Update(packet.Load16(ip, packet.IP4Checksum)))
+	lowerTTL4(ip, d.Plus(packet.TTLDelta))
+}
+
+// lowerTTL4 is lowerTTL for IPv4; d has the change of the TTL as well.
+func lowerTTL4(ip unsafe.Pointer, d packet.Delta) {
+	mid := packet.Load32(ip, packet.IP4TTL) // TTL, protocol and checksum
+	packet.Store32(ip, packet.IP4TTL, mid&0xff00|uint32(uint8(mid)-1)|uint32(d.Update(uint16(mid>>16)))<<16)
 }
 
 // updateL4 changes a TCP or UDP checksum; SCTP has a CRC, see setSCTPPorts.
@@ -78,10 +82,11 @@ func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	if it.v6() {
 		packet.Store64(ip, packet.IP6Dst, p.Addr[0])
 		packet.Store64(ip, packet.IP6Dst+8, p.Addr[1])
+		packet.Store8(ip, packet.IP6HopLimit, packet.Load8(ip, packet.IP6HopLimit)-1)
 	} else {
 		packet.Store32(ip, packet.IP4Dst, uint32(p.Addr[0]))
+		lowerTTL4(ip, b.toL3TTL)
 	}
-	lowerTTL(ip, it.v6(), b.ToL3)
 	if it.isFragment() {
 		return // not the first: it has no ports
 	}
@@ -100,10 +105,11 @@ func (w *Worker) natFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	if it.v6() {
 		packet.Store64(ip, packet.IP6Src, e.Addrs[2])
 		packet.Store64(ip, packet.IP6Src+8, e.Addrs[3])
+		packet.Store8(ip, packet.IP6HopLimit, packet.Load8(ip, packet.IP6HopLimit)-1)
 	} else {
 		packet.Store32(ip, packet.IP4Src, uint32(e.Addrs[0]>>32))
+		lowerTTL4(ip, b.fromL3TTL)
 	}
-	lowerTTL(ip, it.v6(), b.ToL3.Neg())
 	if it.isFragment() {
 		return
 	}
