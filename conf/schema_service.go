@@ -64,6 +64,9 @@ var serviceFields = []field[Service]{
 		return s.Health
 	})),
 	section("quorum", quorumFields, func(s *Service) *Quorum { return &s.Quorum }),
+	scalar("on_empty", textual, "", func(s *Service, text string) error {
+		return word(&s.OnEmpty, text, nil, OnEmptyICMP, OnEmptyReset, OnEmptyDrop, OnEmptySorry)
+	}),
 	scalar("sorry", plain, "", func(s *Service, text string) error {
 		s.Sorry = &Backend{Weight: 1}
 		return keep(&s.Sorry.Address)(parseBackend(text))

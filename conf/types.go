@@ -122,11 +122,23 @@ type Service struct {
 	ClientAddress  ClientAddress
 	Health         *Health
 	Quorum         Quorum
+	OnEmpty        OnEmpty  // empty: sorry with a sorry server, else icmp
 	Sorry          *Backend // takes new connections while the quorum is lost; nil: none
 	OnChange       *Hook
 	Backends       []Backend
 	Line           int // where it stands in the file
 }
+
+// OnEmpty is what becomes of new connections that no backend takes.
+type OnEmpty string
+
+// The values of on_empty.
+const (
+	OnEmptyICMP  OnEmpty = "icmp"  // port unreachable, as LVS
+	OnEmptyReset OnEmpty = "reset" // TCP: a RST
+	OnEmptyDrop  OnEmpty = "drop"
+	OnEmptySorry OnEmpty = "sorry" // the sorry server takes them; what it does not get is answered as with icmp
+)
 
 // Persistence makes a client's connections go to one backend.
 type Persistence struct {

@@ -61,6 +61,15 @@ func (w *Worker) tooBig(f *port.Frame, it *item, mtu int) verdict {
 // answer drops a packet for a reason and sends an ICMP error about it to where it came from, made in the
 // packet's own buffer: the new headers go in front of what they quote.
 func (w *Worker) answer(f *port.Frame, it *item, kind, code uint8, rest uint32, r reason.Reason) verdict {
+	own := &w.ports[f.Port].own4
+	if it.v6() {
+		own = &w.ports[f.Port].own6
+	}
+	return w.answerFrom(f, it, own, kind, code, rest, r)
+}
+
+// answerFrom is answer with the error's source, the packet's destination if that is zero.
+func (w *Worker) answerFrom(f *port.Frame, it *item, from *nexthop.Addr, kind, code uint8, rest uint32, r reason.Reason) verdict {
 	v6 := it.v6()
 	if w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6) != reason.Unset {
 		return drop(r)
@@ -68,9 +77,9 @@ func (w *Worker) answer(f *port.Frame, it *item, kind, code uint8, rest uint32, 
 	if !w.icmp.allow(w.now) {
 		return drop(reason.ICMPRateLimited)
 	}
-	hl, most, own := uint32(packet.IP4Len), uint32(quote4), w.ports[f.Port].own4
+	hl, most, own := uint32(packet.IP4Len), uint32(quote4), *from
 	if v6 {
-		hl, most, own = packet.IP6Len, quote6, w.ports[f.Port].own6
+		hl, most = packet.IP6Len, quote6
 	}
 	grow := hl + packet.ICMPLen
 	if uint32(f.Room) < grow {

@@ -182,7 +182,7 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 	}
 	v := w.choose(k, service, o)
 	if v != newcomer {
-		return v
+		return w.turnAway(f, it, svc, v)
 	}
 	if v = w.prepare(f, it, k, o); v != newcomer {
 		w.giveBack(o)

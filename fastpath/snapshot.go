@@ -64,7 +64,8 @@ type Service struct {
 	Backends []uint32
 	full     *fullNAT // of one in FullNAT
 	persist  *persistence
-	Probed   bool // its backends answer health checks from its address
+	OnEmpty  Answer // what clients are told when no backend takes their connections
+	Probed   bool   // its backends answer health checks from its address
 }
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.

@@ -52,6 +52,7 @@ type ServiceSpec struct {
 	Probed   bool      // health checks go through it: its backends answer them from its address
 
 	Persist *PersistenceSpec
+	OnEmpty Answer
 }
 
 // BackendSpec is a real server.
@@ -173,7 +174,7 @@ func (snap *Snapshot) markShared(s *Spec) {
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
-	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends, persist: newPersistence(v.Persist), Probed: v.Probed}
+	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends, persist: newPersistence(v.Persist), OnEmpty: v.OnEmpty, Probed: v.Probed}
 	if v.Full != nil {
 		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {
 			return err

@@ -140,22 +140,24 @@ const (
 	ICMPChecksum = 2
 	ICMPRest     = 4
 
-	ICMP4EchoReply    = 0
-	ICMP4Unreachable  = 3
-	ICMP4FragNeeded   = 4 // code of ICMP4Unreachable
-	ICMP4SourceQuench = 4
-	ICMP4Echo         = 8
-	ICMP4TimeExceeded = 11
-	ICMP4ParamProblem = 12
+	ICMP4EchoReply       = 0
+	ICMP4Unreachable     = 3
+	ICMP4FragNeeded      = 4 // code of ICMP4Unreachable
+	ICMP4PortUnreachable = 3 // the same
+	ICMP4SourceQuench    = 4
+	ICMP4Echo            = 8
+	ICMP4TimeExceeded    = 11
+	ICMP4ParamProblem    = 12
 
-	ICMP6Unreachable  = 1
-	ICMP6TooBig       = 2
-	ICMP6TimeExceeded = 3
-	ICMP6ParamProblem = 4
-	ICMP6Echo         = 128
-	ICMP6EchoReply    = 129
-	ICMP6NDFirst      = 133 // router solicitation
-	ICMP6NDLast       = 137 // redirect
+	ICMP6Unreachable     = 1
+	ICMP6PortUnreachable = 4 // code of ICMP6Unreachable
+	ICMP6TooBig          = 2
+	ICMP6TimeExceeded    = 3
+	ICMP6ParamProblem    = 4
+	ICMP6Echo            = 128
+	ICMP6EchoReply       = 129
+	ICMP6NDFirst         = 133 // router solicitation
+	ICMP6NDLast          = 137 // redirect
 )
 
 // LinkLocal is the IPv6 link-local address that follows from a MAC (RFC 4291 section 2.5.6 and appendix A).

@@ -123,6 +123,9 @@ var modes = map[conf.Mode]fastpath.Mode{conf.NAT: fastpath.NAT, conf.TUN: fastpa
 
 var protos = map[conf.Protocol]uint8{conf.TCP: packet.ProtoTCP, conf.UDP: packet.ProtoUDP, conf.SCTP: packet.ProtoSCTP}
 
+// answers has those that are not LVS's, which is the sorry server's as well where even that does not take a connection.
+var answers = map[conf.OnEmpty]fastpath.Answer{conf.OnEmptyReset: fastpath.AnswerReset, conf.OnEmptyDrop: fastpath.AnswerDrop}
+
 var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 	conf.DFCopy: fastpath.DFCopy, conf.DFSet: fastpath.DFSet, conf.DFClear: fastpath.DFClear,
 }
@@ -168,7 +171,7 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	*out = fastpath.ServiceSpec{
 		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
-		Persist: persistenceOf(s), Full: c.full(s),
+		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty],
 	}
 	out.Sources = s.Match.Source
 	for _, name := range s.Match.Port {

@@ -24,7 +24,7 @@ func TestDaemonExplainsByWhatItIsNow(t *testing.T) {
 		}
 	}
 	e, err = c.Explain(t.Context(), syn)
-	if err != nil || e.Verdict != "dropped" || e.Reason != "no_backend" || e.Mend == "" {
+	if err != nil || e.Verdict != "answered" || e.Reason != "no_backend" || e.Mend == "" {
 		t.Errorf("after all were drained: %+v, %v", e, err)
 	}
 	var text strings.Builder

@@ -102,7 +102,7 @@ func TestWhatIsToldOfAPacket(t *testing.T) {
 		"sctp 198.51.100.7:1 > 203.0.113.10:3868 data":              {"dropped", "no_connection", "", 0, []string{"none, as there are none in a file"}},
 		"sctp 198.51.100.7:1 > 203.0.113.10:80":                     {"dropped", "no_service", "", 0, []string{"none of its services has sctp port 80"}},
 		"sctp 198.51.100.7:1 > 203.0.113.10:3868 init in lan ttl 1": {"answered", "ttl_exceeded", "", 1, nil},
-		"tcp 198.51.100.7:1 > 203.0.113.10:82":                      {"dropped", "no_backend", "", 0, []string{"wlc chooses none", "10.0.0.11:82 down", "mend"}},
+		"tcp 198.51.100.7:1 > 203.0.113.10:82":                      {"answered", "no_backend", "", 1, []string{"wlc chooses none", "10.0.0.11:82 down", "mend", "icmp 203.0.113.10 > 198.51.100.7, DestinationUnreachable(Port)"}},
 		"tcp 198.51.100.7:1 > 203.0.113.10:83":                      {"dropped", "no_service", "", 0, []string{"none of its services has tcp port 83", "tunnel has tcp port 81"}},
 		"udp 198.51.100.7:1 > 203.0.113.10:80":                      {"dropped", "no_service", "", 0, []string{"none of its services has udp port 80"}},
 		"tcp 198.51.100.7:1 > 203.0.113.99:80":                      {"dropped", "foreign", "", 0, []string{"neither a VIP nor Weir's own", "203.0.113.10 is the VIP of web"}},
