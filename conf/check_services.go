@@ -19,6 +19,7 @@ func (c *checker) services() {
 		c.scheduler(i, s)
 		c.timeouts(i, s)
 		c.persistence(i, s)
+		c.sloppy(i, s)
 		c.onEmpty(i, s)
 		c.tunnel(i, s)
 		c.fullnat(i, s)

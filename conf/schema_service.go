@@ -64,6 +64,7 @@ var serviceFields = []field[Service]{
 		return s.Health
 	})),
 	section("quorum", quorumFields, func(s *Service) *Quorum { return &s.Quorum }),
+	scalar("sloppy", boolean, "false", func(s *Service, text string) error { return keep(&s.Sloppy)(parseBool(text)) }),
 	scalar("on_empty", textual, "", func(s *Service, text string) error {
 		return word(&s.OnEmpty, text, nil, OnEmptyICMP, OnEmptyReset, OnEmptyDrop, OnEmptySorry)
 	}),

@@ -122,11 +122,13 @@ type Service struct {
 	ClientAddress  ClientAddress
 	Health         *Health
 	Quorum         Quorum
-	OnEmpty        OnEmpty  // empty: sorry with a sorry server, else icmp
-	Sorry          *Backend // takes new connections while the quorum is lost; nil: none
-	OnChange       *Hook
-	Backends       []Backend
-	Line           int // where it stands in the file
+	// Sloppy is LVS's sloppy_tcp and sloppy_sctp: a connection may begin with any packet that does not end one.
+	Sloppy   bool
+	OnEmpty  OnEmpty  // empty: sorry with a sorry server, else icmp
+	Sorry    *Backend // takes new connections while the quorum is lost; nil: none
+	OnChange *Hook
+	Backends []Backend
+	Line     int // where it stands in the file
 }
 
 // OnEmpty is what becomes of new connections that no backend takes.

@@ -31,6 +31,17 @@ func (it *item) begins() bool {
 	return true
 }
 
+// continues reports whether a packet may be of a connection whose beginning was not seen: any that does not end one.
+func (it *item) continues() bool {
+	switch it.Proto {
+	case packet.ProtoTCP:
+		return it.TCPFlags&packet.RST == 0
+	case packet.ProtoSCTP:
+		return it.Chunk != packet.ChunkAbort
+	}
+	return true
+}
+
 // flow handles a TCP, UDP or SCTP packet whose connection is where the index led to; any other is a newcomer for now.
 func (w *Worker) flow(f *port.Frame, it *item) verdict {
 	if it.Guess == 0 {

@@ -168,10 +168,10 @@ func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
 
 // schedule chooses a service's backend for a connection's first packet.
 func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, o *opening) verdict {
-	if !it.begins() {
+	svc := &w.snap.Services[service]
+	if !it.begins() && !(svc.sloppy && it.continues()) {
 		return drop(reason.NoConnection)
 	}
-	svc := &w.snap.Services[service]
 	if svc.Mode != DR {
 		if k.V6 && linkLocal(k.Addrs) {
 			return drop(reason.MartianSource)

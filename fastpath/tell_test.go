@@ -56,8 +56,8 @@ func wantHeader(client, vip string, tell ClientAddress) []byte {
 	return nil
 }
 
-// segment is TCP as either end sees it.
-type segment struct {
+// seg is a TCP segment as either end sees it.
+type seg struct {
 	flags    string
 	seq, ack uint32
 	data     string
@@ -67,13 +67,13 @@ type segment struct {
 	toa      []byte
 }
 
-// fromClient sends a client's segment and returns what comes to the backend.
-func (c *talk) fromClient(s segment) []segment { return c.through(s, false) }
+// fromClient sends a client's seg and returns what comes to the backend.
+func (c *talk) fromClient(s seg) []seg { return c.through(s, false) }
 
-// fromBackend sends a backend's segment and returns what comes to the client.
-func (c *talk) fromBackend(s segment) []segment { return c.through(s, true) }
+// fromBackend sends a backend's seg and returns what comes to the client.
+func (c *talk) fromBackend(s seg) []seg { return c.through(s, true) }
 
-func (c *talk) through(s segment, reply bool) (got []segment) {
+func (c *talk) through(s seg, reply bool) (got []seg) {
 	c.t.Helper()
 	p := pk{from: c.client, to: c.vip, flags: s.flags, df: true, tcp: s.fill}
 	in, out := wan, lan
@@ -98,7 +98,7 @@ func (c *talk) through(s segment, reply bool) (got []segment) {
 	return got
 }
 
-func (s *segment) fill(c *layers.TCP) {
+func (s *seg) fill(c *layers.TCP) {
 	c.Seq, c.Ack = s.seq, s.ack
 	for range s.nops {
 		c.Options = append(c.Options, layers.TCPOption{OptionType: layers.TCPOptionKindNop})
@@ -116,7 +116,7 @@ func (s *segment) fill(c *layers.TCP) {
 }
 
 // read takes a TCP segment apart.
-func read(l4 []byte) (s segment) {
+func read(l4 []byte) (s seg) {
 	for i, name := range "FSRPA" {
 		if l4[13]>>i&1 != 0 && name != 'P' {
 			s.flags += string(name)
@@ -148,7 +148,7 @@ func read(l4 []byte) (s segment) {
 	return s
 }
 
-func (c *talk) expect(what string, got []segment, want ...segment) {
+func (c *talk) expect(what string, got []seg, want ...seg) {
 	c.t.Helper()
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		c.t.Fatalf("%s:\ngot  %+v\nwant %+v", what, got, want)
@@ -159,15 +159,15 @@ func (c *talk) expect(what string, got []segment, want ...segment) {
 func (c *talk) shift() uint32 { return uint32(len(c.header)) }
 
 // handshake goes as far as the client's ACK, which it returns as the backend gets it.
-func (c *talk) handshake() []segment {
+func (c *talk) handshake() []seg {
 	c.t.Helper()
-	c.expect("SYN", c.fromClient(segment{flags: "S", seq: isn}), segment{flags: "S", seq: isn})
-	c.expect("SYN, ACK", c.fromBackend(segment{flags: "SA", seq: bisn, ack: isn + 1}), segment{flags: "SA", seq: bisn, ack: isn + 1})
-	return c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1})
+	c.expect("SYN", c.fromClient(seg{flags: "S", seq: isn}), seg{flags: "S", seq: isn})
+	c.expect("SYN, ACK", c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1}), seg{flags: "SA", seq: bisn, ack: isn + 1})
+	return c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1})
 }
 
-func (c *talk) headerSegment() segment {
-	return segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: string(c.header)}
+func (c *talk) headerSegment() seg {
+	return seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: string(c.header)}
 }
 
 func eachProxy(t *testing.T, f func(t *testing.T, v6 bool, tell ClientAddress)) {
@@ -184,13 +184,13 @@ func TestTheHandshakesACKBecomesThePROXYHeader(t *testing.T) {
 		n := c.shift()
 		c.expect("header", c.handshake(), c.headerSegment())
 		// The backend speaks first, as in SMTP.
-		c.expect("banner", c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 1 + n, data: "220 hello"}),
-			segment{flags: "A", seq: bisn + 1, ack: isn + 1, data: "220 hello"})
-		c.expect("data", c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 10, data: "EHLO x"}),
-			segment{flags: "A", seq: isn + 1 + n, ack: bisn + 10, data: "EHLO x"})
-		c.expect("ACK", c.fromBackend(segment{flags: "A", seq: bisn + 10, ack: isn + 7 + n}), segment{flags: "A", seq: bisn + 10, ack: isn + 7})
-		c.expect("FIN", c.fromClient(segment{flags: "FA", seq: isn + 7, ack: bisn + 10}), segment{flags: "FA", seq: isn + 7 + n, ack: bisn + 10})
-		c.expect("FIN, ACK", c.fromBackend(segment{flags: "FA", seq: bisn + 10, ack: isn + 8 + n}), segment{flags: "FA", seq: bisn + 10, ack: isn + 8})
+		c.expect("banner", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 1 + n, data: "220 hello"}),
+			seg{flags: "A", seq: bisn + 1, ack: isn + 1, data: "220 hello"})
+		c.expect("data", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 10, data: "EHLO x"}),
+			seg{flags: "A", seq: isn + 1 + n, ack: bisn + 10, data: "EHLO x"})
+		c.expect("ACK", c.fromBackend(seg{flags: "A", seq: bisn + 10, ack: isn + 7 + n}), seg{flags: "A", seq: bisn + 10, ack: isn + 7})
+		c.expect("FIN", c.fromClient(seg{flags: "FA", seq: isn + 7, ack: bisn + 10}), seg{flags: "FA", seq: isn + 7 + n, ack: bisn + 10})
+		c.expect("FIN, ACK", c.fromBackend(seg{flags: "FA", seq: bisn + 10, ack: isn + 8 + n}), seg{flags: "FA", seq: bisn + 10, ack: isn + 8})
 	})
 }
 
@@ -200,10 +200,10 @@ func TestDataRightAfterTheHandshakeGoesBehindThePROXYHeader(t *testing.T) {
 		c := newTalk(t, v6, tell)
 		n := c.shift()
 		c.expect("header", c.handshake(), c.headerSegment())
-		c.expect("data", c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: "GET /"}),
-			segment{flags: "A", seq: isn + 1 + n, ack: bisn + 1, data: "GET /"})
-		c.expect("ACK of the header", c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 1 + n}), segment{flags: "A", seq: bisn + 1, ack: isn + 1})
-		c.expect("ACK of both", c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 6 + n}), segment{flags: "A", seq: bisn + 1, ack: isn + 6})
+		c.expect("data", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "GET /"}),
+			seg{flags: "A", seq: isn + 1 + n, ack: bisn + 1, data: "GET /"})
+		c.expect("ACK of the header", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 1 + n}), seg{flags: "A", seq: bisn + 1, ack: isn + 1})
+		c.expect("ACK of both", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 6 + n}), seg{flags: "A", seq: bisn + 1, ack: isn + 6})
 	})
 }
 
@@ -213,10 +213,10 @@ func TestDataWithTheHandshakesACKGetTheHeaderBeforeThem(t *testing.T) {
 		for _, flags := range []string{"A", "FA"} {
 			c := newTalk(t, v6, tell)
 			n := c.shift()
-			c.fromClient(segment{flags: "S", seq: isn})
-			c.fromBackend(segment{flags: "SA", seq: bisn, ack: isn + 1})
-			c.expect("header, data", c.fromClient(segment{flags: flags, seq: isn + 1, ack: bisn + 1, data: "GET /"}),
-				c.headerSegment(), segment{flags: flags, seq: isn + 1 + n, ack: bisn + 1, data: "GET /"})
+			c.fromClient(seg{flags: "S", seq: isn})
+			c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1})
+			c.expect("header, data", c.fromClient(seg{flags: flags, seq: isn + 1, ack: bisn + 1, data: "GET /"}),
+				c.headerSegment(), seg{flags: flags, seq: isn + 1 + n, ack: bisn + 1, data: "GET /"})
 		}
 	})
 }
@@ -226,10 +226,10 @@ func TestALostHeaderComesAgainWithTheHandshake(t *testing.T) {
 	eachProxy(t, func(t *testing.T, v6 bool, tell ClientAddress) {
 		c := newTalk(t, v6, tell)
 		c.expect("header", c.handshake(), c.headerSegment())
-		c.expect("ACK again, at once", c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1}),
-			segment{flags: "A", seq: isn + 1 + c.shift(), ack: bisn + 1})
-		c.expect("SYN, ACK", c.fromBackend(segment{flags: "SA", seq: bisn, ack: isn + 1}), segment{flags: "SA", seq: bisn, ack: isn + 1})
-		c.expect("header", c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1}), c.headerSegment())
+		c.expect("ACK again, at once", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1}),
+			seg{flags: "A", seq: isn + 1 + c.shift(), ack: bisn + 1})
+		c.expect("SYN, ACK", c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1}), seg{flags: "SA", seq: bisn, ack: isn + 1})
+		c.expect("header", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1}), c.headerSegment())
 	})
 }
 
@@ -239,14 +239,14 @@ func TestALostHeaderComesAgainBeforeTheClientsData(t *testing.T) {
 		c := newTalk(t, v6, tell)
 		n := c.shift()
 		c.handshake()
-		data := segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: "GET /"}
+		data := seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "GET /"}
 		behind := data
 		behind.seq += n
 		c.expect("data", c.fromClient(data), behind)
-		c.expect("what is missing", c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 1, sack: []uint32{isn + 1 + n, isn + 6 + n}}),
-			segment{flags: "A", seq: bisn + 1, ack: isn + 1, sack: []uint32{isn + 1, isn + 6}})
+		c.expect("what is missing", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 1, sack: []uint32{isn + 1 + n, isn + 6 + n}}),
+			seg{flags: "A", seq: bisn + 1, ack: isn + 1, sack: []uint32{isn + 1, isn + 6}})
 		c.expect("data again", c.fromClient(data), c.headerSegment(), behind)
-		c.expect("all is there", c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 6 + n}), segment{flags: "A", seq: bisn + 1, ack: isn + 6})
+		c.expect("all is there", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 6 + n}), seg{flags: "A", seq: bisn + 1, ack: isn + 6})
 		c.expect("data once more", c.fromClient(data), behind)
 		// And if nothing has told of the loss, time does.
 		c = newTalk(t, v6, tell)
@@ -265,8 +265,8 @@ func TestSACKBlocksAreThoseOfTheClientsBytes(t *testing.T) {
 		for nops := range 4 { // the option begins at any offset
 			blocks := []uint32{isn + 100, isn + 200, isn + 300, isn + 400}
 			shifted := []uint32{isn + 100 + n, isn + 200 + n, isn + 300 + n, isn + 400 + n}
-			got := c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 50 + n, sack: shifted, nops: nops})
-			c.expect(fmt.Sprint("behind ", nops, " NOPs"), got, segment{flags: "A", seq: bisn + 1, ack: isn + 50, sack: blocks, nops: nops})
+			got := c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 50 + n, sack: shifted, nops: nops})
+			c.expect(fmt.Sprint("behind ", nops, " NOPs"), got, seg{flags: "A", seq: bisn + 1, ack: isn + 50, sack: blocks, nops: nops})
 		}
 	})
 }
@@ -275,7 +275,7 @@ func TestSACKBlocksAreThoseOfTheClientsBytes(t *testing.T) {
 func TestASYNsDataAreLeftToBeSentAgain(t *testing.T) {
 	eachProxy(t, func(t *testing.T, v6 bool, tell ClientAddress) {
 		c := newTalk(t, v6, tell)
-		c.expect("SYN", c.fromClient(segment{flags: "S", seq: isn, data: "early bird"}), segment{flags: "S", seq: isn})
+		c.expect("SYN", c.fromClient(seg{flags: "S", seq: isn, data: "early bird"}), seg{flags: "S", seq: isn})
 	})
 }
 
@@ -283,16 +283,16 @@ func TestASYNsDataAreLeftToBeSentAgain(t *testing.T) {
 func TestResetsAreWhereTheBackendExpectsThem(t *testing.T) {
 	eachProxy(t, func(t *testing.T, v6 bool, tell ClientAddress) {
 		c := newTalk(t, v6, tell)
-		c.fromClient(segment{flags: "S", seq: isn})
-		c.fromBackend(segment{flags: "SA", seq: bisn, ack: isn + 1})
-		c.expect("before the header", c.fromClient(segment{flags: "RA", seq: isn + 1, ack: bisn + 1}), segment{flags: "RA", seq: isn + 1, ack: bisn + 1})
+		c.fromClient(seg{flags: "S", seq: isn})
+		c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1})
+		c.expect("before the header", c.fromClient(seg{flags: "RA", seq: isn + 1, ack: bisn + 1}), seg{flags: "RA", seq: isn + 1, ack: bisn + 1})
 		c = newTalk(t, v6, tell)
 		c.handshake()
-		c.expect("behind the header", c.fromClient(segment{flags: "RA", seq: isn + 1, ack: bisn + 1}), segment{flags: "RA", seq: isn + 1 + c.shift(), ack: bisn + 1})
+		c.expect("behind the header", c.fromClient(seg{flags: "RA", seq: isn + 1, ack: bisn + 1}), seg{flags: "RA", seq: isn + 1 + c.shift(), ack: bisn + 1})
 		// The port is closed.
 		c = newTalk(t, v6, tell)
-		c.fromClient(segment{flags: "S", seq: isn})
-		c.expect("refused", c.fromBackend(segment{flags: "RA", ack: isn + 1}), segment{flags: "RA", ack: isn + 1})
+		c.fromClient(seg{flags: "S", seq: isn})
+		c.expect("refused", c.fromBackend(seg{flags: "RA", ack: isn + 1}), seg{flags: "RA", ack: isn + 1})
 	})
 }
 
@@ -301,7 +301,7 @@ func TestErrorsAboutShiftedPacketsAreAboutTheClientsBytes(t *testing.T) {
 		for _, quoted := range []int{8, 20, 100} {
 			c := newTalk(t, v6, tell)
 			c.handshake()
-			p := pk{from: c.client, to: c.vip, flags: "A", payload: 200, tcp: (&segment{seq: isn + 1, ack: bisn + 1}).fill}
+			p := pk{from: c.client, to: c.vip, flags: "A", payload: 200, tcp: (&seg{seq: isn + 1, ack: bisn + 1}).fill}
 			sent := p.frame(t)
 			out := c.send(wan, sent)
 			s := one(t, out, lan)
@@ -318,24 +318,24 @@ func TestTOAIsInTheFirstPackets(t *testing.T) {
 		from := netip.MustParseAddrPort(c.client)
 		toa := append(binary.BigEndian.AppendUint16(nil, from.Port()), from.Addr().AsSlice()...)
 		less := uint16(len(toa) + 2)
-		c.expect("SYN", c.fromClient(segment{flags: "S", seq: isn, mss: 1460}), segment{flags: "S", seq: isn, mss: 1460, toa: toa})
-		c.expect("SYN, ACK", c.fromBackend(segment{flags: "SA", seq: bisn, ack: isn + 1, mss: 1460}), segment{flags: "SA", seq: bisn, ack: isn + 1, mss: 1460 - less})
-		c.expect("ACK", c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1}), segment{flags: "A", seq: isn + 1, ack: bisn + 1, toa: toa})
-		c.expect("data", c.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: "hello"}), segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: "hello", toa: toa})
-		c.expect("ACK of data", c.fromBackend(segment{flags: "A", seq: bisn + 1, ack: isn + 6}), segment{flags: "A", seq: bisn + 1, ack: isn + 6})
-		c.expect("more data", c.fromClient(segment{flags: "A", seq: isn + 6, ack: bisn + 1, data: "world"}), segment{flags: "A", seq: isn + 6, ack: bisn + 1, data: "world"})
+		c.expect("SYN", c.fromClient(seg{flags: "S", seq: isn, mss: 1460}), seg{flags: "S", seq: isn, mss: 1460, toa: toa})
+		c.expect("SYN, ACK", c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1, mss: 1460}), seg{flags: "SA", seq: bisn, ack: isn + 1, mss: 1460 - less})
+		c.expect("ACK", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1}), seg{flags: "A", seq: isn + 1, ack: bisn + 1, toa: toa})
+		c.expect("data", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "hello"}), seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "hello", toa: toa})
+		c.expect("ACK of data", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 6}), seg{flags: "A", seq: bisn + 1, ack: isn + 6})
+		c.expect("more data", c.fromClient(seg{flags: "A", seq: isn + 6, ack: bisn + 1, data: "world"}), seg{flags: "A", seq: isn + 6, ack: bisn + 1, data: "world"})
 	}
 }
 
 func TestTOAIsLeftOutWhereThereIsNoRoom(t *testing.T) {
 	c := newTalk(t, false, TellTOA)
-	full := segment{flags: "S", seq: isn, sack: make([]uint32, 8), nops: 2} // 36 bytes
+	full := seg{flags: "S", seq: isn, sack: make([]uint32, 8), nops: 2} // 36 bytes
 	c.expect("no room for an option", c.fromClient(full), full)
 	c = newTalk(t, false, TellTOA)
-	c.fromClient(segment{flags: "S", seq: isn})
-	large := segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: string(make([]byte, 1460))}
+	c.fromClient(seg{flags: "S", seq: isn})
+	large := seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: string(make([]byte, 1460))}
 	c.expect("no room in the MTU", c.fromClient(large), large)
 	c = newTalk(t, false, TellTOA)
 	c.client = "198.51.100.7:63881" // its first bytes would be those of Fast Open's experiments
-	c.expect("a SYN that would mean something else", c.fromClient(segment{flags: "S", seq: isn}), segment{flags: "S", seq: isn})
+	c.expect("a SYN that would mean something else", c.fromClient(seg{flags: "S", seq: isn}), seg{flags: "S", seq: isn})
 }

@@ -171,7 +171,7 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	*out = fastpath.ServiceSpec{
 		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
 		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
-		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty],
+		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty], Sloppy: s.Sloppy,
 	}
 	out.Sources = s.Match.Source
 	for _, name := range s.Match.Port {
