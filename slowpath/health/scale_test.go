@@ -186,23 +186,32 @@ func BenchmarkTenThousandBackends(b *testing.B) {
 			if kind == conf.CheckPing && os.Geteuid() != 0 {
 				b.Skip("needs root")
 			}
-			benchmarkChecks(b, h, 10_000)
+			benchmarkChecks(b, h, 10_000, netip.AddrPort{})
 		})
+	}
+	for _, kind := range []conf.Check{conf.CheckTCP, conf.CheckHTTP} {
+		h := conf.Health{Type: kind, Interval: 2 * time.Second, Jitter: 10, Timeout: time.Second, Rise: 2, Fall: 3}
+		vip := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 9, 9, 9}), tcp)
+		b.Run(string(kind)+" through one service", func(b *testing.B) { benchmarkChecks(b, h, 10_000, vip) })
 	}
 	h := conf.Health{
 		Type: conf.CheckHTTPS, Interval: 2 * time.Second, Jitter: 10, Timeout: time.Second, Rise: 2, Fall: 3, Port: secure,
 	}
-	b.Run("https, 1,000 of them", func(b *testing.B) { benchmarkChecks(b, h, 1_000) })
+	b.Run("https, 1,000 of them", func(b *testing.B) { benchmarkChecks(b, h, 1_000, netip.AddrPort{}) })
 }
 
-func benchmarkChecks(b *testing.B, h conf.Health, backends int) {
+// benchmarkChecks checks so many backends at their own addresses, or through a service if there is one.
+func benchmarkChecks(b *testing.B, h conf.Health, backends int, service netip.AddrPort) {
 	var changes atomic.Int64
 	m := New(func(Event) { changes.Add(1) })
 	defer m.Close()
 	targets := make([]Target, backends)
 	for i := range targets {
 		address := netip.AddrFrom4([4]byte{127, 1, byte(i / 250), byte(1 + i%250)})
-		targets[i] = Target{Service: "web", Backend: netip.AddrPortFrom(address, 80), Check: h}
+		targets[i] = Target{Service: "web", Backend: netip.AddrPortFrom(address, 80), Check: h, Through: service}
+		if service.IsValid() {
+			targets[i].From = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		}
 	}
 	if err := m.Set(targets); err != nil {
 		b.Fatal(err)
