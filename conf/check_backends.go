@@ -103,21 +103,7 @@ func (c *checker) backendAddress(at func() value, i int, s *Service, a netip.Add
 		at().errorf("%s is on no network of a port, and no port has an %s gateway: Weir cannot reach it", a, family(a))
 	}
 	if ok && s.whole() && s.Mode == TUN && slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return e.Prefix.Addr().Is6() }) {
-		c.tunnelMTU(at, a, &c.cfg.Ports[port])
-	}
-}
-
-// tunnelMTU checks that the tunnel to a backend takes every packet that IPv6 promises to get through. Its senders do not
-// heed an ICMPv6 error that asks for smaller ones (RFC 8201 section 4).
-func (c *checker) tunnelMTU(at func() value, a netip.Addr, p *Port) {
-	const least = 1280 // RFC 8200 section 5
-	outer := 20
-	if a.Is6() {
-		outer = 40
-	}
-	if p.MTU != 0 && p.MTU-outer < least {
-		at().errorf("the outer header to %s takes %d of the %d bytes of port %s's mtu, and IPv6 needs %d: set that mtu to %d or more",
-			a, outer, p.MTU, p.Name, least, least+outer)
+		c.tunnelMTU(at, s, a, &c.cfg.Ports[port])
 	}
 }
 

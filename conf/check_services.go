@@ -90,12 +90,6 @@ func (c *checker) scheduler(i int, s *Service) {
 	}
 }
 
-func (c *checker) tunnel(i int, s *Service) {
-	if at := c.service(i).field("tunnel"); at.exists() && s.Mode != TUN && s.Mode != "" {
-		at.errorf("has a meaning only in mode tun, this one is %s: remove it", s.Mode)
-	}
-}
-
 // quorum checks that it can be had and lost.
 func (c *checker) quorum(i int, s *Service) {
 	at := c.service(i).field("quorum")

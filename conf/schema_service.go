@@ -111,7 +111,19 @@ var persistenceFields = []field[Persistence]{
 	scalar("prefix", numeric, "128", func(p *Persistence, text string) error { return keep(&p.Prefix)(parseInt(text, 1, 128)) }),
 }
 
+// maxTunnelSources bounds the addresses that a tunnel comes from.
+const maxTunnelSources = 64
+
 var tunnelFields = []field[Tunnel]{
+	scalar("type", textual, "ipip", func(t *Tunnel, text string) error { return word(&t.Type, text, nil, IPIP, GUE, GRE, VXLAN) }),
+	scalar("port", numeric, "", func(t *Tunnel, text string) error { return keep(&t.Port)(parsePort(text)) }),
+	scalar("vni", numeric, "", func(t *Tunnel, text string) error { return keep(&t.VNI)(parseInt(text, 1, 1<<24-1)) }),
+	scalar("mac", textual, "", func(t *Tunnel, text string) error { return keep(&t.MAC)(parseMAC(text)) }),
+	scalar("key", numeric, "", func(t *Tunnel, text string) error { return keep(&t.Key)(parseInt(text, 1, 1<<32-1)) }),
+	scalar("checksum", textual|boolean, "auto", func(t *Tunnel, text string) error {
+		return word(&t.Checksum, text, nil, Auto, Yes, No)
+	}),
+	scalars("sources", plain, maxTunnelSources, parseAddr, func(t *Tunnel) *[]netip.Addr { return &t.Sources }),
 	scalar("df", textual, "copy", func(t *Tunnel, text string) error {
 		return word(&t.DF, text, nil, DFCopy, DFSet, DFClear)
 	}),

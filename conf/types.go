@@ -207,10 +207,58 @@ const (
 	DFClear OuterDF = "clear"
 )
 
+// Encap is what stands between a tunnel's outer IP header and the packet.
+type Encap string
+
+// The values of tunnel.type, LVS's and one more.
+const (
+	IPIP  Encap = "ipip"
+	GUE   Encap = "gue"
+	GRE   Encap = "gre"
+	VXLAN Encap = "vxlan"
+)
+
 // Tunnel is a tun service's section tunnel.
 type Tunnel struct {
+	Type     Encap
+	Port     uint16   // of gue and vxlan; 0: the type's own
+	VNI      int      // of vxlan
+	MAC      [6]byte  // of vxlan: what frames inside are addressed to
+	Key      int      // of gre; 0: none
+	Checksum TriState // of gre, gue and vxlan
+	Sources  []netip.Addr
 	DF       OuterDF
 	MSSClamp bool // lower the MSS option of SYNs to what fits through the tunnel
+}
+
+// TriState is a switch that may be left to Weir.
+type TriState string
+
+// The values of a TriState.
+const (
+	Auto TriState = "auto"
+	Yes  TriState = "true"
+	No   TriState = "false"
+)
+
+// UDPPort is where a tunnel of the types gue and vxlan leads to.
+func (t *Tunnel) UDPPort() uint16 {
+	const guePort, vxlanPort = 6080, 4789
+	switch {
+	case t.Port != 0:
+		return t.Port
+	case t.Type == GUE:
+		return guePort
+	case t.Type == VXLAN:
+		return vxlanPort
+	}
+	return 0
+}
+
+// Summed reports whether the packets to a backend have a checksum of the tunnel's own. UDP over IPv6 must have one
+// unless its receiver is known to do without (RFC 6935, RFC 6936); a tunnel's GRE and UDP over IPv4 need none.
+func (t *Tunnel) Summed(v6 bool) bool {
+	return t.Checksum == Yes || t.Checksum != No && v6 && t.UDPPort() != 0
 }
 
 // Quorum is what must be up for a service to be up: keepalived's quorum and hysteresis.

@@ -54,24 +54,26 @@ func (w *Worker) serviceOf(f *port.Frame) uint32 {
 	if !q.read(f, packet.EthLen, end, ether == packet.EtherIPv6) {
 		return 0
 	}
-	at := end - q.size
+	at, v6 := end-q.size, q.v6
+	inside, in6, tunnelled := w.snap.inside(f, &q, end)
 	switch kind := packet.Load8(q.l4, packet.ICMPType); {
+	case tunnelled:
+		at, v6 = inside, in6
 	case q.flow():
 		return w.serviceOfFlow(f, &q)
-	case q.proto == packet.ProtoIPIP || q.proto == packet.ProtoIPv6:
 	case q.proto == packet.ProtoICMP && !q.v6 && isError(kind, false), q.proto == packet.ProtoICMP6 && q.v6 && isError(kind, true):
 		at += packet.ICMPLen
 	default:
 		return 0
 	}
-	v6 := q.v6
-	if q.proto == packet.ProtoIPIP || q.proto == packet.ProtoIPv6 {
-		v6 = q.proto == packet.ProtoIPv6
+	outer := q
+	if q.read(f, at, end, v6) && q.flow() {
+		return w.serviceOfFlow(f, &q)
 	}
-	if !q.read(f, at, end, v6) || !q.flow() {
-		return 0
+	if outer.flow() { // no tunnel after all
+		return w.serviceOfFlow(f, &outer)
 	}
-	return w.serviceOfFlow(f, &q)
+	return 0
 }
 
 // serviceOfFlow finds a service by the tuple of a packet that goes to it, comes from it, comes from a backend or goes to

@@ -236,7 +236,7 @@ func (s *seen) read(t testing.TB, ip []byte) {
 			off = 6
 		}
 		s.checksum = binary.BigEndian.Uint16(s.l4[off:])
-		if s.proto == 17 && s.checksum == 0 && !s.v6 {
+		if tunnel := s.dst.Port() == 6080 || s.dst.Port() == 4789; s.proto == 17 && s.checksum == 0 && (!s.v6 || tunnel) { // RFC 6935
 			return
 		}
 		if c := sum16(pseudo, s.l4); c != 0 {

@@ -6,7 +6,7 @@
 //   - plain.go, steady.go, steady6.go, wrap.go: the short way that nearly all packets take; hot.go: what it looks things
 //     up in
 //   - flow.go: TCP and UDP of known connections; open.go: the beginning of new ones; modes.go: nat's rewriting;
-//     tunnel.go: tun's headers; pieces.go: packets that must be cut up
+//     tunnel.go, encap.go: tun's headers; pieces.go: packets that must be cut up
 //   - fragments.go: packets that come in fragments; datagram.go: what is remembered of them
 //   - own.go: addresses of Weir's own, and sources that nobody can have
 //   - icmp.go: ICMP that arrives; icmpquote.go: what an error quotes; icmptranslate.go: errors across nat;

@@ -48,7 +48,7 @@ func FuzzHeaders(f *testing.F) {
 		switch it.Kind {
 		case packet.ICMP4, packet.ICMP6:
 			if it.End-it.L4 >= packet.ICMPLen {
-				checkQuotes(t, &fr, &it)
+				checkQuotes(t, &fr, &it, w.snap)
 			}
 		case packet.Flow4, packet.Flow6:
 			before := bytes.Clone(frame)
@@ -65,12 +65,12 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-func checkQuotes(t *testing.T, f *port.Frame, it *item) {
+func checkQuotes(t *testing.T, f *port.Frame, it *item, snap *Snapshot) {
 	var q, outer quote
 	if q.find(f, it) {
 		checkQuoteBounds(t, f, it, &q)
 	}
-	if q.findTunnelled(f, it, &outer) {
+	if q.findTunnelled(f, it, &outer, snap) {
 		checkQuoteBounds(t, f, it, &q)
 		checkQuoteBounds(t, f, it, &outer)
 	}

@@ -215,6 +215,9 @@ func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
 	k := q.turned(&addrs)
 	r := w.table.Find(&k)
 	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
+		if v, ok := w.tunnelTooBig(f, it); ok { // the outer header has ports, too
+			return v
+		}
 		return w.other(f, it, reason.ICMPNoConnection)
 	}
 	if bad := w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6); bad != reason.Unset {

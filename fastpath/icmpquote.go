@@ -29,12 +29,12 @@ func (q *quote) find(f *port.Frame, it *item) bool {
 
 // findTunnelled is find for an error about one of Weir's own tunnel packets: q becomes the packet inside, outer
 // what was around it.
-func (q *quote) findTunnelled(f *port.Frame, it *item, outer *quote) bool {
-	if !outer.first(f, it) || !outer.sentByReceiver(f) || outer.proto != packet.ProtoIPIP && outer.proto != packet.ProtoIPv6 {
+func (q *quote) findTunnelled(f *port.Frame, it *item, outer *quote, snap *Snapshot) bool {
+	if !outer.first(f, it) || !outer.sentByReceiver(f) {
 		return false
 	}
-	off := uintptr(outer.l4) - uintptr(f.Data)
-	return q.read(f, int(off), int(it.End), outer.proto == packet.ProtoIPv6) && q.flow()
+	off, v6, ok := snap.inside(f, outer, int(it.End))
+	return ok && q.read(f, off, int(it.End), v6) && q.flow()
 }
 
 // first reads what an ICMP error quotes first.

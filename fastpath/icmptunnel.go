@@ -21,7 +21,7 @@ const minMTU4 = 68
 func (w *Worker) tunnelTooBig(f *port.Frame, it *item) (verdict, bool) {
 	var outer, q quote
 	mtu, ok := tooBigMTU(f, it)
-	if !ok || !q.findTunnelled(f, it, &outer) {
+	if !ok || !q.findTunnelled(f, it, &outer, w.snap) {
 		return verdict{}, false
 	}
 	k := q.key()

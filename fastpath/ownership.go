@@ -94,8 +94,11 @@ func (o *ownership) quoted(w *Worker, f *port.Frame, it *item) {
 	var addrs [32]byte
 	if q.find(f, it) {
 		k := q.turned(&addrs)
-		o.connection(w, &k)
-	} else if q.findTunnelled(f, it, &outer) {
+		if o.connection(w, &k) {
+			return
+		}
+	}
+	if q.findTunnelled(f, it, &outer, w.snap) {
 		k := q.key()
 		o.connection(w, &k)
 	}

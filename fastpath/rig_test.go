@@ -76,13 +76,14 @@ func withMemoryOf(r *rig) rigOption { return func(c *rigConfig) { c.former = r }
 
 // rigService is a VIP's service in the rig.
 type rigService struct {
-	vip   string     // with port
-	more  []string   // VIPs with ports besides that
-	nets  []Endpoint // and prefixes or ranges of ports
-	proto uint8
-	mode  Mode
-	peers []string // backends with port; .11 and .12 of the family and the service's port if nil
-	full  rigFull  // of fullnat
+	vip    string     // with port
+	more   []string   // VIPs with ports besides that
+	nets   []Endpoint // and prefixes or ranges of ports
+	proto  uint8
+	mode   Mode
+	peers  []string // backends with port; .11 and .12 of the family and the service's port if nil
+	full   rigFull  // of fullnat
+	tunnel TunnelSpec
 }
 
 // rigFull is what a fullnat service has besides; .20 of either family and all ports from 1024 on if it is zero.
@@ -203,7 +204,7 @@ func (r *rig) addService(s rigService) {
 		svc.Backends = append(svc.Backends, uint32(len(r.spec.Backends)))
 		r.spec.Backends = append(r.spec.Backends, BackendSpec{
 			Gen: uint32(len(r.spec.Backends)) + 1, Service: index, Address: addr, Accepts: true,
-			Hop: r.hop(lan, addr.Addr().String(), mac), Port: lan, Clamp: true, Source: src, Load: load,
+			Hop: r.hop(lan, addr.Addr().String(), mac), Port: lan, Clamp: true, Source: src, Load: load, Tunnel: s.tunnel,
 			Wide: wide || addr.Port() == 0,
 		})
 		servers = append(servers, sched.Server{Address: p, Weight: 1, Load: load})

@@ -53,6 +53,9 @@ type Snapshot struct {
 	fulls    *addrSet       // local addresses; nil: none
 	vipNets  netSet         // their prefixes
 	taps     *Taps          // nil while there is no capture
+	// tunnels are those of backends with wrapMore, and tunnelPorts where they lead by UDP.
+	tunnels     []tunnel
+	tunnelPorts []tunnelPort
 }
 
 // Service is a virtual service.
@@ -88,16 +91,17 @@ type Backend struct {
 	// minTTLBack is minTTL for the backend's packets. Both are larger than any TTL in a wide backend, whose packets so
 	// leave the steady way for steadyWide.
 	minTTLBack uint8
-	wide       bool   // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
-	timeouts   uint16 // index in the snapshot's
-	quiescent  bool   // takes no new connections because its weight is 0; else it is down, if it takes none
+	wrap       wrapping // TUN
+	wide       bool     // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
+	quiescent  bool     // takes no new connections because its weight is 0; else it is down, if it takes none
+	timeouts   uint16   // index in the snapshot's
 	peer       conn.Peer
 	Load       *sched.Load
 
 	Service uint32 // index
 	// MSS4 and MSS6 are the largest TCP segments that fit MTU.
 	MSS4, MSS6 uint16
-	Hdr        uint16 // TUN: length of Outer, 20 or 40
+	Hdr        uint16 // TUN: length of all that is put in front of a packet
 	// TUN: what of an IPv4 packet's fragment field is in the outer one, and what is always.
 	copyDF, setDF uint16
 	Accepts       bool // takes new connections: up and with a weight
@@ -105,7 +109,8 @@ type Backend struct {
 	// Outer is TUN's outer header with addresses, version and TTL filled in, zeros elsewhere; for IPv4,
 	// OuterSum is the sum of its words, the changing ones being 0.
 	Outer    [40]byte
-	OuterSum uint64
+	OuterSum uint32
+	tunnel   uint32 // TUN with wrapMore: index in the snapshot's
 }
 
 // backendSize is a Backend's size, a power of two: its place in the snapshot is found with a shift.

@@ -3,6 +3,7 @@ package fastpath
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -68,6 +69,7 @@ type BackendSpec struct {
 	DF      DFPolicy
 	Clamp   bool
 	Source  netip.Addr // TUN: source of the outer header, of the backend's family
+	Tunnel  TunnelSpec // TUN
 	Load    *sched.Load
 	// Wide says that the service's packets may be for several addresses or ports, now or by connections that are left
 	// from before. It can be false only if the service has one of each.
@@ -221,6 +223,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 	switch svc.Mode {
 	case TUN:
 		out.buildOuter(b, addr)
+		snap.addTunnel(out, b)
 		mtu -= int(out.Hdr)
 	case NAT:
 		if b.Wide || svc.Proto == packet.ProtoSCTP {
@@ -270,7 +273,30 @@ func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
 	h[packet.IP4TTL] = outerTTL
 	copy(h[packet.IP4Src:], src[:4])
 	copy(h[packet.IP4Dst:], addr[:4])
-	out.OuterSum = packet.Sum(unsafe.Pointer(&out.Outer), packet.IP4Len, 0)
+	out.OuterSum = uint32(packet.Fold(packet.Sum(unsafe.Pointer(&out.Outer), packet.IP4Len, 0)))
+}
+
+// addTunnel chooses how a backend's packets are wrapped.
+func (snap *Snapshot) addTunnel(out *Backend, b *BackendSpec) {
+	t := &b.Tunnel
+	out.Hdr = uint16(t.Overhead(out.V6))
+	if out.V6 {
+		out.wrap = wrapIP6
+	}
+	made := t.build(out.V6, AddrOf(b.Source))
+	if t.Encap == IPIP && len(made.sources) == 0 {
+		return
+	}
+	out.wrap, out.tunnel = wrapMore, uint32(len(snap.tunnels))
+	snap.tunnels = append(snap.tunnels, *made)
+	for _, a := range t.Sources {
+		if at := snap.locals.ref(endpointOf(a, 0, 0)); *at == 0 {
+			*at = localFull
+		}
+	}
+	if p := (tunnelPort{packet.Swap16(t.Port), t.Encap}); (t.Encap == GUE || t.Encap == VXLAN) && !slices.Contains(snap.tunnelPorts, p) {
+		snap.tunnelPorts = append(snap.tunnelPorts, p)
+	}
 }
 
 // local returns what the address at p is to us; 0: nothing.

@@ -76,7 +76,7 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 					updateUDP(d, plain4L4, b.ToL4)
 				}
 			case TUN:
-				if b.V6 && !w.encapsulate(f, it, b) || !b.V6 && !w.wrap4(f, it, b) {
+				if b.wrap != wrapIP4 && !w.encapsulate(f, it, b) || b.wrap == wrapIP4 && !w.wrap4(f, it, b) {
 					return i
 				}
 			case FullNAT:

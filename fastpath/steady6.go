@@ -52,7 +52,7 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 					updateUDP(d, plain6L4, b.ToL4)
 				}
 			case TUN:
-				if b.V6 && !w.wrap6(f, it, b) || !b.V6 && !w.encapsulate(f, it, b) {
+				if b.wrap == wrapIP6 && !w.wrap6(f, it, b) || b.wrap != wrapIP6 && !w.encapsulate(f, it, b) {
 					return i
 				}
 			case FullNAT:

@@ -95,6 +95,9 @@ func (snap *Snapshot) vip(p unsafe.Pointer, v6 bool) bool {
 // errorsOwner is ownerOf for ICMP errors: who handles the packet that is quoted.
 func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
 	var q, outer quote
+	if q.findTunnelled(f, it, &outer, w.snap) {
+		return w.clientsOwner(q.addrs, q.ports, q.v6, true)
+	}
 	if q.find(f, it) {
 		if w.snap.toLocal(q.addrs, q.v6) {
 			return PortOwner(packet.Swap16(uint16(q.ports)), w.workers)
@@ -102,9 +105,6 @@ func (w *Worker) errorsOwner(f *port.Frame, it *item) int {
 		// It was sent by the error's destination, so to a VIP unless that is one.
 		toVIP := !w.snap.vip(q.addrs, q.v6)
 		return w.clientsOwner(q.addrs, q.ports, q.v6, toVIP)
-	}
-	if q.findTunnelled(f, it, &outer) {
-		return w.clientsOwner(q.addrs, q.ports, q.v6, true)
 	}
 	return w.id
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 )
 
-// encapsulate puts the outer header of a backend in front of a packet (RFC 2003, RFC 2473, RFC 4213), whose
+// encapsulate puts the outer headers of a backend in front of a packet (RFC 2003, RFC 2473, RFC 4213; encap.go), whose
 // only own change is the TTL; padding behind it goes. It reports false if the buffer has no room.
 func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
 	hdr := uint32(b.Hdr)
@@ -23,12 +23,16 @@ func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
 	size := it.End - packet.EthLen
 	f.Wrap(uint32(it.End), hdr)
 	outer := unsafe.Add(f.Data, packet.EthLen)
+	if b.wrap == wrapMore {
+		w.wrapMore(f, inner, v6, size, b, it.hash)
+		return true
+	}
 	if b.V6 {
 		packet.Store16(f.Data, packet.EthTypeOff, packet.EtherIPv6)
 		outer6(outer, inner, v6, size, b, it.hash)
 	} else {
 		packet.Store16(f.Data, packet.EthTypeOff, packet.EtherIPv4)
-		w.outer4(outer, inner, v6, size, b)
+		w.outer4(outer, inner, v6, size, innerProto(v6), b)
 	}
 	return true
 }
@@ -51,7 +55,7 @@ func innerProto(v6 bool) uint8 {
 
 // outer4 writes an IPv4 outer header, word by word: to change a copy of the template would make the processor wait
 // for its own stores.
-func (w *Worker) outer4(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend) {
+func (w *Worker) outer4(outer, inner unsafe.Pointer, v6 bool, size uint16, of uint8, b *Backend) {
 	tos := uint64(trafficClass(inner, v6))
 	frag := uint64(b.copyDF | b.setDF) // an IPv6 packet is never fragmented on the way
 	if !v6 {
@@ -62,8 +66,8 @@ func (w *Worker) outer4(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Ba
 		w.ids++
 		id = uint64(w.ids)
 	}
-	total, proto := uint64(packet.Swap16(size+packet.IP4Len)), uint64(innerProto(v6))
-	sum := packet.Fold(b.OuterSum + tos<<8 + total + id + frag + proto<<8)
+	total, proto := uint64(packet.Swap16(size+packet.IP4Len)), uint64(of)
+	sum := packet.Fold(uint64(b.OuterSum) + tos<<8 + total + id + frag + proto<<8)
 	h := unsafe.Pointer(&b.Outer)
 	packet.Store64(outer, 0, uint64(packet.Load8(h, 0))|tos<<8|total<<16|id<<32|frag<<48)
 	packet.Store64(outer, packet.IP4TTL, packet.Load64(h, packet.IP4TTL)|proto<<8|uint64(^sum)<<16)

@@ -24,7 +24,7 @@ func (w *Worker) wrap4(f *port.Frame, it *item, b *Backend) bool {
 		id = uint64(w.ids)
 	}
 	total := uint64(packet.Swap16(it.End - packet.EthLen + packet.IP4Len))
-	sum := b.OuterSum + tos + total + id + frag + packet.ProtoIPIP<<8
+	sum := uint64(b.OuterSum) + tos + total + id + frag + packet.ProtoIPIP<<8
 	sum = sum>>16 + sum&0xffff // at most 16 words: twice is enough
 	sum = sum>>16 + sum&0xffff
 	h := unsafe.Pointer(&b.Outer)

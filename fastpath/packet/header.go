@@ -81,6 +81,7 @@ const (
 	ProtoUDP      = 17
 	ProtoIPv6     = 41
 	ProtoRouting  = 43
+	ProtoGRE      = 47
 	ProtoFragment = 44
 	ProtoICMP6    = 58
 	ProtoNone     = 59

@@ -130,6 +130,10 @@ var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 	conf.DFCopy: fastpath.DFCopy, conf.DFSet: fastpath.DFSet, conf.DFClear: fastpath.DFClear,
 }
 
+var encaps = map[conf.Encap]fastpath.Encap{
+	conf.IPIP: fastpath.IPIP, conf.GUE: fastpath.GUE, conf.GRE: fastpath.GRE, conf.VXLAN: fastpath.VXLAN,
+}
+
 func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
 	at := c.services[s.Name]
 	sorry := s.Sorry != nil && status(s, s.Sorry).Up
@@ -190,6 +194,12 @@ func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 	out := fastpath.BackendSpec{
 		Gen: place.Gen, Service: c.services[s.Name].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
 		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide, Quiescent: up && !accepts,
+	}
+	if t := &s.Tunnel; s.Mode == conf.TUN {
+		out.Tunnel = fastpath.TunnelSpec{
+			Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
+			Checksum: t.Summed(b.Address.Addr().Is6()), Sources: t.Sources,
+		}
 	}
 	c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
 	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {

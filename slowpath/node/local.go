@@ -18,8 +18,8 @@ func static(cfg *conf.Config) []neighbor.Static {
 	return out
 }
 
-// answered are the addresses, besides the ports' own, and the prefixes that Weir answers ARP and ND for: VIPs and local
-// addresses.
+// answered are the addresses, besides the ports' own, and the prefixes that Weir answers ARP and ND for: VIPs, local
+// addresses and sources of tunnels.
 func answered(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
 	seen := map[netip.Prefix]bool{}
 	for i := range cfg.Services {
@@ -33,6 +33,12 @@ func answered(cfg *conf.Config) (hosts []netip.Addr, nets []netip.Prefix) {
 				nets = append(nets, e.Prefix)
 			}
 			seen[e.Prefix] = true
+		}
+		for _, a := range cfg.Services[i].Tunnel.Sources {
+			if p := netip.PrefixFrom(a, a.BitLen()); !seen[p] {
+				hosts = append(hosts, a)
+				seen[p] = true
+			}
 		}
 	}
 	return append(hosts, compile.Locals(cfg)...), nets
