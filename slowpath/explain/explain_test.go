@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -66,6 +67,32 @@ func told(t *testing.T, e *view.Explanation) string {
 }
 
 // TestWhatIsToldOfAPacket by a configuration alone: the verdict, the reason, and what must be among the steps.
+func TestWhatIsToldOfATunnel(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	for tunnel, want := range map[string]string{
+		"{type: gue}": "wrapped in 10.0.0.1:", "{type: gre, key: 9}": "wrapped in 10.0.0.1 > 10.0.0.11, TTL 64",
+		`{type: vxlan, vni: 9, mac: "02:00:00:00:00:99"}`: "10.0.0.11:4789, TTL 64",
+	} {
+		text := fmt.Sprintf(`ports:
+  - {name: lan, device: net_null0, addresses: [10.0.0.1/24], gateways: [10.0.0.254]}
+services:
+  - {name: web, address: "203.0.113.10:80", protocol: tcp, mode: tun, tunnel: %s, backends: [{address: 10.0.0.11}]}
+api: {socket: /run/weir.sock}
+`, tunnel)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := conf.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := told(t, explained(t, cfg, "tcp 198.51.100.7:40000 > 203.0.113.10:80"))
+		if !strings.Contains(got, want) || !strings.Contains(got, "tcp 198.51.100.7:40000 > 203.0.113.10:80, TTL 63") {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
 func TestWhatIsToldOfAPacket(t *testing.T) {
 	cfg := loaded(t)
 	for text, c := range map[string]struct {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"github.com/weirlb/weir/fastpath/packet"
 )
 
 // seen is what the headers of a frame say.
@@ -24,12 +26,14 @@ type seen struct {
 }
 
 func look(frame []byte) (s seen) {
-	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
 	ips := 0
-	for _, l := range p.Layers() {
-		switch l := l.(type) {
+	all := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default).Layers()
+	for i := 0; i < len(all); i++ {
+		switch l := all[i].(type) {
 		case *layers.Ethernet:
-			s.srcMAC, s.dstMAC = l.SrcMAC.String(), l.DstMAC.String()
+			if i == 0 { // in VXLAN there is another one
+				s.srcMAC, s.dstMAC = l.SrcMAC.String(), l.DstMAC.String()
+			}
 		case *layers.IPv4:
 			s.ip(&ips, l.SrcIP.String(), l.DstIP.String(), "TTL", int(l.TTL), int(l.Length), l.Protocol.String())
 			if l.Flags&layers.IPv4MoreFragments != 0 || l.FragOffset != 0 {
@@ -42,6 +46,7 @@ func look(frame []byte) (s seen) {
 			s.mss = mssOf(l)
 		case *layers.UDP:
 			s.flow("udp", uint16(l.SrcPort), uint16(l.DstPort))
+			all = append(all[:i+1], inGUE(l.Payload, all[i+1:])...)
 		case *layers.SCTP:
 			s.flow("sctp", uint16(l.SrcPort), uint16(l.DstPort))
 		case *layers.ICMPv4:
@@ -60,6 +65,23 @@ func look(frame []byte) (s seen) {
 		}
 	}
 	return s
+}
+
+// inGUE are the layers behind a UDP header: those of a packet in GUE, which gopacket does not know, or the ones it found.
+func inGUE(payload []byte, found []gopacket.Layer) []gopacket.Layer {
+	const header = 4
+	if len(payload) < header+packet.IP4Len || payload[0] != 0 || payload[2]|payload[3] != 0 {
+		return found
+	}
+	first := layers.LayerTypeIPv4
+	switch {
+	case payload[1] == packet.ProtoIPIP && payload[header]>>4 == 4:
+	case payload[1] == packet.ProtoIPv6 && payload[header]>>4 == 6:
+		first = layers.LayerTypeIPv6
+	default:
+		return found
+	}
+	return gopacket.NewPacket(payload[header:], first, gopacket.Default).Layers()
 }
 
 // ip notes an IP header; what was there before is the outer one.

@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +42,18 @@ func TestInnerPacket(t *testing.T) {
 		"outer header length 0":     {0, join([]byte{0x40}, outer[1:], in4), nil},
 		"inner header cut off":      {2, in4[:19], nil},
 		"nothing in IPv6":           {3, nil, nil},
+		"GRE":                       {5, join([]byte{0, 0, 0x86, 0xdd}, in6), in6},
+		"GRE, key":                  {5, join([]byte{0x20, 0, 8, 0, 0, 0, 0, 7}, in4), in4},
+		"GRE, wrong checksum":       {5, join([]byte{0x80, 0, 8, 0, 0, 0, 0, 0}, in4), nil},
+		"GRE, right checksum":       {5, join([]byte{0x80, 0, 8, 0, 0x32, 0xff, 0, 0}, in4), in4},
+		"GRE with a routing field":  {5, join([]byte{0x40, 0, 8, 0}, in4), nil},
+		"GRE of MPLS":               {5, join([]byte{0, 0, 0x88, 0x47}, in4), nil},
+		"GUE":                       {6, join([]byte{0, 41, 0, 0}, in6), in6},
+		"GUE, variant 1":            {6, in4, nil},
+		"GUE of GRE":                {6, join([]byte{0, 47, 0, 0}, in4), nil},
+		"VXLAN":                     {8, join(headers["vxlan"], in4), in4},
+		"VXLAN without VNI":         {8, join(make([]byte, 8), headers["vxlan"][8:], in4), nil},
+		"VXLAN cut off":             {8, headers["vxlan"][:21], nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ok := tunnels[c.tunnel].inner(c.in)
@@ -118,11 +132,17 @@ func link(t *testing.T, name string, addresses ...string) {
 	}
 }
 
+// headers are what stands before an IPv4 packet in each kind of tunnel.
+var headers = map[string][]byte{
+	"gre": {0, 0, 8, 0}, "gue": {0, 4, 0, 0},
+	"vxlan": append([]byte{8, 0, 0, 0, 0, 0, 100, 0}, 2, 0, 0, 0, 0x64, 1, 2, 0, 0, 0, 0, 1, 8, 0),
+}
+
 // through sends a datagram in a tunnel to this host until it arrives: the first ones may come before the tunnel's
 // end listens.
 func through(t *testing.T, tun tunnel) {
 	from, to := net.ParseIP("198.51.100.7"), net.ParseIP("192.0.2.1")
-	if tun.version == 6 {
+	if strings.HasPrefix(tun.name, "6") {
 		from, to = net.ParseIP("2001:db8:c::7"), net.ParseIP("2001:db8::1")
 	}
 	server, err := net.ListenUDP("udp", &net.UDPAddr{IP: to})
@@ -134,13 +154,17 @@ func through(t *testing.T, tun tunnel) {
 	if tun.family == unix.AF_INET6 {
 		outer, host = "ip6", "::1"
 	}
-	raw, err := net.Dial(fmt.Sprintf("%s:%d", outer, tun.protocol), host)
+	network, address := fmt.Sprintf("%s:%d", outer, tun.protocol), host
+	if tun.port != 0 {
+		network, address = "udp", net.JoinHostPort(host, strconv.Itoa(tun.port))
+	}
+	raw, err := net.Dial(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer raw.Close()
 	want := "hello in " + tun.name
-	b := datagram(t, from, to, server.LocalAddr().(*net.UDPAddr).Port, want)
+	b := append(headers[strings.TrimRight(tun.name, "46")], datagram(t, from, to, server.LocalAddr().(*net.UDPAddr).Port, want)...)
 	buf := make([]byte, 100)
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		if _, err := raw.Write(b); err != nil && !errors.Is(err, unix.ENOPROTOOPT) && !errors.Is(err, unix.ECONNREFUSED) {

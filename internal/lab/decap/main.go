@@ -1,5 +1,5 @@
 // Command decap is the lab's end of a tunnel, for kernels that have neither ipip nor ip6tnl: it takes packets wrapped in
-// IPv4 or IPv6 off raw sockets and gives what is inside them back to the kernel through a TUN interface. It is no
+// IPv4 or IPv6, with GRE, GUE or VXLAN between or nothing, off its sockets and gives what is inside them back to the kernel through a TUN interface. It is no
 // part of Weir, and no example for a real server: it copies every packet twice, and ignores ECN (RFC 6040).
 package main
 
