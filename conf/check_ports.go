@@ -11,6 +11,7 @@ func (c *checker) ports() {
 	if at := c.root.field("ports"); at.exists() && at.isEmpty() {
 		at.errorf("is empty: Weir needs at least one port")
 	}
+	c.subPorts()
 	names, devices := first[string]{}, first[string]{}
 	interfaces := map[string]int{} // by the port that uses the kernel's interface
 	for i := range c.cfg.Ports {

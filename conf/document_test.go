@@ -92,7 +92,7 @@ func TestYAMLThatMeansSomethingElse(t *testing.T) {
 			"2: ports[0].name:wan: unknown key: a colon needs a space after it",
 			"2: ports[0].name: is missing: write for example name: wan")},
 		{"word without a colon in braces", "ports:\n  - {name: wan, device: net_null0, fast}\n", says(
-			"2: ports[0].fast: unknown key: known here are addresses, device, gateways, mac, mtu, name, promiscuous, queues, rss, rx_descriptors, tap and tx_descriptors")},
+			"2: ports[0].fast: unknown key: known here are addresses, device, gateways, mac, mtu, name, parent, promiscuous, queues, rss, rx_descriptors, tap, tx_descriptors and vlan")},
 		{"dash without a space", "ports:\n  -name: wan\n", says("1: ports: must be a list, is a section with keys: a dash needs a space after it")},
 		{"comma in braces without quotes", "ports:\n  - {name: wan, device: net_af_packet0,iface=eth1}\n", says(
 			"2: ports[0].iface=eth1: unknown key: in { } a comma begins the next key, so a text with a comma in it needs quotes")},

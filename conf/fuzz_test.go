@@ -82,6 +82,12 @@ func keepsPromises(t *testing.T, cfg *conf.Config) {
 	own := map[netip.Addr]bool{}
 	for _, p := range cfg.Ports {
 		device, _, _ := strings.Cut(p.Device, ",")
+		if p.Parent != "" {
+			device = fmt.Sprint(p.Parent, p.VLAN)
+			if !names[p.Parent] || p.Device != "" || len(p.VLAN) == 0 || len(p.VLAN) > 2 {
+				t.Fatalf("%+v", p)
+			}
+		}
 		if p.Name == "" || names[p.Name] || device == "" || devices[device] || p.MTU < 1280 || p.MTU > 1500 || len(p.TAP) > 15 {
 			t.Fatalf("%+v", p)
 		}

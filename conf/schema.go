@@ -112,9 +112,11 @@ var portFields = []field[Port]{
 	required("wan", scalar("name", textual, "", func(p *Port, text string) error {
 		return keep(&p.Name)(parseName(text, maxPortName))
 	})),
-	required("net_af_packet0,iface=eth1", scalar("device", textual, "", func(p *Port, text string) error {
+	unless("parent", required("net_af_packet0,iface=eth1", scalar("device", textual, "", func(p *Port, text string) error {
 		return keep(&p.Device)(parseDevice(text))
-	})),
+	}))),
+	scalar("parent", textual, "", func(p *Port, text string) error { return keep(&p.Parent)(parseName(text, maxPortName)) }),
+	oneOrMore("vlan", numeric, 2, parseVLAN, func(p *Port) *[]int { return &p.VLAN }),
 	scalar("mac", plain, "", func(p *Port, text string) (err error) {
 		p.MAC, err = parseMAC(text)
 		p.HasMAC = err == nil
@@ -146,6 +148,9 @@ func parseQueues(text string) (int, error) {
 	}
 	return n, err
 }
+
+// parseVLAN takes what 802.1Q has for VLANs: 0 is no VLAN, and 4095 is reserved.
+func parseVLAN(text string) (int, error) { return parseInt(text, 1, 4094) }
 
 // parseMTU takes what is enough for IPv6 (RFC 8200 section 5) and fits into a single buffer.
 func parseMTU(text string) (int, error) {

@@ -108,8 +108,8 @@ func TestMistakesInAPort(t *testing.T) {
 			"23: ports[1].adresses: unknown key: did you mean addresses?")},
 		{"promiscuous by another word", "promiscuous: true", "promiscuous: no", says(
 			`19: ports[0].promiscuous: must be true or false, is the text "no": write false`)},
-		{"unknown key of a port", "rss: false", "vlan: 5", says(
-			"20: ports[0].vlan: unknown key: known here are addresses, device, gateways, mac, mtu, name, promiscuous, queues, rss, rx_descriptors, tap and tx_descriptors")},
+		{"unknown key of a port", "rss: false", "lane: 5", says(
+			"20: ports[0].lane: unknown key: known here are addresses, device, gateways, mac, mtu, name, parent, promiscuous, queues, rss, rx_descriptors, tap, tx_descriptors and vlan")},
 		{"port that is no section", "  - name: lan\n    device: 0000:03:00.0\n    addresses: [10.0.0.1/24]\n", "  - lan\n", says(
 			`21: ports[1]: must be a section with keys, is the text "lan"`)},
 	})

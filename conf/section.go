@@ -111,6 +111,25 @@ func scalars[T, S any](key string, k kind, most int, parse func(text string) (S,
 	}
 }
 
+// oneOrMore is scalars of which a single value need not stand in a list.
+func oneOrMore[T, S any](key string, k kind, most int, parse func(text string) (S, error), at func(*T) *[]S) field[T] {
+	f := scalars(key, k, most, parse, at)
+	list := f.read
+	f.read = func(v value, into *T) {
+		if v.null() || v.node.Kind != yaml.ScalarNode {
+			list(v, into)
+			return
+		}
+		text, ok := v.scalar(k)
+		parsed, err := parse(text)
+		if ok && err != nil {
+			v.errorf("%v", err)
+		}
+		*at(into) = []S{parsed}
+	}
+	return f
+}
+
 // optional is a section that has no defaults where it is not in the file.
 func optional[T any](f field[T]) field[T] {
 	f.fill = nil

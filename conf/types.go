@@ -64,7 +64,9 @@ type Timeouts struct {
 // Port is one network port.
 type Port struct {
 	Name          string
-	Device        string // PCI address, or a vdev's DPDK device arguments
+	Device        string // PCI address, or a vdev's DPDK device arguments; empty for a sub-port
+	Parent        string // of a sub-port: the port whose VLAN it is; empty: it is none
+	VLAN          []int  // of a sub-port: its VLAN identifier, or that of the outer and the inner tag
 	MAC           [6]byte
 	HasMAC        bool           // MAC was given; the device's own is used otherwise
 	Addresses     []netip.Prefix // Weir's own addresses with the network they are in, unmasked

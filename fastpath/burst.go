@@ -73,8 +73,13 @@ func (w *Worker) begin(frames []port.Frame, items []item, in uint8, steer bool) 
 		if i += w.plain(frames[i:], items[i:], in, mac); i == len(frames) {
 			break
 		}
-		frames[i].Port = in
-		w.parse(&frames[i], &items[i], mac)
+		f := &frames[i]
+		if f.Port = in; tagged(f) && w.untag(f) {
+			if w.plain(frames[i:i+1], items[i:], f.Port, w.ports[f.Port].mac) == 1 {
+				continue
+			}
+		}
+		w.parse(f, &items[i], w.ports[f.Port].mac)
 	}
 	n := len(frames)
 	if steer {
@@ -104,7 +109,7 @@ func (w *Worker) parse(f *port.Frame, it *item, mac uint64) {
 }
 
 // deviceFaults are the flags of a frame that its device found fault with.
-const deviceFaults = port.BadIPChecksum | port.BadL4Checksum | port.Segmented
+const deviceFaults = port.BadIPChecksum | port.BadL4Checksum | port.Segmented | port.VLANStripped
 
 // deviceFault takes a frame for bad for what the device says of it. What the parser found wrong says more than
 // a checksum, but of a frame in several buffers it saw only the first.
@@ -112,6 +117,8 @@ func (it *item) deviceFault(flags uint16) {
 	switch {
 	case flags&port.Segmented != 0:
 		it.Fault = reason.Segmented
+	case flags&port.VLANStripped != 0:
+		it.Fault = reason.UnknownVLAN // or untag had seen to it
 	case it.Kind == packet.Bad:
 	case flags&port.BadIPChecksum != 0:
 		it.Fault = reason.BadIPChecksum

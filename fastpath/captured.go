@@ -174,6 +174,9 @@ func (s *capturing) mark(w *Worker) {
 func (s *capturing) look(w *Worker) {
 	s.left, s.missed = 0, 0
 	for i := range w.ports {
+		if w.ports[i].sub != nil {
+			continue // what leaves is seen at its parent, with its tags
+		}
 		b, m := w.ports[i].b, &s.marks[i]
 		if b.TxFrames != m.sent || b.NTX < m.waiting {
 			s.missed++ // it had to be sent at once

@@ -59,9 +59,10 @@ type counterMemory struct {
 	// ports and services are what Counters.Reasons counts, by port and by service index.
 	ports    []Reasons
 	services []Reasons
-	setups   []Setups // by service index
-	locals   []uint64 // by index of a local address: ports in use
-	walks    []uint32 // by backend index
+	setups   []Setups      // by service index
+	locals   []uint64      // by index of a local address: ports in use
+	walks    []uint32      // by backend index
+	traffic  []PortTraffic // by port
 }
 
 const countersSize = 1 << 12
@@ -78,7 +79,8 @@ func newCounterMemory() (*counterMemory, error) {
 	services := MaxServices * int(unsafe.Sizeof(Reasons{}))
 	setups := MaxServices * int(unsafe.Sizeof(Setups{}))
 	const locals, walks = MaxLocals * 8, MaxBackends * 4
-	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + walks)
+	traffic := maxPorts * int(unsafe.Sizeof(PortTraffic{}))
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + walks + traffic)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
@@ -94,6 +96,7 @@ func newCounterMemory() (*counterMemory, error) {
 		setups:   unsafe.Slice((*Setups)(unsafe.Add(p, countersSize+backends+states+ports+services)), MaxServices),
 		locals:   unsafe.Slice((*uint64)(after), MaxLocals),
 		walks:    unsafe.Slice((*uint32)(unsafe.Add(after, locals)), MaxBackends),
+		traffic:  unsafe.Slice((*PortTraffic)(unsafe.Add(after, locals+walks)), maxPorts),
 	}, nil
 }
 
@@ -101,6 +104,12 @@ func newCounterMemory() (*counterMemory, error) {
 func (w *Worker) Counters() (c Counters) {
 	readWords(unsafe.Pointer(&c), unsafe.Pointer(w.counters), unsafe.Sizeof(c))
 	return c
+}
+
+// PortTraffic copies a sub-port's totals; for any goroutine.
+func (w *Worker) PortTraffic(port int) (t PortTraffic) {
+	readWords(unsafe.Pointer(&t), unsafe.Pointer(&w.mem.traffic[port]), unsafe.Sizeof(t))
+	return t
 }
 
 // BackendCounters copies a backend's totals; for any goroutine.

@@ -11,6 +11,7 @@
 //   - own.go: addresses of Weir's own, and sources that nobody can have
 //   - icmp.go: ICMP that arrives; icmpquote.go: what an error quotes; icmptranslate.go: errors across nat;
 //     icmptunnel.go: errors from inside a tunnel; icmpsend.go: errors of Weir's own
+//   - vlan.go: ports that are VLANs of others
 //   - steer.go, handover.go: several workers
 //   - spec.go, snapshot.go, addrtable.go, routes.go: the configuration as workers read it
 //   - counters.go, gaps.go: what is counted; blame.go: whose the packets were that are lost
@@ -19,6 +20,5 @@
 //
 // It has no cgo and needs neither root nor devices: queues come through the interface in package port.
 //
-// Not supported: VLAN tags, frames in several buffers, protocols other than TCP, UDP and
-// ICMP, the fullnat mode.
+// Not supported: frames in several buffers.
 package fastpath

@@ -20,7 +20,8 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 	}{
 		"runt":                     {frame: make([]byte, 13), reason: "truncated"},
 		"802.3":                    {frame: edit(syn, func(b []byte) { b[12], b[13] = 1, 0 }), reason: "bad_ethernet"},
-		"VLAN tag":                 {frame: edit(syn, func(b []byte) { b[12], b[13] = 0x81, 0 }), reason: "bad_ethernet"},
+		"VLAN tag":                 {frame: edit(syn, func(b []byte) { b[12], b[13] = 0x81, 0 }), reason: "unknown_vlan"},
+		"VLAN tag cut":             {frame: edit(syn, func(b []byte) { b[12], b[13] = 0x81, 0 })[:17], reason: "unknown_vlan"},
 		"multicast source MAC":     {frame: edit(syn, func(b []byte) { b[6] |= 1 }), reason: "bad_ethernet"},
 		"another station's MAC":    {frame: pk{from: syn.from, to: syn.to, dstMAC: [6]byte{2, 9, 9, 9, 9, 9}}.frame(t), reason: "wrong_mac"},
 		"LLDP":                     {frame: edit(syn, func(b []byte) { b[12], b[13] = 0x88, 0xcc }), reason: "unknown_ethertype"},

@@ -62,14 +62,20 @@ type rigConfig struct {
 	tap                       bool
 	lanMTU                    int
 	former                    *rig
+	vlan                      *VLAN
 }
 
 func withWorkers(n, queues int) rigOption {
 	return func(c *rigConfig) { c.workers, c.queues = n, queues }
 }
 func withCapacity(n int) rigOption { return func(c *rigConfig) { c.capacity = n } }
-func withTAP() rigOption           { return func(c *rigConfig) { c.tap = true } }
-func withLanMTU(n int) rigOption   { return func(c *rigConfig) { c.lanMTU = n } }
+
+// withVLAN makes lan a VLAN on wan.
+func withVLAN(outer, inner uint16) rigOption {
+	return func(c *rigConfig) { c.vlan = &VLAN{Parent: wan, Outer: outer, Inner: inner} }
+}
+func withTAP() rigOption         { return func(c *rigConfig) { c.tap = true } }
+func withLanMTU(n int) rigOption { return func(c *rigConfig) { c.lanMTU = n } }
 
 // withMemoryOf uses the large tables of a rig that is done with.
 func withMemoryOf(r *rig) rigOption { return func(c *rigConfig) { c.former = r } }
@@ -141,6 +147,7 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 		{MAC: wanMAC, MTU: 1500, Own4: AddrOf(netip.MustParseAddr("203.0.113.2")), Own6: AddrOf(netip.MustParseAddr("2001:db8::2")), HasTAP: c.tap, Queues: c.queues},
 		{MAC: lanMAC, MTU: c.lanMTU, Own4: AddrOf(netip.MustParseAddr("10.0.0.1")), Own6: AddrOf(netip.MustParseAddr("fd00::1")), HasTAP: c.tap, Queues: c.queues},
 	}
+	ports[lan].VLAN = c.vlan
 	handover := NewHandover(c.workers)
 	templates, err := persist.New(1000, conn.Seed{7, 9})
 	if err != nil {
@@ -152,6 +159,9 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 		var mine []*memport.Queue
 		for range ports {
 			q := memport.NewPartial(r.pool, func() uint64 { return r.clock() }, id < c.queues, id < c.queues)
+			if len(qs) == lan && c.vlan != nil {
+				q = mine[wan]
+			}
 			qs, mine = append(qs, q), append(mine, q)
 		}
 		punts, inject := ring.NewPackets(1<<16, nil), ring.NewPackets(1<<16, nil)

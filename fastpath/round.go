@@ -31,6 +31,9 @@ func (w *Worker) Poll() int {
 	total := 0
 	for i := range w.ports {
 		p := &w.ports[i]
+		if p.sub != nil {
+			continue // its parent's queue is its own
+		}
 		p.q.Exchange(port.BurstSize)
 		w.tick(p.b.Now)
 		if n := int(p.b.NRX); n > 0 {
@@ -190,6 +193,13 @@ func (w *Worker) transmit(f *port.Frame, out uint8) {
 			w.free(f)
 			return
 		}
+	}
+	if p.sub != nil {
+		if f.Room < uint16(p.sub.size) {
+			w.drop(f, reason.NoBuffer)
+			return
+		}
+		p.sub.tag(f)
 	}
 	f.MoveTo(&b.TX[b.NTX])
 	b.NTX++

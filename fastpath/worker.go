@@ -27,6 +27,8 @@ type PortInfo struct {
 	// Queues is how many of the workers, from the first on, have a queue of this port. The others send
 	// through them.
 	Queues int
+	// VLAN is that of a sub-port, whose queues are its parent's; nil: it is none. Its parent comes before it.
+	VLAN *VLAN
 }
 
 // Options make a worker.
@@ -60,6 +62,8 @@ type egress struct {
 	tap       bool
 	tx        bool // the queue has a transmit side
 	queues    int
+	sub       *subPort // nil: it is none
+	vlans     *vlans   // nil: it has no sub-ports
 }
 
 // Worker handles one queue of every port. All its methods but the Read side of its counters and Dump
@@ -173,6 +177,9 @@ func NewWorker(o Options) (*Worker, error) {
 			e.mac |= uint64(c) << (8 * j)
 		}
 		w.ports = append(w.ports, e)
+		if p.VLAN != nil {
+			w.addSubPort(i, p.VLAN)
+		}
 	}
 	w.hot.build(w)
 	w.adopt(o.Snapshot.Load())

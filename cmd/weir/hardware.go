@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/dpdk"
@@ -32,10 +33,13 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 	}
 	for i := range cfg.Ports {
 		p := &cfg.Ports[i]
+		if p.Parent != "" {
+			continue
+		}
 		o.Ports = append(o.Ports, ethdev.Config{
 			Name: p.Name, Device: p.Device, Queues: p.Queues, RxDescriptors: p.RxDescriptors,
 			TxDescriptors: p.TxDescriptors, MTU: p.MTU, MAC: p.MAC, HasMAC: p.HasMAC,
-			Promiscuous: p.Promiscuous, RSS: p.RSS,
+			Promiscuous: p.Promiscuous, RSS: p.RSS, VLANs: hasSubPorts(cfg, p.Name),
 		})
 	}
 	if cores := cfg.Dataplane.Cores; len(cores) > 0 {
@@ -60,10 +64,30 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 		h.log.Info("no huge pages are used", "why", why)
 	}
 	var out []daemon.Device
-	for i, d := range plane.Ports() {
-		out = append(out, &device{d, plane, i})
+	next := 0
+	for i := range cfg.Ports {
+		if parent, ok := cfg.Sub(i); ok {
+			out = append(out, &vlanDevice{out[parent].(*device)})
+			continue
+		}
+		out = append(out, &device{plane.Ports()[next], plane, next})
+		next++
 	}
 	return out, nil
+}
+
+func hasSubPorts(cfg *conf.Config, port string) bool {
+	return slices.ContainsFunc(cfg.Ports, func(p conf.Port) bool { return p.Parent == port })
+}
+
+// vlanDevice is a sub-port: a VLAN on its parent's device, whose traffic the workers count.
+type vlanDevice struct{ *device }
+
+func (d *vlanDevice) Driver() string { return "vlan" }
+
+func (d *vlanDevice) Stats() daemon.DeviceStats {
+	total, free := d.plane.Buffers(d.index)
+	return daemon.DeviceStats{Buffers: total, BuffersFree: free}
 }
 
 // Hugepages implements daemon.Hardware.

@@ -276,3 +276,22 @@ func TestReceiveMergingIsOffWhileADeviceUsesAnInterface(t *testing.T) {
 		})
 	}
 }
+
+// With sub-ports, the driver is asked to take the tag off and says what was in it.
+func TestAFPacketTakesVLANTagsOffIfThereAreSubPorts(t *testing.T) {
+	d, _, theirs := onVeth(t, Config{VLANs: true}, "")
+	wire, q := dpdktest.NewWire(t, theirs), d.Queue(0)
+	frame := testFrame(100, 1)
+	wire.Send(vlan(frame, 42))
+	b := q.Burst()
+	dpdktest.Until(t, "the frame arrives", func() bool { q.Exchange(port.BurstSize); return b.NRX > 0 })
+	f := b.RX[0]
+	if f.Flags != port.VLANStripped || f.Hash&0xfff != 42 || int(f.Len) != len(frame) {
+		t.Errorf("flags %x, hash %x, %d bytes", f.Flags, f.Hash, f.Len)
+	}
+	b.Free[0], b.NFree = f.Buf, 1
+	q.Exchange(0)
+	tagged := vlan(testFrame(1514, 2), 42)
+	send(t, q, tagged)
+	wire.Expect(tagged)
+}

@@ -17,6 +17,8 @@ weir_device_configure(uint16_t port, const struct weir_setup *s)
 	if (rc != 0)
 		return rc;
 	conf.rxmode.offloads = info.rx_offload_capa & RX_CHECKSUMS;
+	if (s->vlans)
+		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
 	if (s->no_l4_checksum)
 		conf.rxmode.offloads &= ~(uint64_t)L4_CHECKSUMS;
 	if (s->fast_free)

@@ -46,6 +46,8 @@ type Config struct {
 	HasMAC bool
 	// Promiscuous receives frames for any station.
 	Promiscuous bool
+	// VLANs says that frames have tags, up to two.
+	VLANs bool
 	// RSS spreads received frames over the queues by their addresses and ports, on a device that can.
 	RSS bool
 }

@@ -9,6 +9,7 @@ struct weir_setup {
 	uint16_t tx_queues;
 	uint16_t mtu;
 	uint8_t rss;       /* spread over the queues by L3 and L4, as far as the device can */
+	uint8_t vlans;     /* take VLAN tags off, as far as the device can */
 	uint8_t fast_free; /* all buffers come from one pool and have one owner */
 	/* Leave TCP and UDP checksums unverified: the device passes on packets whose checksum its host
 	 * never filled in if it is told that they will be verified. */

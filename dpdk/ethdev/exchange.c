@@ -77,7 +77,8 @@ describe(struct weir_frame *f, struct rte_mbuf *m, uint16_t flags)
 static inline uint16_t
 rx_flags(const struct rte_mbuf *m)
 {
-	uint64_t ol = m->ol_flags & (RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+	uint64_t ol = m->ol_flags & (RTE_MBUF_F_RX_RSS_HASH | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK |
+		RTE_MBUF_F_RX_VLAN_STRIPPED);
 	uint16_t flags = 0;
 
 	if (likely((ol | (m->nb_segs - 1)) == 0))
@@ -90,6 +91,8 @@ rx_flags(const struct rte_mbuf *m)
 		flags |= WEIR_BAD_L4_CHECKSUM;
 	if (m->nb_segs > 1)
 		flags |= WEIR_SEGMENTED;
+	if (ol & RTE_MBUF_F_RX_VLAN_STRIPPED)
+		flags = (flags & ~WEIR_HASH_VALID) | WEIR_VLAN_STRIPPED;
 	return flags;
 }
 
@@ -104,6 +107,8 @@ receive(struct weir_queue *q, struct weir_burst *b, uint32_t limit)
 	for (uint16_t i = 0; i < n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 		describe(&b->rx[i], m[i], rx_flags(m[i]));
+		if (unlikely(b->rx[i].flags & WEIR_VLAN_STRIPPED))
+			b->rx[i].hash = m[i]->vlan_tci;
 	}
 	b->nrx = n;
 }

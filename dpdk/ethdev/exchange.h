@@ -22,6 +22,7 @@ enum {
 	WEIR_BAD_IP_CHECKSUM = 1 << 1,
 	WEIR_BAD_L4_CHECKSUM = 1 << 2,
 	WEIR_SEGMENTED = 1 << 3,
+	WEIR_VLAN_STRIPPED = 1 << 4,
 };
 
 /* port.Frame */

@@ -33,6 +33,7 @@ func layout() []field {
 		{"BadIPChecksum", uintptr(port.BadIPChecksum), C.WEIR_BAD_IP_CHECKSUM},
 		{"BadL4Checksum", uintptr(port.BadL4Checksum), C.WEIR_BAD_L4_CHECKSUM},
 		{"Segmented", uintptr(port.Segmented), C.WEIR_SEGMENTED},
+		{"VLANStripped", uintptr(port.VLANStripped), C.WEIR_VLAN_STRIPPED},
 		{"sizeof Frame", unsafe.Sizeof(f), unsafe.Sizeof(cf)},
 		{"Frame.Data", unsafe.Offsetof(f.Data), unsafe.Offsetof(cf.data)},
 		{"Frame.Buf", unsafe.Offsetof(f.Buf), unsafe.Offsetof(cf.buf)},

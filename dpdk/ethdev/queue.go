@@ -52,7 +52,7 @@ func (d *Device) newQueue(w int) (*Queue, error) {
 		pool:      (*C.struct_rte_mempool)(d.pool.Pointer()),
 		tsc_start: C.uint64_t(clock.Start),
 		tsc_mult:  C.uint64_t(clock.Mult),
-		max_frame: C.uint32_t(d.cfg.MTU + etherHeader),
+		max_frame: C.uint32_t(d.maxFrame()),
 		port:      C.uint16_t(d.id),
 		queue:     C.uint16_t(w),
 		has_rx:    boolean(q.hasRX),
@@ -62,6 +62,15 @@ func (d *Device) newQueue(w int) (*Queue, error) {
 		return nil, errNoMemory
 	}
 	return q, nil
+}
+
+// maxFrame is the length of the largest frame that is sent.
+func (d *Device) maxFrame() int {
+	n := d.cfg.MTU + etherHeader
+	if d.cfg.VLANs {
+		n += 2 * vlanTag
+	}
+	return n
 }
 
 func boolean(b bool) C.uint8_t {

@@ -166,6 +166,7 @@ func (d *Device) configure(onlyPool bool) error {
 		tx_queues: C.uint16_t(d.txQueues),
 		mtu:       C.uint16_t(d.cfg.MTU),
 		rss:       boolean(d.cfg.RSS),
+		vlans:     boolean(d.cfg.VLANs),
 		fast_free: boolean(onlyPool),
 		// With the offload, virtio lets the host leave checksums undone between its guests.
 		no_l4_checksum: boolean(strings.HasPrefix(d.driver, "net_virtio")),

@@ -137,6 +137,9 @@ func (q *Queue) Put(frame []byte, flags uint16) error {
 	return nil
 }
 
+// Last is the frame that was put in last, for a test to change what its device says of it.
+func (q *Queue) Last() *port.Frame { return &q.in[len(q.in)-1] }
+
 func newFrame(b *buffer) port.Frame {
 	return port.Frame{
 		Data: unsafe.Pointer(&b.mem[port.Headroom]), Buf: unsafe.Pointer(b),

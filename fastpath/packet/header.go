@@ -23,6 +23,8 @@ const (
 	EtherIPv4 uint16 = 0x0008
 	EtherIPv6 uint16 = 0xdd86
 	EtherARP  uint16 = 0x0608
+	EtherVLAN uint16 = 0x0081 // 802.1Q
+	EtherQinQ uint16 = 0xa888 // 802.1ad
 )
 
 // IPv4 (RFC 791 section 3.1), offsets in bytes.

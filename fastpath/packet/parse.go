@@ -91,7 +91,10 @@ func Parse(data unsafe.Pointer, n uint32, mac uint64, inf *Info) {
 }
 
 func etherFault(t uint16) reason.Reason {
-	if t < 0x600 || t == 0x8100 || t == 0x88a8 {
+	switch {
+	case t == 0x8100 || t == 0x88a8:
+		return reason.UnknownVLAN
+	case t < 0x600:
 		return reason.BadEthernet
 	}
 	return reason.UnknownEtherType

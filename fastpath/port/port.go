@@ -33,6 +33,8 @@ const (
 	BadL4Checksum
 	// Segmented: the frame continues in further buffers. The worker drops it, counted as segmented.
 	Segmented
+	// VLANStripped: the device took a VLAN tag off, whose control information Frame.Hash has in its low 16 bits.
+	VLANStripped
 )
 
 // Frame is one frame of a burst, 32 bytes. It is a value: the worker moves it between vectors and

@@ -30,6 +30,7 @@ const (
 	MartianSource
 	SpoofedSource
 	WrongMAC
+	UnknownVLAN
 
 	Foreign
 	UnknownEtherType

@@ -231,6 +231,19 @@ func (c *Compiler) route(b *fastpath.BackendSpec, cfg *conf.Config, tunnel bool)
 	return nil
 }
 
+// VLANOf is what frames of a sub-port look like; nil for a port with a device of its own.
+func VLANOf(cfg *conf.Config, port int) *fastpath.VLAN {
+	parent, ok := cfg.Sub(port)
+	if !ok {
+		return nil
+	}
+	v := &fastpath.VLAN{Parent: parent, Outer: uint16(cfg.Ports[port].VLAN[0])}
+	if len(cfg.Ports[port].VLAN) > 1 {
+		v.Inner = uint16(cfg.Ports[port].VLAN[1])
+	}
+	return v
+}
+
 // Way finds where packets for an address leave: the port, and the address on its link to send them to.
 func Way(cfg *conf.Config, addr netip.Addr) (port int, via netip.Addr, ok bool) {
 	for i := range cfg.Ports {

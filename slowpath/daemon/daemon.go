@@ -314,7 +314,7 @@ func (d *Daemon) logStart(cfg *conf.Config) {
 		"hugepages", d.hw.Hugepages())
 	for i, dev := range d.devices {
 		mac := dev.MAC()
-		d.log.Info("port", "name", cfg.Ports[i].Name, "device", cfg.Ports[i].Device, "driver", dev.Driver(),
+		d.log.Info("port", "name", cfg.Ports[i].Name, "device", cfg.Ports[i].Where(), "driver", dev.Driver(),
 			"mac", net.HardwareAddr(mac[:]).String(),
 			"queues", dev.Queues(), "tap", cfg.Ports[i].TAP)
 	}

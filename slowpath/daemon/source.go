@@ -288,8 +288,12 @@ func (s *source) Ports() []view.Port {
 	for i, dev := range s.d.devices {
 		p := &cfg.Ports[i]
 		mac, st := dev.MAC(), dev.Stats()
+		if p.Parent != "" {
+			t := s.d.node.PortTraffic(i)
+			st.PacketsIn, st.BytesIn, st.PacketsOut, st.BytesOut = t.PacketsIn, t.BytesIn, t.PacketsOut, t.BytesOut
+		}
 		v := view.Port{
-			Name: p.Name, Device: p.Device, Driver: dev.Driver(), MAC: net.HardwareAddr(mac[:]).String(),
+			Name: p.Name, Device: p.Where(), Driver: dev.Driver(), MAC: net.HardwareAddr(mac[:]).String(),
 			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), TAP: p.TAP,
 			PacketsIn: st.PacketsIn, PacketsOut: st.PacketsOut, BytesIn: st.BytesIn, BytesOut: st.BytesOut,
 			Missed: st.Missed, ErrorsIn: st.ErrorsIn, ErrorsOut: st.ErrorsOut, NoBuffers: st.NoBuffers,

@@ -57,6 +57,7 @@ type Twin struct {
 	// templates are the twin's own.
 	templates *persist.Table
 	from      *persist.Table
+	infos     []fastpath.PortInfo
 }
 
 // Sent is a frame that a twin sent on a port.
@@ -73,15 +74,18 @@ type Punted struct {
 
 // Twin makes a twin of a worker that uses a snapshot: a Rehearsal of the Still's own.
 func (s *Still) Twin(worker int, snap *fastpath.Snapshot) (*Twin, error) {
-	t := &Twin{punts: ring.NewPackets(1<<16, nil), from: s.templates}
+	t := &Twin{punts: ring.NewPackets(1<<16, nil), from: s.templates, infos: s.infos}
 	var err error
 	if t.templates, err = persist.New(twinConnections, s.seed); err != nil {
 		return nil, err
 	}
 	now := s.Workers[worker].Counters().NowNs
 	var queues []port.Queue
-	for range s.Ports {
+	for i := range s.Ports {
 		q := memport.New(&t.pool, func() uint64 { return now })
+		if v := s.infos[i].VLAN; v != nil {
+			q = t.queues[v.Parent]
+		}
 		t.queues, queues = append(t.queues, q), append(queues, q)
 	}
 	var current atomic.Pointer[fastpath.Snapshot]
@@ -101,6 +105,9 @@ func (t *Twin) Remember(service uint32, client netip.Addr) error {
 
 // Send lets a frame come in by a port and returns what became of it.
 func (t *Twin) Send(port int, frame []byte) (sent []Sent, punted []Punted, err error) {
+	if v := t.infos[port].VLAN; v != nil {
+		frame = v.Tagged(frame)
+	}
 	if err := t.queues[port].Put(frame, 0); err != nil {
 		return nil, nil, err
 	}
@@ -108,7 +115,7 @@ func (t *Twin) Send(port int, frame []byte) (sent []Sent, punted []Punted, err e
 		t.Worker.Poll()
 		for i, q := range t.queues {
 			for _, f := range q.Take() {
-				sent = append(sent, Sent{i, f})
+				sent = append(sent, t.sentBy(i, f))
 			}
 		}
 	}
@@ -121,6 +128,18 @@ func (t *Twin) Send(port int, frame []byte) (sent []Sent, punted []Punted, err e
 		}
 		punted = append(punted, Punted{m, append([]byte(nil), buf[:n]...)})
 	}
+}
+
+// sentBy finds the sub-port that a frame left by, if it was one.
+func (t *Twin) sentBy(port int, frame []byte) Sent {
+	for i := range t.infos {
+		if v := t.infos[i].VLAN; v != nil && v.Parent == port {
+			if f, ok := v.Untagged(frame); ok {
+				return Sent{i, f}
+			}
+		}
+	}
+	return Sent{port, frame}
 }
 
 // Close frees the twin's memory.

@@ -93,6 +93,9 @@ func (m *Machine) checkDrivers() []Result {
 	var out []Result
 	for i := range m.Config.Ports {
 		p := &m.Config.Ports[i]
+		if p.Parent != "" {
+			continue // it has no device
+		}
 		address, isPCI := pci[p.Name]
 		what := driverOf(p.Device)
 		fits := func(d pmd) bool { return d.Name == what }

@@ -87,6 +87,10 @@ type player struct {
 func newPlayer(cfg *conf.Config, out sink) (*player, error) {
 	p := &player{cfg: cfg, pool: &memport.Pool{}, sink: out, clock: epoch}
 	for i := range cfg.Ports {
+		if parent, ok := cfg.Sub(i); ok {
+			p.queues = append(p.queues, p.queues[parent])
+			continue
+		}
 		q := memport.New(p.pool, func() uint64 { return p.clock })
 		q.OnSend(func(frame []byte) { p.write(frame, i) })
 		p.queues = append(p.queues, q)
@@ -101,7 +105,7 @@ func newNode(cfg *conf.Config, mem []*memport.Queue) (*node.Node, error) {
 	ports := make([]node.Port, len(cfg.Ports))
 	queues := make([]port.Queue, len(cfg.Ports))
 	for i := range cfg.Ports {
-		ports[i] = node.Port{MAC: portMAC(&cfg.Ports[i]), Queues: 1, HasTAP: cfg.Ports[i].TAP != ""}
+		ports[i] = node.Port{MAC: portMAC(cfg, i), Queues: 1, HasTAP: cfg.Ports[i].TAP != ""}
 		queues[i] = mem[i]
 	}
 	return node.New(node.Options{
@@ -120,6 +124,9 @@ func Start(cfg *conf.Config, f func(*node.Still) error) error {
 	queues := make([]*memport.Queue, len(cfg.Ports))
 	for i := range queues {
 		queues[i] = memport.New(pool, func() uint64 { return epoch })
+		if parent, ok := cfg.Sub(i); ok {
+			queues[i] = queues[parent]
+		}
 	}
 	n, err := newNode(&small, queues)
 	if err != nil {
@@ -137,12 +144,15 @@ func FromConfig(s *conf.Service, b *conf.Backend) compile.Status {
 	return compile.Status{Up: !b.Down && !b.Maintenance, Weight: b.Weight}
 }
 
-// portMAC is the configured MAC or a made-up one.
-func portMAC(p *conf.Port) [6]byte {
-	if p.HasMAC {
+// portMAC is the configured MAC or a made-up one; a sub-port's is its parent's.
+func portMAC(cfg *conf.Config, i int) [6]byte {
+	if parent, ok := cfg.Sub(i); ok {
+		i = parent
+	}
+	if p := &cfg.Ports[i]; p.HasMAC {
 		return p.MAC
 	}
-	return madeUpMAC(p.Name, "port")
+	return madeUpMAC(cfg.Ports[i].Name, "port")
 }
 
 // madeUpMAC is a locally administered address that depends on nothing but its names.
@@ -201,6 +211,9 @@ func (p *player) play(c *captured) error {
 	}
 	frame := p.addressed(c.data, in)
 	flags := deviceFlags(frame)
+	if v := compile.VLANOf(p.cfg, in); v != nil {
+		frame = v.Tagged(frame) // the capture is of the VLAN's interface, the queue the trunk's
+	}
 	if len(frame) > memport.MaxFrame {
 		frame, flags = frame[:memport.MaxFrame], port.Segmented // a device would need several buffers, too
 	}
@@ -253,7 +266,7 @@ func (p *player) addressed(frame []byte, in int) []byte {
 		return frame
 	}
 	p.frame = append(p.frame[:0], frame...)
-	mac := portMAC(&p.cfg.Ports[in])
+	mac := portMAC(p.cfg, in)
 	copy(p.frame, mac[:])
 	return p.frame
 }
