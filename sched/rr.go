@@ -1,13 +1,16 @@
 package sched
 
+import "slices"
+
 func init() {
 	Register("rr", "Round robin: one server after the other, whatever their weights. For equal servers and connections "+
 		"that all cost about the same.", newRR, slowAs(newWRR))
 }
 
-// rr uses State.Pos: the position behind the server picked last. Weight 0 only hides a server, so the
-// walk goes on where it was when a server is drained or comes back.
+// rr uses State.Pos, the position behind the server picked last, and State.Weight, that server's ID: when servers come
+// and go, the walk goes on behind the same one, as in LVS. Weight 0 only hides a server.
 type rr struct {
+	ids []int32
 	// next holds, for every position 0 to len(servers), the first server from there on that takes
 	// connections, round the end; -1 if none does.
 	next   []int32
@@ -30,15 +33,33 @@ func newRR(servers []Server, _ Options) (Scheduler, error) {
 			next[i] = int32(i)
 		}
 	}
-	return &rr{next, boundsOf(servers)}, nil
+	s := &rr{next: next, bounds: boundsOf(servers), ids: make([]int32, n)}
+	for i := range servers {
+		s.ids[i] = int32(servers[i].ID)
+		if s.ids[i] == 0 {
+			s.ids[i] = int32(i + 1)
+		}
+	}
+	return s, nil
+}
+
+// behind is the position behind the server picked last; if that has left, the one where it was.
+func (s *rr) behind(st *State) uint {
+	pos := uint(uint32(st.Pos))
+	if last := pos - 1; pos == 0 || last < uint(len(s.ids)) && s.ids[last] == st.Weight {
+		return pos
+	}
+	if i := slices.Index(s.ids, st.Weight); i >= 0 {
+		return uint(i + 1)
+	}
+	if pos > uint(len(s.next)) {
+		return 0
+	}
+	return pos - 1
 }
 
 func (s *rr) Pick(_ *Key, st *State) int {
-	pos := uint(uint32(st.Pos))
-	if pos >= uint(len(s.next)) {
-		pos = 0
-	}
-	server := s.next[pos]
+	server := s.next[s.behind(st)]
 	for range s.bounds {
 		if !s.bounds.full(server) {
 			break
@@ -49,7 +70,7 @@ func (s *rr) Pick(_ *Key, st *State) int {
 		return -1
 	}
 	if server >= 0 {
-		st.Pos = server + 1
+		st.Pos, st.Weight = server+1, s.ids[server]
 	}
 	return int(server)
 }

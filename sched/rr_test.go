@@ -40,3 +40,35 @@ func TestRoundRobinSharesAreExact(t *testing.T) {
 		}
 	}
 }
+
+// LVS remembers the server, not its place in the list.
+func TestRoundRobinGoesOnBehindTheSameServer(t *testing.T) {
+	all := servers(1, 1, 1, 1)
+	for i := range all {
+		all[i].ID = uint32(100 + i)
+	}
+	for _, tt := range []struct {
+		name string
+		keep []int // of all, in this order
+		want int
+	}{
+		{"one before it leaves", []int{0, 2, 3}, 3},
+		{"one behind it leaves", []int{0, 1, 2}, 0},
+		{"it leaves itself", []int{0, 1, 3}, 3},
+		{"it leaves, and was the last in the list", []int{0, 1}, 0},
+		{"the list is turned round", []int{3, 2, 1, 0}, 1},
+	} {
+		var st State
+		s := build(t, "rr", all, Options{})
+		for range 3 {
+			s.Pick(nil, &st) // the last one is 2
+		}
+		var rest []Server
+		for _, i := range tt.keep {
+			rest = append(rest, all[i])
+		}
+		if got := rest[build(t, "rr", rest, Options{}).Pick(nil, &st)]; got.ID != all[tt.want].ID {
+			t.Errorf("%s: picked server %d, want %d", tt.name, got.ID-100, tt.want)
+		}
+	}
+}
