@@ -137,7 +137,7 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 
 // finish is the last stage: what becomes of every frame of a group.
 func (w *Worker) finish(frames []port.Frame, items []item) {
-	s, fresh, followers := w.scratch, 0, 0
+	s, opened, followers := w.scratch, 0, 0
 	for i := 0; i < len(frames); i++ {
 		// Without a guess it is not steady.
 		if items[i].Guess != 0 {
@@ -149,26 +149,26 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		if it.steady != 0 && it.Proto == packet.ProtoTCP {
 			it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
 		}
-		var v verdict
-		if it.flow() && !it.Group {
-			v = w.flow(f, it)
-		} else {
+		v := newcomer
+		if !it.flow() || it.Group {
 			v = w.odd(f, it)
+		} else if it.Guess != 0 {
+			v = w.flow(f, it)
 		}
-		switch v {
-		case newcomer:
-			s.openings[fresh] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
-			fresh++
-		case follower:
+		switch v.fate {
+		case fresh:
+			s.openings[opened] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
+			opened++
+		case late:
 			s.followers[followers] = uint8(i)
 			followers++
-		case sent:
+		case gone:
 		default:
 			w.settle(f, v)
 		}
 	}
-	if fresh > 0 {
-		w.openAll(frames, items, s.openings[:fresh])
+	if opened > 0 {
+		w.openAll(frames, items, s.openings[:opened])
 	}
 	if w.datagrams.ripe.head != 0 {
 		w.followRipe()

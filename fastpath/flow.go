@@ -42,11 +42,8 @@ func (it *item) continues() bool {
 	return true
 }
 
-// flow handles a TCP, UDP or SCTP packet whose connection is where the index led to; any other is a newcomer for now.
+// flow handles a TCP, UDP or SCTP packet whose guess may be its connection; if it is not, the packet is a newcomer for now.
 func (w *Worker) flow(f *port.Frame, it *item) verdict {
-	if it.Guess == 0 {
-		return newcomer
-	}
 	k := it.key(f)
 	r := w.table.Ref(it.Guess)
 	if !w.table.Check(r, &k) {

@@ -230,7 +230,9 @@ func (w *Worker) pick(k *conn.Key, service uint32, o *opening) verdict {
 	// Another worker may have got the last place of the backend that was picked.
 	const tries = 8
 	svc := &w.snap.Services[service]
-	w.schedulerKey(k)
+	if !svc.keyless {
+		w.schedulerKey(k)
+	}
 	for range tries {
 		n := svc.Sched.Pick(&w.key, &w.states[service])
 		if n < 0 || n >= len(svc.Backends) {

@@ -257,6 +257,8 @@ func endpointAtPort(a netip.AddrPort) Endpoint {
 // roundRobin keeps the rig's choices independent of package sched.
 type roundRobin struct{ n int }
 
+func (*roundRobin) IgnoresKey() {}
+
 func (s *roundRobin) Pick(_ *sched.Key, st *sched.State) int {
 	if s.n == 0 {
 		return -1

@@ -64,6 +64,7 @@ type Service struct {
 	Mode Mode
 	// Sched picks among Backends, which lists the snapshot's indices in the scheduler's order.
 	Sched    sched.Scheduler
+	keyless  bool // Sched needs no key
 	Backends []uint32
 	full     *fullNAT // of one in FullNAT
 	persist  *persistence

@@ -178,7 +178,10 @@ func (snap *Snapshot) markShared(s *Spec) {
 }
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
-	snap.Services[i] = Service{Name: v.Name, Mode: v.Mode, Sched: v.Sched, Backends: v.Backends, persist: newPersistence(v.Persist), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed}
+	snap.Services[i] = Service{
+		Name: v.Name, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), Backends: v.Backends,
+		persist: newPersistence(v.Persist), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
+	}
 	if v.Full != nil {
 		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {
 			return err
