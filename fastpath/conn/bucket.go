@@ -75,13 +75,8 @@ func (t *Table) other(b uint32, tag uint8) uint32 {
 	return o
 }
 
-// put places a slot under a home, in either of its buckets, moving one other slot if it must.
-func (t *Table) put(h Home, s Slot) bool {
-	return place(t.indexBase, h, s) || t.putElsewhere(h, s)
-}
-
-// putElsewhere is put where the home bucket is full.
-func (t *Table) putElsewhere(h Home, s Slot) bool {
+// placeElsewhere puts a slot under a home whose bucket is full: in the other bucket, or by moving one other slot.
+func (t *Table) placeElsewhere(h Home, s Slot) bool {
 	b, tag := h.bucket(), h.tag()
 	if place(t.indexBase, t.Other(h), s) {
 		t.buckets[b].overflowed()
@@ -143,9 +138,9 @@ func (t *Table) home(s Slot) Home {
 	return e.fwd
 }
 
-// take removes a slot from the index.
-func (t *Table) take(h Home, s Slot) {
-	if !displace(t.indexBase, h, s) && displace(t.indexBase, t.Other(h), s) {
+// displaceElsewhere removes a slot that is not in its home bucket from the index.
+func (t *Table) displaceElsewhere(h Home, s Slot) {
+	if displace(t.indexBase, t.Other(h), s) {
 		t.buckets[h.bucket()].returned()
 	}
 }

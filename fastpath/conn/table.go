@@ -229,13 +229,15 @@ func (t *Table) Insert(k *Key, at, back Home) *Entry {
 	} else {
 		e.Addrs[0] = *(*uint64)(k.Addrs)
 	}
-	if !t.put(at, Slot(i<<1)) {
+	if !place(t.indexBase, at, Slot(i<<1)) && !t.placeElsewhere(at, Slot(i<<1)) {
 		t.release(i, e)
 		return nil
 	}
 	if back != 0 {
-		if !t.put(back, Slot(i<<1|1)) {
-			t.take(at, Slot(i<<1))
+		if !place(t.indexBase, back, Slot(i<<1|1)) && !t.placeElsewhere(back, Slot(i<<1|1)) {
+			if !displace(t.indexBase, at, Slot(i<<1)) {
+				t.displaceElsewhere(at, Slot(i<<1))
+			}
 			t.release(i, e)
 			return nil
 		}
@@ -258,9 +260,11 @@ func (t *Table) release(i uint32, e *Entry) {
 // Delete removes a live connection; the entry may be used anew at once.
 func (t *Table) Delete(e *Entry) {
 	i := t.indexOf(e)
-	t.take(e.fwd, Slot(i<<1))
-	if e.Flags&Reverse != 0 {
-		t.take(e.rev, Slot(i<<1|1))
+	if !displace(t.indexBase, e.fwd, Slot(i<<1)) {
+		t.displaceElsewhere(e.fwd, Slot(i<<1))
+	}
+	if e.Flags&Reverse != 0 && !displace(t.indexBase, e.rev, Slot(i<<1|1)) {
+		t.displaceElsewhere(e.rev, Slot(i<<1|1))
 	}
 	t.release(i, e)
 	t.live--
