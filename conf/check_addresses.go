@@ -41,12 +41,12 @@ func (c *checker) endpoints(i int, s *Service) {
 
 // families checks that a service's clients can all be sent to all of its backends.
 func (c *checker) families(i int, s *Service) {
-	if s.Mode == TUN || s.Mode == "" {
+	if s.Mode == TUN || s.Mode == FullNAT || s.Mode == "" {
 		return
 	}
 	for j, e := range s.Addresses {
 		if e.Valid() && s.Addresses[0].Valid() && e.Prefix.Addr().Is6() != s.Addresses[0].Prefix.Addr().Is6() {
-			c.endpointAt(i, j).errorf("%s is %s, but the first address is %s: in mode %s all must be of one kind, only tun can mix them",
+			c.endpointAt(i, j).errorf("%s is %s, but the first address is %s: in mode %s all must be of one kind, only tun and fullnat can mix them",
 				e, family(e.Prefix.Addr()), family(s.Addresses[0].Prefix.Addr()), s.Mode)
 			return
 		}

@@ -71,8 +71,8 @@ func (c *checker) backendPort(at func() value, s *Service, b *Backend) {
 
 // backendAddress checks that packets get from Weir to a backend in the service's mode.
 func (c *checker) backendAddress(at func() value, i int, s *Service, a netip.Addr) {
-	if s.whole() && s.Mode != TUN && a.Is6() != s.Addresses[0].Prefix.Addr().Is6() {
-		at().errorf("%s is %s, but the service is %s: in mode %s both must be of one kind, only tun can mix them", a, family(a), family(s.Addresses[0].Prefix.Addr()), s.Mode)
+	if s.whole() && s.Mode != TUN && s.Mode != FullNAT && a.Is6() != s.Addresses[0].Prefix.Addr().Is6() {
+		at().errorf("%s is %s, but the service is %s: in mode %s both must be of one kind, only tun and fullnat can mix them", a, family(a), family(s.Addresses[0].Prefix.Addr()), s.Mode)
 		return
 	}
 	if slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return e.Prefix.Contains(a) }) {

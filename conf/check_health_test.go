@@ -118,7 +118,7 @@ func TestMistakesInQuorumAndSorryServer(t *testing.T) {
 		{"sorry server without a port", "    scheduler: mh\n", "    scheduler: mh\n    sorry: 10.0.0.19\n", says(
 			"30: services[0].sorry: has no port: write for example 10.0.0.19:80")},
 		{"sorry server of the other family", "    scheduler: mh\n", "    scheduler: mh\n    sorry: \"[2001:db8::19]:80\"\n", says(
-			"30: services[0].sorry: 2001:db8::19 is IPv6, but the service is IPv4: in mode nat both must be of one kind, only tun can mix them")},
+			"30: services[0].sorry: 2001:db8::19 is IPv6, but the service is IPv4: in mode nat both must be of one kind, only tun and fullnat can mix them")},
 		{"hook without a program", "    scheduler: mh\n", "    scheduler: mh\n    on_change: {timeout: 1s}\n", says(
 			"30: services[0].on_change.command: is missing: write for example command: [/usr/local/bin/changed]")},
 		{"hook that is not from the root", "    scheduler: mh\n", "    scheduler: mh\n    on_change: {command: [changed]}\n", says(

@@ -37,9 +37,9 @@ func TestBackendsThatPacketsCannotReach(t *testing.T) {
 		{"nat backend with port 0", "address: 10.0.0.11:8080", "address: 10.0.0.11:0", says(
 			"42: services[0].backends[0].address: has port 0: write a port from 1 to 65535, or in the modes tun and dr none")},
 		{"nat backend of the other family", "address: 10.0.0.11:8080", `address: "[2001:db8::11]:8080"`, says(
-			"42: services[0].backends[0].address: 2001:db8::11 is IPv6, but the service is IPv4: in mode nat both must be of one kind, only tun can mix them")},
+			"42: services[0].backends[0].address: 2001:db8::11 is IPv6, but the service is IPv4: in mode nat both must be of one kind, only tun and fullnat can mix them")},
 		{"dr backend of the other family", "{address: 203.0.113.15}", `{address: "2001:db8::15"}`, says(
-			"58: services[2].backends[0].address: 2001:db8::15 is IPv6, but the service is IPv4: in mode dr both must be of one kind, only tun can mix them")},
+			"58: services[2].backends[0].address: 2001:db8::15 is IPv6, but the service is IPv4: in mode dr both must be of one kind, only tun and fullnat can mix them")},
 		{"dr backend with another port", "{address: 203.0.113.15}", "{address: 203.0.113.15:26}", says(
 			"58: services[2].backends[0].address: has port 26, but mode dr leaves the service's port 25 as it is: write 203.0.113.15 without a port")},
 		{"tun backend with another port", "address: 10.0.0.13\n", "address: 10.0.0.13:54\n", says(

@@ -45,10 +45,10 @@ func TestTunMixesFamilies(t *testing.T) {
 	mixed := edits{"203.0.113.10:443]", `"[2001:db8::10]:80"]`, "203.0.113.22:8080", `"2001:db8::22"`}
 	mustLoad(t, append(mixed, "mode: nat", "mode: tun").of(t, shop))
 	expectErrors(t, mixed.of(t, shop),
-		"4: services[0].addresses[1]: [2001:db8::10]:80 is IPv6, but the first address is IPv4: in mode nat all must be of one kind, only tun can mix them",
+		"4: services[0].addresses[1]: [2001:db8::10]:80 is IPv6, but the first address is IPv4: in mode nat all must be of one kind, only tun and fullnat can mix them",
 		"7: services[0].backends[0].address: has no port: write for example 203.0.113.21:80",
 		"7: services[0].backends[1].address: has no port: write for example [2001:db8::22]:80",
-		"7: services[0].backends[1].address: 2001:db8::22 is IPv6, but the service is IPv4: in mode nat both must be of one kind, only tun can mix them")
+		"7: services[0].backends[1].address: 2001:db8::22 is IPv6, but the service is IPv4: in mode nat both must be of one kind, only tun and fullnat can mix them")
 }
 
 func TestMistakesInAddresses(t *testing.T) {

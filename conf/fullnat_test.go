@@ -46,6 +46,15 @@ func TestLocalAddressesAndPorts(t *testing.T) {
 	}
 }
 
+// The VIPs and the backends may be of either IP version.
+func TestFullNATMixesIPVersions(t *testing.T) {
+	cfg := mustLoad(t, strings.Replace(fullConfig(`local_addresses: [10.0.0.20, "fd00::20"]`, `backends: [{address: 10.0.0.11:8080}, {address: "[fd00::11]:8080"}]`),
+		"address: 203.0.113.10:80", `addresses: [203.0.113.10:80, "[2001:db8::10]:80"]`, 1))
+	if s := &cfg.Services[0]; len(s.Addresses) != 2 || len(s.Backends) != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestMistakesInFullNAT(t *testing.T) {
 	for _, c := range []struct{ name, cfg, want string }{
 		{"no local address", fullConfig(fullBackends),

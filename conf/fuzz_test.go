@@ -131,7 +131,7 @@ func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 	vip := s.Addresses[0].Prefix.Addr()
 	for _, e := range s.Addresses {
 		a := e.Prefix.Addr()
-		if !e.Valid() || e.Ports.First > e.Ports.Last || !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() || s.Mode != conf.TUN && a.Is4() != vip.Is4() || s.Line <= 0 {
+		if !e.Valid() || e.Ports.First > e.Ports.Last || !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() || s.Mode != conf.TUN && s.Mode != conf.FullNAT && a.Is4() != vip.Is4() || s.Line <= 0 {
 			t.Fatalf("%+v", s)
 		}
 	}
@@ -148,7 +148,7 @@ func servicePromises(t *testing.T, s *conf.Service, own map[netip.Addr]bool) {
 			t.Fatalf("%+v of %+v", b, s)
 		}
 		seen[b.Address] = true
-		if s.Mode != conf.TUN && a.Is4() != vip.Is4() || s.Mode != conf.NAT && s.Mode != conf.FullNAT && b.Address.Port() != port {
+		if s.Mode != conf.TUN && s.Mode != conf.FullNAT && a.Is4() != vip.Is4() || s.Mode != conf.NAT && s.Mode != conf.FullNAT && b.Address.Port() != port {
 			t.Fatalf("%+v of %+v", b, s)
 		}
 	}

@@ -154,7 +154,7 @@ func (w *Worker) forward(f *port.Frame, it *item, e *conn.Entry, b *Backend) ver
 		return w.timeExceeded(f, it)
 	}
 	if !fits(f, it, b) {
-		return w.tooBig(f, it, int(b.MTU))
+		return w.tooBig(f, it, roomFor(f, it, b.side6(it), int(b.MTU)))
 	}
 	if e.State == conn.SynRecv && it.TCPFlags&packet.SYN != 0 {
 		w.unanswered(e)
@@ -217,9 +217,10 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 		return drop(reason.NoRoute)
 	}
 	mtu := w.ports[out.port].mtu
-	large := int(it.End)-packet.EthLen > mtu
+	most := roomFor(f, it, e.Flags&conn.V6 != 0, mtu)
+	large := int(it.End)-packet.EthLen > most
 	if large && !mayFragment(f, it) {
-		return w.tooBig(f, it, mtu)
+		return w.tooBig(f, it, most)
 	}
 	if e.State == conn.SynRecv || it.TCPFlags&packet.RST != 0 {
 		w.answered(it, e, b)
@@ -229,10 +230,9 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)
 	if b.Mode == FullNAT {
-		w.fullFrom(f, it, e, b)
-	} else {
-		w.natFrom(f, it, e, b)
+		return w.fullBack(f, it, e, b, out, mtu)
 	}
+	w.natFrom(f, it, e, b)
 	if large {
 		return w.sendPieces(f, it, mtu, func(w *Worker, p *piece) verdict {
 			return w.sendWay(&p.frame, false, out)
@@ -243,7 +243,15 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 
 // fits reports whether a packet may take the way to a backend: in one piece, or cut up.
 func fits(f *port.Frame, it *item, b *Backend) bool {
-	return int(it.End)-packet.EthLen <= int(b.MTU) || mayFragment(f, it)
+	return int(it.End)-packet.EthLen <= roomFor(f, it, b.side6(it), int(b.MTU)) || mayFragment(f, it)
+}
+
+// side6 reports whether a packet is one of IPv6 when it leaves for a backend, without an outer header.
+func (b *Backend) side6(it *item) bool {
+	if b.Mode == FullNAT {
+		return b.V6
+	}
+	return it.v6()
 }
 
 // wayTo finds the way to the address at p and the port it leads out of; hash is the flow's.

@@ -200,7 +200,7 @@ func (w *Worker) follow(f *port.Frame, it *item) verdict {
 	case r.Reply:
 		return w.replyPart(f, it, e, b)
 	case !fits(f, it, b):
-		return w.partTooBig(f, it, int(b.MTU))
+		return w.partTooBig(f, it, roomFor(f, it, b.side6(it), int(b.MTU)))
 	}
 	c := &w.backends[e.Backend]
 	c.PacketsIn++
@@ -216,18 +216,18 @@ func (w *Worker) replyPart(f *port.Frame, it *item, e *conn.Entry, b *Backend) v
 		return drop(reason.NoRoute)
 	}
 	mtu := w.ports[out.port].mtu
-	large := int(it.End)-packet.EthLen > mtu
+	most := roomFor(f, it, e.Flags&conn.V6 != 0, mtu)
+	large := int(it.End)-packet.EthLen > most
 	if large && !mayFragment(f, it) {
-		return w.partTooBig(f, it, mtu)
+		return w.partTooBig(f, it, most)
 	}
 	c := &w.backends[e.Backend]
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)
 	if b.Mode == FullNAT {
-		w.fullFrom(f, it, e, b)
-	} else {
-		w.natFrom(f, it, e, b)
+		return w.fullBack(f, it, e, b, out, mtu)
 	}
+	w.natFrom(f, it, e, b)
 	if large {
 		return w.sendPieces(f, it, mtu, func(w *Worker, p *piece) verdict { return w.sendWay(&p.frame, false, out) })
 	}

@@ -19,6 +19,12 @@ func (w *Worker) fullErrorToBackend(f *port.Frame, it *item, q *quote, e *conn.E
 		return drop(reason.TooBig)
 	}
 	n := w.toBackend(e, b)
+	if n.v6 != it.v6() {
+		if r := w.crossError(f, it, q, &n, nil); r != reason.Unset {
+			return drop(r)
+		}
+		return w.sendTo(f, b.Hop)
+	}
 	q.translateEnds(f, it, &n, 0)
 	return w.sendTo(f, b.Hop)
 }
@@ -32,6 +38,12 @@ func (w *Worker) fullErrorToClient(f *port.Frame, it *item, q *quote, e *conn.En
 	}
 	if int(it.End)-packet.EthLen > w.ports[out.port].mtu {
 		return drop(reason.TooBig)
+	}
+	if n.v6 != it.v6() {
+		if r := w.crossError(f, it, q, &n, e); r != reason.Unset {
+			return drop(r)
+		}
+		return w.sendWay(f, n.v6, out)
 	}
 	q.translateEnds(f, it, &n, w.unshift(q, e))
 	return w.sendWay(f, n.v6, out)

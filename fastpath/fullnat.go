@@ -9,6 +9,7 @@ import (
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
 )
 
 // FullNAT rewrites both ends of a packet:
@@ -194,19 +195,27 @@ func (w *Worker) fullTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) verd
 
 // fullSend rewrites a packet and sends it to the backend.
 func (w *Worker) fullSend(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
-	n := w.toBackend(e, b)
-	n.write(f, it)
-	if int(it.End)-packet.EthLen > int(b.MTU) {
-		return w.sendPieces(f, it, int(b.MTU), func(w *Worker, p *piece) verdict { return w.sendTo(&p.frame, b.Hop) })
+	n, mtu := w.toBackend(e, b), int(b.MTU)
+	if int(it.End)-packet.EthLen > roomFor(f, it, b.V6, mtu) {
+		return w.turnPieces(f, it, &n, mtu, func(w *Worker, p *piece) verdict { return w.sendTo(&p.frame, b.Hop) })
+	}
+	if r := w.turn(f, it, &n); r != reason.Unset {
+		return drop(r)
 	}
 	return w.sendTo(f, b.Hop)
 }
 
-// fullFrom makes a backend's packet one from the VIP.
-func (w *Worker) fullFrom(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
+// fullBack makes a backend's packet one from the VIP and sends it to the client, by a way with this MTU.
+func (w *Worker) fullBack(f *port.Frame, it *item, e *conn.Entry, b *Backend, out way, mtu int) verdict {
 	if e.Proto == packet.ProtoTCP && (e.Shift != 0 || e.Flags&conn.Pending != 0) && !it.isFragment() {
 		w.tellFrom(f, it, e, b)
 	}
 	n := toClient(e)
-	n.write(f, it)
+	if int(it.End)-packet.EthLen > roomFor(f, it, n.v6, mtu) {
+		return w.turnPieces(f, it, &n, mtu, func(w *Worker, p *piece) verdict { return w.sendWay(&p.frame, n.v6, out) })
+	}
+	if r := w.turn(f, it, &n); r != reason.Unset {
+		return drop(r)
+	}
+	return w.sendWay(f, n.v6, out)
 }

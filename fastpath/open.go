@@ -200,7 +200,7 @@ func (w *Worker) giveBack(o *opening) {
 func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdict {
 	b := w.real(o.backend)
 	if !fits(f, it, b) {
-		return w.tooBig(f, it, int(b.MTU))
+		return w.tooBig(f, it, roomFor(f, it, b.side6(it), int(b.MTU)))
 	}
 	o.Home = 0
 	switch b.Mode {

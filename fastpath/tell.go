@@ -84,7 +84,7 @@ func (w *Worker) tellTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) verd
 		return w.proxyTo(f, it, e, b)
 	}
 	if it.TCPFlags&packet.RST == 0 && w.tell(b) == TellTOA {
-		addTOA(f, it, e, int(b.MTU))
+		addTOA(f, it, e, roomFor(f, it, b.V6, int(b.MTU)))
 	}
 	return sent
 }

@@ -46,6 +46,7 @@ const (
 	BackendGone
 	TableFull
 	NoLocalPort
+	NoChecksum
 	TTLExceeded
 	TooBig
 	NoRoute

@@ -67,6 +67,31 @@ func TestTunnelsAcrossFamilies(t *testing.T) {
 	d.accounted()
 }
 
+func TestFullNATAcrossFamilies(t *testing.T) {
+	l := needLab(t)
+	upload := filepath.Join(t.TempDir(), "upload")
+	if err := os.WriteFile(upload, []byte(strings.Repeat("0123456789abcdef", 1<<14)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := l.start(t, "", `services:
+  - {name: to6, address: "203.0.113.13:80", protocol: tcp, mode: fullnat, scheduler: rr, local_addresses: ["fd00::20"], backends: [{address: "[fd00::11]:8080"}, {address: "[fd00::12]:8080"}]}
+  - {name: to4, address: "[2001:db8::13]:80", protocol: tcp, mode: fullnat, scheduler: rr, local_addresses: [10.0.0.20], backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080"}]}
+`)
+	for _, url := range []string{"http://203.0.113.13/", "http://[2001:db8::13]/"} {
+		for i, args := range [][]string{{url + "1m"}, {url + "1m"}, {"-T", upload, url + "put/upload"}, {"-T", upload, url + "put/upload"}} {
+			if got, err := l.curl(args...); err != nil || got != []string{"rs1", "rs2"}[i%2] {
+				t.Errorf("%s, request %d: %v, served by %q", url, i, err, got)
+			}
+		}
+	}
+	for _, c := range d.show("connections") {
+		if v6 := strings.HasPrefix(c["client"].(string), "["); v6 == strings.HasPrefix(c["local"].(string), "[") {
+			t.Errorf("%v comes from %v", c["client"], c["local"])
+		}
+	}
+	d.accounted()
+}
+
 // accounted waits until in = out + punted + dropped - own over all workers, and nothing was lost for no reason.
 func (d *daemon) accounted() {
 	d.t.Helper()
