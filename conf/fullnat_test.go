@@ -103,6 +103,8 @@ func TestMistakesInFullNAT(t *testing.T) {
 			"9: services[0].client_address: has a meaning only in mode fullnat, this one is nat: remove it"},
 		{"a client's address in UDP", strings.Replace(fullConfig(fullLocals, "client_address: proxy_v2", fullBackends), "protocol: tcp", "protocol: udp", 1),
 			"10: services[0].client_address: is proxy_v2, which only TCP has room for, and this service is udp: remove it"},
+		{"a PROXY header for connections without a handshake", fullConfig(fullLocals, "client_address: proxy_v1", "sloppy: true", fullBackends),
+			"11: services[0].sloppy: cannot be given together with client_address proxy_v1: the header is sent with the handshake, which a connection that begins in its middle does not have"},
 		{"a client's address by another name", fullConfig(fullLocals, "client_address: proxy", fullBackends),
 			`10: services[0].client_address: must be none, toa, proxy_v1 or proxy_v2, is "proxy"`},
 	} {

@@ -67,6 +67,9 @@ func (r *rig) toLocals(vip string, n int) (out []netip.AddrPort) {
 	for i := range n {
 		from := fmt.Sprintf("198.51.%d.%d:%d", 100+i/50000, i/250%200, 2000+i%250)
 		for _, s := range r.send(wan, pk{from: from, to: vip, flags: "S"}.frame(r.t)) {
+			if s.port != lan {
+				continue // an answer
+			}
 			l := look(r.t, s.data)
 			out = append(out, l.src)
 		}
@@ -93,6 +96,28 @@ func TestEveryLocalPortIsFoundBeforeThereAreNone(t *testing.T) {
 		}
 		if n := r.reasons()["no_local_port"]; n != uint64(400*workers-202) {
 			t.Errorf("%d workers: reasons %v", workers, r.reasons())
+		}
+	}
+}
+
+// Whoever gets no local port is told as if there were no backend.
+func TestClientsWithoutALocalPortAreTurnedAway(t *testing.T) {
+	for answer, want := range map[Answer]int{AnswerICMP: packet.ProtoICMP, AnswerReset: packet.ProtoTCP, AnswerDrop: 0} {
+		r := newRig(t, []rigService{{
+			vip: vip4, proto: proto(false), mode: FullNAT, peers: []string{"10.0.0.11:80"},
+			full: rigFull{locals: []string{"10.0.0.20"}, first: 3000, last: 3000},
+		}})
+		r.spec.Services[0].OnEmpty = answer
+		r.publish()
+		one(t, r.send(wan, pk{from: "198.51.100.1:1000", to: vip4, flags: "S"}.frame(t)), lan)
+		out := r.send(wan, pk{from: "198.51.100.2:1000", to: vip4, flags: "S"}.frame(t))
+		got := 0
+		if len(out) == 1 && out[0].port == wan {
+			s := look(t, out[0].data)
+			got = int(s.proto)
+		}
+		if got != want || r.reasons()["no_local_port"] != 1 {
+			t.Errorf("answer %d: protocol %d, want %d; reasons %v", answer, got, want, r.reasons())
 		}
 	}
 }
@@ -131,8 +156,13 @@ func TestAnExpiredConnectionGivesUpItsPort(t *testing.T) {
 		vip: vip4, proto: proto(true), mode: FullNAT, peers: []string{"10.0.0.11:53"},
 		full: rigFull{locals: []string{"10.0.0.20"}, first: 3000, last: 3000},
 	}})
-	ask := func(client string) int {
-		return len(r.send(wan, pk{from: client, to: vip4, udp: true}.frame(t)))
+	ask := func(client string) (n int) {
+		for _, s := range r.send(wan, pk{from: client, to: vip4, udp: true}.frame(t)) {
+			if s.port == lan {
+				n++
+			}
+		}
+		return n
 	}
 	if ask("198.51.100.1:1000") != 1 || ask("198.51.100.2:1000") != 0 {
 		t.Fatalf("the only port is not used once: %v", r.reasons())

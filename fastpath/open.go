@@ -186,6 +186,7 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 	}
 	if v = w.prepare(f, it, k, o); v != newcomer {
 		w.giveBack(o)
+		return w.turnAway(f, it, svc, v)
 	}
 	return v
 }
@@ -275,7 +276,7 @@ func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 	b := w.real(o.backend)
 	if b.Mode == FullNAT && !w.settleLocal(&k, b, o) {
 		w.giveBack(o)
-		return drop(reason.NoLocalPort)
+		return w.turnAway(f, it, &w.snap.Services[b.Service], drop(reason.NoLocalPort))
 	}
 	e := w.insert(&k, it.Home, b, o)
 	if e == nil {

@@ -21,7 +21,7 @@ const (
 
 // turnAway drops the first packet of a connection that no backend takes, and tells the client as its service does.
 func (w *Worker) turnAway(f *port.Frame, it *item, svc *Service, v verdict) verdict {
-	if v.fate != dropped || v.reason != reason.NoBackend && v.reason != reason.BackendsFull {
+	if v.fate != dropped || v.reason != reason.NoBackend && v.reason != reason.BackendsFull && v.reason != reason.NoLocalPort {
 		return v
 	}
 	switch {
