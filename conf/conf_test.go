@@ -39,7 +39,7 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 		Services: []Service{
 			{
 				Name: "web", Addresses: at("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "mh", MhTableSize: 251,
-				Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFCopy, MSSClamp: true}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, Line: 25,
+				Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFCopy, MSSClamp: true}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, OnRemove: OnRemoveDrain, Line: 25,
 				Health: &Health{
 					Type: "http", Via: ViaBackend, Port: 8081, Jitter: 10, Start: StartUp,
 					HTTP:     HTTPCheck{Method: "GET", Path: "/healthz", Host: "www.example.com", Status: []StatusRange{{200, 200}, {204, 204}}},
@@ -53,14 +53,14 @@ func TestEveryKeyIsReadIntoItsField(t *testing.T) {
 			},
 			{
 				Name: "dns", Addresses: at("[2001:db8::10]:53"), Protocol: UDP, Mode: TUN, Scheduler: "wlc",
-				Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFSet}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, Line: 46,
+				Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFSet}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, OnRemove: OnRemoveDrain, Line: 46,
 				Backends: []Backend{
 					{Address: ap("10.0.0.13:53"), Weight: 1, Line: 52}, {Address: ap("[2001:db8::14]:53"), Weight: 1, Line: 53},
 				},
 			},
 			{
 				Name: "smtp", Addresses: at("203.0.113.10:25"), Protocol: TCP, Mode: DR, Scheduler: "wlc",
-				Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFCopy, MSSClamp: true}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, Line: 54,
+				Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFCopy, MSSClamp: true}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, OnRemove: OnRemoveDrain, Line: 54,
 				Backends: []Backend{
 					{Address: ap("203.0.113.15:25"), Weight: 1, Line: 58}, {Address: ap("203.0.113.16:25"), Weight: 0, Line: 58},
 				},

@@ -29,7 +29,7 @@ func TestWhatIsNotWrittenHasItsDefault(t *testing.T) {
 		}},
 		Services: []Service{{
 			Name: "web", Addresses: at("203.0.113.10:80"), Protocol: TCP, Mode: NAT, Scheduler: "wlc",
-			Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFCopy, MSSClamp: true}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, Line: 4,
+			Tunnel: Tunnel{Type: IPIP, Checksum: Auto, DF: DFCopy, MSSClamp: true}, LocalPorts: PortRange{First: 1024, Last: 65535}, ClientAddress: TellNone, Quorum: Quorum{Backends: 1}, OnRemove: OnRemoveDrain, Line: 4,
 			Backends: []Backend{{Address: ap("203.0.113.11:80"), Weight: 1, Line: 4}},
 		}},
 		API:     API{Socket: "/run/weir.sock"},

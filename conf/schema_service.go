@@ -65,6 +65,12 @@ var serviceFields = []field[Service]{
 	})),
 	section("quorum", quorumFields, func(s *Service) *Quorum { return &s.Quorum }),
 	scalar("sloppy", boolean, "false", func(s *Service, text string) error { return keep(&s.Sloppy)(parseBool(text)) }),
+	scalar("on_remove", textual, "drain", func(s *Service, text string) error {
+		return word(&s.OnRemove, text, nil, OnRemoveDrain, OnRemoveReset, OnRemoveReschedule)
+	}),
+	scalar("expire_nodest", boolean, "false", func(s *Service, text string) error {
+		return keep(&s.ExpireNodest)(parseBool(text))
+	}),
 	scalar("on_empty", textual, "", func(s *Service, text string) error {
 		return word(&s.OnEmpty, text, nil, OnEmptyICMP, OnEmptyReset, OnEmptyDrop, OnEmptySorry)
 	}),

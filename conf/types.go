@@ -126,12 +126,25 @@ type Service struct {
 	Quorum         Quorum
 	// Sloppy is LVS's sloppy_tcp and sloppy_sctp: a connection may begin with any packet that does not end one.
 	Sloppy   bool
-	OnEmpty  OnEmpty  // empty: sorry with a sorry server, else icmp
-	Sorry    *Backend // takes new connections while the quorum is lost; nil: none
-	OnChange *Hook
-	Backends []Backend
-	Line     int // where it stands in the file
+	OnRemove OnRemove
+	// ExpireNodest is LVS's expire_nodest_conn: connections of a backend that is down end with their next packet.
+	ExpireNodest bool
+	OnEmpty      OnEmpty  // empty: sorry with a sorry server, else icmp
+	Sorry        *Backend // takes new connections while the quorum is lost; nil: none
+	OnChange     *Hook
+	Backends     []Backend
+	Line         int // where it stands in the file
 }
+
+// OnRemove is what becomes of the connections of a backend that is taken out of the configuration.
+type OnRemove string
+
+// The values of on_remove.
+const (
+	OnRemoveDrain      OnRemove = "drain"      // they go on until they end
+	OnRemoveReset      OnRemove = "reset"      // TCP is reset, all else goes to another backend
+	OnRemoveReschedule OnRemove = "reschedule" // whatever may go to another backend does, the rest of TCP is reset
+)
 
 // OnEmpty is what becomes of new connections that no backend takes.
 type OnEmpty string

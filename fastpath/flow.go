@@ -57,6 +57,8 @@ func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
 	e := r.Entry
 	b := w.backendOf(e)
 	switch {
+	case b == nil && w.snap.departure(e) != nil:
+		return w.depart(f, it, r, w.snap.departure(e))
 	case b == nil || !w.hasLocal(e):
 		w.forget(e)
 		if r.Reply || !it.begins() {
@@ -107,6 +109,8 @@ func (w *Worker) startsAnew(it *item, e *conn.Entry, b *Backend) bool {
 func (w *Worker) forget(e *conn.Entry) {
 	if b := w.backendOf(e); b != nil {
 		b.Load.Remove(e.Flags&conn.Active != 0)
+	} else if d := w.snap.departure(e); d != nil {
+		w.real(d.index).Load.Remove(e.Flags&conn.Active != 0)
 	}
 	if e.Flags&conn.Full != 0 {
 		w.locals[e.LocalIndex()]--

@@ -53,6 +53,7 @@ type Snapshot struct {
 	fulls    *addrSet       // local addresses; nil: none
 	vipNets  netSet         // their prefixes
 	taps     *Taps          // nil while there is no capture
+	departed []departed     // by index
 	// tunnels are those of backends with wrapMore, and tunnelPorts where they lead by UDP.
 	tunnels     []tunnel
 	tunnelPorts []tunnelPort

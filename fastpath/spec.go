@@ -76,6 +76,7 @@ type BackendSpec struct {
 	Wide bool
 	// Quiescent: it takes no new connections only because its weight is 0.
 	Quiescent bool
+	Departure Departure
 }
 
 // AddrOf is an address as the packet path compares it.
@@ -221,6 +222,10 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, quiescent: b.Quiescent, Clamp: b.Clamp,
 		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
 		timeouts: svc.Timeouts,
+	}
+	if b.Departure != Stays {
+		out.Gen = 0
+		snap.departed = append(snap.departed, departed{i, b.Gen, b.Departure})
 	}
 	mtu := s.Ports[b.Port].MTU
 	switch svc.Mode {

@@ -43,6 +43,8 @@ type Compiler struct {
 	// ServiceSetups, if set, reads likewise how long a service's connections took to set up.
 	ServiceSetups func(index uint32) fastpath.Setups
 
+	removed []*Place // of all services, that still have connections
+
 	// LocalPorts, if set, tells how many connections have a port of the local address with an index.
 	LocalPorts func(index uint32) uint64
 
@@ -159,6 +161,8 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 		servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
 		list = []uint32{place.Index}
 	}
+	c.addRemoved(spec, cfg, s)
+	c.nodest(spec, s, status)
 	opt := sched.Options{TableSize: s.MhTableSize, Memory: at.memory}
 	for _, f := range s.SchedulerFlags {
 		opt.Set(f)
@@ -191,22 +195,41 @@ func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Ser
 
 // addBackend puts a backend into its place. One that is up and accepts nothing has no weight.
 func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, place *Place, accepts, up bool) error {
-	out := fastpath.BackendSpec{
-		Gen: place.Gen, Service: c.services[s.Name].Index, Address: b.Address, Accepts: accepts, Load: place.Load,
-		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide, Quiescent: up && !accepts,
-	}
-	if t := &s.Tunnel; s.Mode == conf.TUN {
-		out.Tunnel = fastpath.TunnelSpec{
-			Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
-			Checksum: t.Summed(b.Address.Addr().Is6()), Sources: t.Sources,
-		}
-	}
+	out := c.specOf(s, place)
+	out.Accepts, out.Quiescent = accepts, up && !accepts
 	c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
 	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
 		return fmt.Errorf("backend %s: %w", b.Address, err)
 	}
 	spec.Backends[place.Index] = out
 	return nil
+}
+
+// specOf is what the packet path must know of whatever has a place as a backend of a service.
+func (c *Compiler) specOf(s *conf.Service, place *Place) fastpath.BackendSpec {
+	out := fastpath.BackendSpec{
+		Gen: place.Gen, Service: c.services[s.Name].Index, Address: place.address, Load: place.Load,
+		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide,
+	}
+	if t := &s.Tunnel; s.Mode == conf.TUN {
+		out.Tunnel = fastpath.TunnelSpec{
+			Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
+			Checksum: t.Summed(place.address.Addr().Is6()), Sources: t.Sources,
+		}
+	}
+	return out
+}
+
+// nodest ends the connections of a service's backends that are down, if it wants that.
+func (c *Compiler) nodest(spec *fastpath.Spec, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) {
+	if !s.ExpireNodest {
+		return
+	}
+	for i, place := range c.services[s.Name].backends[:len(s.Backends)] {
+		if b := &s.Backends[i]; !b.Maintenance && !status(s, b).Up {
+			spec.Backends[place.Index].Departure = fastpath.Reschedules
+		}
+	}
 }
 
 // route finds the port and next hop of a backend, and for tun the source of the outer header.

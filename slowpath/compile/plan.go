@@ -3,6 +3,7 @@ package compile
 import (
 	"iter"
 	"net/netip"
+	"slices"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
@@ -21,7 +22,12 @@ type Place struct {
 	// wide: connections may have come by way of several addresses or ports. It stays when one is left.
 	wide     bool
 	standing *standing
+	// removedIn is the generation of the first snapshot without the backend; 0: it is configured.
+	removedIn uint64
 }
+
+// Address is the backend's.
+func (p *Place) Address() netip.AddrPort { return p.address }
 
 // ServicePlace is a service's index in snapshots, for as long as it is configured.
 type ServicePlace struct {
@@ -32,6 +38,7 @@ type ServicePlace struct {
 	SetupsBefore *fastpath.Setups
 
 	backends []*Place      // of the service's destinations
+	removed  []*Place      // of backends that it had, and which may still have connections
 	memory   *sched.Memory // if the scheduler has one
 }
 
@@ -96,12 +103,14 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		if !p.memory.Of(s.Scheduler) {
 			p.memory = sched.NewMemory(s.Scheduler)
 		}
-		old := p.backends
+		old, removed := p.backends, p.removed
 		if !goesOn(was, s) {
 			next.giveUp(old, gone)
-			old = nil
+			next.giveUp(removed, gone)
+			old, removed = nil, nil
 		}
-		p.backends = next.takeBackends(s, old, gone)
+		p.backends, p.removed = next.takeBackends(s, old, removed, gone)
+		next.settleRemoved(&p, acked, gone)
 		next.services[s.Name] = &p
 	}
 	for j, stays := range kept {
@@ -109,6 +118,7 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 			p := c.services[c.cfg.Services[j].Name]
 			next.svcPlaces.giveUp(p.Index, gone)
 			next.giveUp(p.backends, gone)
+			next.giveUp(p.removed, gone)
 		}
 	}
 	c.planLocals(next, cfg, acked)
@@ -127,14 +137,14 @@ func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 			p.SetupsBefore = &before
 		}
 	}
-	p.backends = c.takeBackends(s, nil, 0)
+	p.backends, _ = c.takeBackends(s, nil, nil, 0)
 	return p
 }
 
-// takeBackends gives a service's destinations the places they have among the service's old ones, gives those up that
-// nobody has any more, and takes new ones.
-func (c *Compiler) takeBackends(s *conf.Service, old []*Place, gone uint64) []*Place {
-	out := make([]*Place, 0, len(s.Backends)+1)
+// takeBackends gives a service's destinations the places they have among the service's old ones, or those removed before,
+// and takes new ones. It returns the places that nobody has, too.
+func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, gone uint64) (out, removed []*Place) {
+	out = make([]*Place, 0, len(s.Backends)+1)
 	var rest map[netip.AddrPort]*Place // of old, those that do not stand where they stood
 	for i, b := range destinations(s) {
 		if rest == nil && i < len(old) && old[i].address == b.Address {
@@ -143,6 +153,9 @@ func (c *Compiler) takeBackends(s *conf.Service, old []*Place, gone uint64) []*P
 		}
 		if rest == nil {
 			rest = make(map[netip.AddrPort]*Place, len(old)-min(i, len(old)))
+			for _, p := range before {
+				rest[p.address] = p
+			}
 			for _, p := range old[min(i, len(old)):] {
 				rest[p.address] = p
 			}
@@ -150,22 +163,29 @@ func (c *Compiler) takeBackends(s *conf.Service, old []*Place, gone uint64) []*P
 		p := rest[b.Address]
 		if p == nil {
 			p = c.newPlace(b.Address)
+		} else if p.removedIn != 0 {
+			back := *p // what the last snapshot has stays as it is until the commit
+			back.removedIn = 0
+			p = &back
 		}
 		delete(rest, b.Address)
 		out = append(out, p)
 	}
-	if rest == nil && len(out) < len(old) {
-		c.giveUp(old[len(out):], gone)
+	if rest == nil {
+		removed = append(removed, before...)
+		if len(out) < len(old) {
+			removed = append(removed, c.remove(old[len(out):], gone)...)
+		}
 	}
-	for _, p := range old {
+	for _, p := range append(slices.Clip(before), old...) {
 		if rest[p.address] == p {
-			c.bePlaces.giveUp(p.Index, gone)
+			removed = append(removed, c.remove([]*Place{p}, gone)...)
 		}
 	}
 	for _, p := range out {
 		p.wide = p.wide || wide(s, p.address)
 	}
-	return out
+	return out, removed
 }
 
 func (c *Compiler) giveUp(list []*Place, gone uint64) {

@@ -37,9 +37,6 @@ func (p *Place) Share() int {
 	return int(p.standing.share)
 }
 
-// Due is when to compile again because a backend that starts slowly is to get more; zero if none starts.
-func (c *Compiler) Due() time.Time { return c.due }
-
 // servers is the service's backends as its scheduler is to see them.
 func (c *Compiler) servers(s *conf.Service, places []*Place, status func(*conf.Service, *conf.Backend) Status) []sched.Server {
 	out := make([]sched.Server, len(s.Backends))

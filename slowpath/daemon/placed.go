@@ -17,6 +17,7 @@ type placed struct {
 	health  health.Status
 	setup   *compile.ServicePlace // of the service, at one of its backends; nil at the others
 	sorry   bool
+	removed bool   // from the configuration, but it has connections
 	idle    bool   // the sorry server takes its place
 	changed string // at run time
 	share   int    // of its weight, in percent
@@ -59,6 +60,11 @@ func (s *source) placedOf(service string, checked int) (cfg *conf.Config, out []
 				p.status, p.sorry = d.status(v, v.Sorry), true
 				out = append(out, p)
 			}
+			for _, place := range d.node.Compiler().Removed(v) {
+				p := s.place(v, &conf.Backend{Address: place.Address()}, place, false)
+				p.status, p.removed = compile.Status{}, true
+				out = append(out, p)
+			}
 			if first < len(out) {
 				out[first].setup, _ = d.node.Compiler().Service(v)
 			}
@@ -79,6 +85,8 @@ func (s *source) place(v *conf.Service, b *conf.Backend, p *compile.Place, check
 // state is a backend's in a word.
 func (p *placed) state() string {
 	switch {
+	case p.removed:
+		return "removed"
 	case p.sorry && p.status.Up:
 		return "sorry"
 	case p.sorry:

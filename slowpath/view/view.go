@@ -155,7 +155,8 @@ type Backend struct {
 	// or, if that is 0, than three quarters of it; 0: as many as may come.
 	UpperThreshold int `json:"upper_threshold"`
 	LowerThreshold int `json:"lower_threshold"`
-	// State is up, full (has reached its upper threshold), down, draining (weight 0), maintenance (without new
+	// State is up, full (has reached its upper threshold), down, draining (weight 0), removed (from the
+	// configuration, but it still has connections), maintenance (without new
 	// connections, but checked); of a sorry server standby, or sorry while it takes over.
 	State string `json:"state"`
 	// Changed is what was changed at run time and is not in the file: weight, drained, added; empty: nothing.
