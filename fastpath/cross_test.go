@@ -251,7 +251,7 @@ func TestThePROXYHeaderCrosses(t *testing.T) {
 		r := newRig(t, []rigService{{vip: c.vip, proto: proto(false), mode: FullNAT, peers: []string{c.backend}, full: rigFull{tell: TellProxyV2}}})
 		k := &talk{rig: r, t: t, client: c.client, vip: c.vip, backend: c.backend, header: wantHeader(c.client, c.vip, TellProxyV2)}
 		k.expect("header", k.handshake(), k.headerSegment())
-		k.expect("data", k.fromClient(segment{flags: "A", seq: isn + 1, ack: bisn + 1, data: "GET /"}),
-			segment{flags: "A", seq: isn + 1 + k.shift(), ack: bisn + 1, data: "GET /"})
+		k.expect("data", k.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "GET /"}),
+			seg{flags: "A", seq: isn + 1 + k.shift(), ack: bisn + 1, data: "GET /"})
 	}
 }
