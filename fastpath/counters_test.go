@@ -62,6 +62,7 @@ func TestASchedulersNonsenseIsNoBackend(t *testing.T) {
 	for _, n := range []int{-1, 2, 1 << 30} {
 		r := newRig(t, tcp4())
 		r.spec.Services[0].Sched = constant(n)
+		r.spec.Services[0].OnEmpty = AnswerDrop
 		r.publish()
 		if got := r.backendOf(pk{from: client4, to: vip4, flags: "S"}); got != "" || r.reasons()["no_backend"] != 1 {
 			t.Errorf("%d: %q, reasons %v", n, got, r.reasons())

@@ -190,6 +190,7 @@ func TestConnectionsOfARemovedBackendEnd(t *testing.T) {
 func TestNoBackendIsCounted(t *testing.T) {
 	r := newRig(t, tcp4())
 	r.spec.Services[0].Sched = &roundRobin{}
+	r.spec.Services[0].OnEmpty = AnswerDrop
 	r.publish()
 	if got := r.backendOf(pk{from: client4, to: vip4, flags: "S"}); got != "" || r.reasons()["no_backend"] != 1 {
 		t.Errorf("%q, %v", got, r.reasons())
