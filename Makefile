@@ -41,6 +41,7 @@ lab-down: ## take it away again
 test: ## everything there is to run, with a summary
 	@scripts/setup test
 	@scripts/setup vm || [ "$$CI" != true ]
+	@scripts/setup ipvs || [ "$$CI" != true ]
 	@$(MAKE) --no-print-directory build
 	@scripts/test
 
@@ -69,6 +70,17 @@ test-vm: ## Weir on real NICs of a virtual machine (root; QEMU, no KVM needed)
 	@scripts/setup vm
 	@$(MAKE) --no-print-directory build
 	$(GO) test -count=1 -v ./internal/vm/...
+
+.PHONY: test-ipvs
+test-ipvs: ## Weir beside Linux's IPVS, packet by packet (User Mode Linux; no root once it is fetched)
+	@scripts/setup ipvs
+	WEIR_IPVS=live CGO_ENABLED=0 $(GO) test -count=1 ./internal/ipvs/...
+
+.PHONY: ipvs-record
+ipvs-record: ## stores what IPVS does anew, for make unit: after a change of internal/ipvs's scenarios
+	@scripts/setup ipvs
+	scripts/ipvslab record internal/ipvs/testdata/linux.gz
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod internal/ipvs/testdata
 
 .PHONY: fuzz
 fuzz: ## every fuzzer for FUZZTIME (1m)

@@ -1,0 +1,159 @@
+package ipvs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// stored is a recording of what Linux did, for machines where its kernel cannot be booted.
+const stored = "testdata/linux.gz"
+
+// live says in the environment that the kernel is to be booted: make test-ipvs.
+const live = "WEIR_IPVS"
+
+var errNoKernel = errors.New("the kernel of User Mode Linux is missing: scripts/ipvslab prepare")
+
+// recorded is what IPVS did, by scenario.
+var recorded = sync.OnceValues(func() (map[string][]Recorded, error) {
+	file := stored
+	if os.Getenv(live) != "" {
+		dir, err := os.MkdirTemp("", "weir-ipvs")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		file = filepath.Join(dir, "linux.gz")
+		if err := exec.Command("../../scripts/ipvslab", "prepared").Run(); err != nil {
+			return nil, errNoKernel
+		}
+		if said, err := exec.Command("../../scripts/ipvslab", "record", file).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("scripts/ipvslab record: %w\n%s", err, said)
+		}
+	}
+	r, err := ReadRecording(file)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]Recorded{}
+	for _, p := range r.Runs {
+		all[p.Scenario] = p.Events
+	}
+	return all, nil
+})
+
+// perform is what IPVS and Weir do in a scenario.
+func perform(t *testing.T, s *Scenario) (linux []Recorded, weir []Event) {
+	t.Helper()
+	all, err := recorded()
+	if errors.Is(err, errNoKernel) && os.Getenv("CI") != "true" {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	linux, ok := all[s.Name]
+	if !ok {
+		t.Fatalf("%s has nothing about this scenario: make ipvs-record", stored)
+	}
+	if weir, err = s.Run(newWeir(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	if len(linux) != len(weir) {
+		t.Fatalf("%s has %d steps of the scenario's %d: make ipvs-record", stored, len(linux), len(weir))
+	}
+	return linux, weir
+}
+
+func TestWeirDoesWhatIPVSDoes(t *testing.T) {
+	for _, s := range Scenarios() {
+		t.Run(s.Name, func(t *testing.T) {
+			linux, weir := perform(t, &s)
+			bad := 0
+			for i := range linux {
+				d := diff(&linux[i], &weir[i])
+				if d == "" {
+					continue
+				}
+				t.Errorf("step %d: %s", weir[i].Step, d)
+				if bad++; bad == 3 {
+					t.Fatal("what comes after this is not shown")
+				}
+			}
+		})
+	}
+}
+
+// diff tells how two events differ in what is not meant to; empty: they do not.
+func diff(linux *Recorded, weir *Event) string {
+	var b strings.Builder
+	switch {
+	case linux.In != weir.In.Sum():
+		return fmt.Sprintf("another packet came in: if this is the first difference, %s is of other scenarios: make ipvs-record", stored)
+	case linux.Table != nil && weir.Table != nil:
+		return diffTables(linux.Table, weir.Table)
+	case slices.EqualFunc(normal(weir.In, linux.Out), normal(weir.In, weir.Out), equalFrames):
+		return ""
+	}
+	fmt.Fprintf(&b, "a packet by %s\n%s", weir.In.Port, Describe(weir.In.Data))
+	for _, x := range []struct {
+		who string
+		out []Frame
+	}{{"IPVS", linux.Out}, {"Weir", weir.Out}} {
+		fmt.Fprintf(&b, "    %s sent %d\n", x.who, len(x.out))
+		for _, f := range x.out {
+			fmt.Fprintf(&b, "    by %s\n%s", f.Port, Describe(f.Data))
+		}
+	}
+	return b.String()
+}
+
+func equalFrames(a, b Frame) bool { return a.Port == b.Port && bytes.Equal(a.Data, b.Data) }
+
+// tolerance is by how much a connection may end earlier in IPVS, in seconds: there, time passes while a scenario runs.
+const tolerance = 10
+
+// diffTables leaves out connections whose backend is gone: IPVS shows them, and Weir does not.
+func diffTables(linux, weir *Table) string {
+	var b strings.Builder
+	want, got := content(linux), content(weir)
+	for key, l := range want {
+		if w, ok := got[key]; !ok {
+			fmt.Fprintf(&b, "only IPVS: %s\n", key)
+		} else if l > w+1 || l < w-tolerance {
+			fmt.Fprintf(&b, "%s ends in %d s in IPVS, in %d s in Weir\n", key, l, w)
+		}
+	}
+	for key := range got {
+		if _, ok := want[key]; !ok {
+			fmt.Fprintf(&b, "only Weir: %s\n", key)
+		}
+	}
+	return b.String()
+}
+
+// content is what is in a table, and when connections end.
+func content(t *Table) map[string]int {
+	out := map[string]int{}
+	there := map[netip.Addr]bool{}
+	for _, c := range t.Counts {
+		there[c.Backend.Addr()] = true
+		out[fmt.Sprintf("%+v", c)] = 0
+	}
+	for _, c := range t.Conns {
+		if there[c.Backend.Addr()] {
+			ends := c.Expires
+			c.Expires = 0
+			out[fmt.Sprintf("%s %s > %s > %s %s", c.Protocol, c.Client, c.VIP, c.Backend, c.State)] = ends
+		}
+	}
+	return out
+}

@@ -1,0 +1,253 @@
+package ipvs
+
+// Differences are scenarios in which Weir is meant to do something else than IPVS. Each has a heading of its name in
+// docs/differences-from-ipvs.md, and a test that asserts what either does.
+func Differences() (all []Scenario) {
+	for _, name := range sorted(differences) {
+		t := differences[name]()
+		t.s.Name = "difference/" + name
+		all = append(all, t.s)
+	}
+	return all
+}
+
+var differences = map[string]func() *story{
+	"the-ttl-in-dr": func() *story {
+		s := service(TCP, DR, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.TTL = 5
+		t.send(p)
+		p.TTL = 1
+		t.send(p)
+		return t
+	},
+	"the-outer-ttl": func() *story {
+		s := service(TCP, Tun, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.TTL = 9
+		t.send(p)
+		return t
+	},
+	"the-outer-flow-label": func() *story {
+		s := service(TCP, Tun, "rr", true, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		t.send(s.further(0))
+		t.send(s.opening(1))
+		return t
+	},
+	"congestion-marks-in-tunnels": func() *story {
+		s := service(TCP, Tun, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.TOS = 0xb8 | 3
+		t.send(p)
+		return t
+	},
+	"ipv6-in-ipv4-is-not-cut-up": func() *story {
+		s := service(TCP, Tun, "rr", true, 1)
+		s.Backends = service(TCP, Tun, "rr", false, 1).Backends
+		t := newStory("", s)
+		t.send(s.opening(0))
+		return t
+	},
+	"the-mss-in-tunnels": func() *story {
+		s := service(TCP, Tun, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.MSS = 1460
+		t.send(p)
+		return t
+	},
+	"flags-that-no-tcp-sends": func() *story {
+		s := service(TCP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		t.open(s, 0)
+		t.send(s.from(0, "SF"))
+		t.send(s.from(0, "FSRPAU"))
+		return t
+	},
+	"udp-of-a-removed-backend": func() *story {
+		s := service(UDP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		t.edit(s.without(0))
+		t.send(s.opening(0))
+		return t
+	},
+	"the-round-after-a-change-of-scheduler": func() *story {
+		s := service(UDP, NAT, "rr", false, 3, 1, 2)
+		t := newStory("", s)
+		for i := range 4 {
+			t.send(s.opening(i))
+		}
+		s.Scheduler = "wrr"
+		t.edit(s)
+		for i := range 6 {
+			t.send(s.opening(10 + i))
+		}
+		return t
+	},
+	"recorded-routes": func() *story {
+		s := service(TCP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Options = []byte{7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+		t.send(p)
+		return t
+	},
+	"checksums-in-quoted-packets": func() *story {
+		s := service(TCP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		n := t.send(s.opening(0))
+		t.complain(n, Lan, troubles[0], 128, false)
+		return t
+	},
+	"icmpv6-errors-from-backends": func() *story {
+		s := service(TCP, NAT, "rr", true, 1)
+		t := newStory("", s)
+		n := t.send(s.opening(0))
+		t.complain(n, Lan, troubles[0], 60, false)
+		return t
+	},
+	"parameter-problems": func() *story {
+		s := service(TCP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		n := t.send(s.opening(0))
+		t.complain(n, Lan, trouble{type4: 12, mtu: 20}, 28, false)
+		return t
+	},
+	"time-exceeded-comes-from-the-router": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.TTL = 1
+		t.send(p)
+		t.table()
+		return t
+	},
+	"nobody-takes-the-connection": func() *story {
+		s := service(TCP, NAT, "rr", false, 0)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		return t
+	},
+	"packets-of-no-connection": func() *story {
+		s := service(TCP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		t.send(s.further(0))
+		return t
+	},
+	"mh-leaves-nobody-out": func() *story {
+		var weights []int
+		for i := range NumBackends {
+			weights = append(weights, 62+i%2)
+		}
+		s := service(UDP, DR, "mh", false, weights...)
+		t := newStory("", s)
+		for i := range 400 {
+			t.send(s.opening(i))
+		}
+		return t
+	},
+	"mh-tells-backends-of-another-ip-version-apart": func() *story {
+		s := service(UDP, Tun, "mh", false, 1, 1)
+		s.Backends = service(UDP, Tun, "mh", true, 1, 1).Backends
+		t := newStory("", s)
+		for i := range 40 {
+			t.send(s.opening(i))
+		}
+		return t
+	},
+	"udp-without-a-checksum": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.NoChecksum = true
+		t.send(p)
+		return t
+	},
+	"damaged-sctp-stays-damaged": func() *story {
+		s := service(SCTP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Damaged = true
+		t.send(p)
+		return t
+	},
+	"a-threshold-that-is-lowered": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		t.send(s.opening(1))
+		s = s.weights(1)
+		s.Backends[0].Upper = 1
+		t.edit(s)
+		t.send(s.opening(2))
+		t.send(s.opening(3))
+		return t
+	},
+	"a-backend-that-comes-back": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		t.edit(s.without(0))
+		t.send(s.further(0))
+		t.edit(s)
+		t.send(s.further(0))
+		return t
+	},
+	"wrr-after-an-edit-that-changes-nothing": func() *story {
+		s := service(UDP, NAT, "wrr", false, 1, 1, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		again := s.weights(1, 1, 1)
+		again.Backends[2].Upper = 100
+		t.edit(again)
+		t.send(s.opening(1))
+		return t
+	},
+	"lblc-obeys-thresholds": func() *story {
+		s := service(UDP, NAT, "lblc", false, 1, 1)
+		s.Backends[0].Upper = 2
+		t := newStory("", s)
+		for i := range 4 {
+			t.send(s.opening(i))
+		}
+		return t
+	},
+	"fragments-do-not-wait": func() *story {
+		s := service(UDP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Payload, p.DF = 600, false
+		for _, f := range fragments(p.Frame(RouterMAC, Ports[0].MAC), 400) {
+			t.frame(Wan, f)
+		}
+		return t
+	},
+}
+
+// fragments cuts a frame with an IPv4 packet into two, at a multiple of 8 of its payload.
+func fragments(frame []byte, at int) [][]byte {
+	cut := 14 + 20 + at
+	first := append([]byte(nil), frame[:cut]...)
+	last := append(append([]byte(nil), frame[:34]...), frame[cut:]...)
+	first[20] |= 0x20
+	last[20], last[21] = byte(at/8>>8), byte(at/8)
+	for _, f := range [][]byte{first, last} {
+		ip := f[14:34]
+		ip[2], ip[3] = byte((len(f)-14)>>8), byte(len(f)-14)
+		ip[10], ip[11] = 0, 0
+		sum := uint32(0)
+		for i := 0; i < 20; i += 2 {
+			sum += uint32(ip[i])<<8 | uint32(ip[i+1])
+		}
+		sum = sum>>16 + sum&0xffff
+		sum += sum >> 16
+		ip[10], ip[11] = byte(^sum>>8), byte(^sum)
+	}
+	return [][]byte{first, last}
+}

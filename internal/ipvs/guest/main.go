@@ -1,0 +1,77 @@
+// Command guest runs inside a kernel of its own, as root and alone: there it takes the kernel's IPVS through all
+// scenarios and stores what it did. scripts/ipvslab boots that kernel.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirlb/weir/internal/ipvs"
+)
+
+const usage = `usage: guest record FILE [PREFIX]   takes IPVS through the scenarios whose names begin so, and stores what it did
+`
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) < 2 || args[0] != "record" {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	prefix := ""
+	if len(args) > 2 {
+		prefix = args[2]
+	}
+	r, err := record(prefix)
+	if err != nil {
+		return err
+	}
+	return r.WriteFile(args[1])
+}
+
+func record(prefix string) (*ipvs.Recording, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return nil, err
+	}
+	r := &ipvs.Recording{Kernel: unix.ByteSliceToString(u.Release[:])}
+	k, err := newKernel()
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	for _, s := range ipvs.All() {
+		if !strings.HasPrefix(s.Name, prefix) {
+			continue
+		}
+		if err := report(s.Name); err != nil {
+			return nil, err
+		}
+		events, err := k.perform(&s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		r.Runs = append(r.Runs, ipvs.Performance{Scenario: s.Name, Events: ipvs.Record(events)})
+	}
+	return r, nil
+}
+
+// report tells scripts/ipvslab which scenario is under way, in case it does not come to an end.
+func report(name string) error {
+	f, err := os.Create(os.Getenv("IPVSLAB_REPORT"))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, name)
+	return errors.Join(err, f.Sync(), f.Close())
+}
