@@ -88,15 +88,18 @@ func (l *lab) do(t *testing.T, ns string, args ...string) string {
 }
 
 // background runs a command in a namespace until the test ends.
-func (l *lab) background(t *testing.T, ns string, args ...string) {
+func (l *lab) background(t *testing.T, ns string, args ...string) { l.until(t, os.Kill, ns, args...) }
+
+// until runs a command in a namespace until the test ends and it gets a signal.
+func (l *lab) until(t *testing.T, end os.Signal, ns string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("ip", append([]string{"netns", "exec", l.ns(ns)}, args...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Process.Signal(end)
+		_ = cmd.Wait() // it was ended
 	})
 }
 
