@@ -30,7 +30,7 @@ func configShowCommand(t *target) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := c.Configuration(cmd.Context())
+			cfg, err := c.Configuration(cmd.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -50,7 +50,7 @@ func configDiffCommand(t *target) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := c.Configuration(cmd.Context())
+			cfg, err := c.Configuration(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ loaded is refused: reload it first, or give --force, which changes the same in t
 				printChanges(cmd, changes)
 				return nil
 			}
-			cfg, err := c.Configuration(cmd.Context())
+			cfg, err := c.Configuration(cmd.Context(), false)
 			if err != nil {
 				return err
 			}

@@ -193,7 +193,7 @@ func (tr *traffic) run(t *testing.T, during func()) (sent, received uint64) {
 func reloadFile(base string, i int) (text string, right bool) {
 	if i%2 == 1 {
 		return []string{
-			strings.Replace(base, "name: load\n", "nmae: load\n", 1),
+			strings.Replace(base, "name: load\n", "label: load\n", 1),
 			strings.Replace(base, "max_connections: 20000", "max_connections: 30000", 1), // needs a restart
 			base + "\n}{",
 			strings.Replace(base, "weight: 1}", "weight: 70000}", 1),

@@ -86,7 +86,15 @@ func (h *handler) save(r *http.Request) (result, error) {
 
 // config answers with the configuration, unless the client has it already (RFC 9110 section 13.1.2).
 func (h *handler) config(w http.ResponseWriter, r *http.Request) {
-	c, err := h.src.Configuration()
+	effective, err := flag(r, "effective")
+	if err == nil {
+		err = only(r.URL.Query(), "effective")
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	c, err := h.src.Configuration(effective)
 	if err != nil {
 		refuse(w, err)
 		return

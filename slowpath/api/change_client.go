@@ -60,10 +60,10 @@ func (c *Client) change(ctx context.Context, m Match, method, path, body string)
 	return done.Changes, err
 }
 
-// Configuration returns the configuration in force.
-func (c *Client) Configuration(ctx context.Context) (view.Configuration, error) {
+// Configuration returns the configuration in force, if asked for with every key and default written out.
+func (c *Client) Configuration(ctx context.Context, effective bool) (view.Configuration, error) {
 	var cfg view.Configuration
-	err := c.do(ctx, http.MethodGet, "config", "", &cfg)
+	err := c.do(ctx, http.MethodGet, "config?effective="+strconv.FormatBool(effective), "", &cfg)
 	return cfg, err
 }
 

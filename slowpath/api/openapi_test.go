@@ -94,6 +94,8 @@ var everyAnswer = []asked{
 	{"GET", "/v1/explain?packet=" + url.QueryEscape(viewtest.Explanation().Packet), "", 200, [2]string{}},
 	{"GET", "/v1/explain?packet=x", "", 400, [2]string{}},
 	{"GET", "/v1/config", "", 200, [2]string{}},
+	{"GET", "/v1/config?effective=true", "", 200, [2]string{}},
+	{"GET", "/v1/config?effective=perhaps", "", 400, [2]string{}},
 	{"GET", "/v1/config", "", 304, [2]string{"If-None-Match", `W/"5eed-6", W/"5eed-7"`}},
 	{"GET", "/v1/config", "", 400, [2]string{"If-None-Match", "5eed-7"}},
 	{"POST", "/v1/config/save", "", 200, [2]string{}},

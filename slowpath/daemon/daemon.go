@@ -267,11 +267,13 @@ func (d *Daemon) serveAPI(cfg *conf.Config) (func() error, error) {
 		}
 		o.Credentials = api.Credentials{Certificate: cert, Clients: clients}
 	}
+	d.changing.Lock() // a reload may be asked for at once
 	s, err := api.Serve(o, &source{d}, &controller{d})
+	d.api = s
+	d.changing.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	d.api = s
 	return func() error {
 		d.captures.Close() // or the server would wait for their clients
 		d.events.Publish(view.Event{Type: view.EventStopping, Text: "weir stops"})

@@ -77,7 +77,7 @@ func (r *rig) remove(b netip.AddrPort) []string {
 
 func (r *rig) configuration() view.Configuration {
 	r.t.Helper()
-	c, err := r.api().Configuration(r.t.Context())
+	c, err := r.api().Configuration(r.t.Context(), true)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -379,5 +379,35 @@ func TestCertificatesAreReadAgainByAReload(t *testing.T) {
 	}
 	if err := ask(newServers, newClients); err != nil {
 		t.Errorf("after a reload that was refused: %v", err)
+	}
+}
+
+func TestWatchersSeeLinksBackendsAndServices(t *testing.T) {
+	command, set := switched(t)
+	hw := memory()
+	r := startIn(t, "", hw, checked(command, "quorum: {weight: 2}"))
+	enough := errors.New("enough")
+	wanted := map[string]bool{
+		"port wan down": true, "port lan down": true, "port wan up": true, "port lan up": true,
+		"backend 10.0.0.12:8080 down": true, "service  down": true,
+	}
+	err := r.api().Watch(t.Context(), api.WatchFilter{Types: []string{"port", "backend", "service"}}, func(e view.Event) error {
+		if e.Type == view.EventWatching {
+			r.until("the links have been looked at", func() bool { return strings.Contains(r.log.String(), "weir runs") })
+			hw.cut.Store(true)
+			set("10.0.0.12", "1")
+			return nil
+		}
+		if e.Type == view.EventPort && e.State == "down" && e.Port == "lan" {
+			hw.cut.Store(false)
+		}
+		delete(wanted, e.Type+" "+e.Port+e.Backend+" "+e.State)
+		if len(wanted) == 0 {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("%v; did not come: %v", err, wanted)
 	}
 }

@@ -327,19 +327,18 @@ func (s *source) Daemon() view.Daemon {
 }
 
 // Configuration implements view.Source.
-func (s *source) Configuration() (*view.Configuration, error) {
+func (s *source) Configuration(effective bool) (*view.Configuration, error) {
 	d := s.d
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	now := d.inForce()
-	effective, err := now.Effective()
-	if err != nil {
-		return nil, err
+	c := &view.Configuration{File: d.file.File, Revision: d.revisionText(), Document: string(now.Text), Changes: d.runtimeLines(now)}
+	if !effective {
+		return c, nil
 	}
-	return &view.Configuration{
-		File: d.file.File, Revision: d.revisionText(), Document: string(now.Text), Effective: string(effective),
-		Changes: d.runtimeLines(now),
-	}, nil
+	text, err := now.Effective()
+	c.Effective = string(text)
+	return c, err
 }
 
 var _ view.Source = (*source)(nil)

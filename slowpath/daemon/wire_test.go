@@ -32,6 +32,7 @@ type wires struct {
 	devices []*wire
 	pumps   sync.WaitGroup
 	stop    atomic.Bool
+	cut     atomic.Bool // no link has a signal
 	entered atomic.Int32
 	left    atomic.Int32
 	// refuse makes Enter fail for this worker's core.
@@ -168,7 +169,7 @@ func (w *wire) MAC() [6]byte                { return w.mac }
 func (w *wire) Driver() string              { return "test" }
 func (w *wire) Queues() int                 { return w.n }
 func (w *wire) Queue(worker int) port.Queue { return w.queues[worker] }
-func (w *wire) LinkUp() bool                { return true }
+func (w *wire) LinkUp() bool                { return !w.hw.cut.Load() }
 func (w *wire) Stats() DeviceStats          { return DeviceStats{PacketsIn: w.in.Load()} }
 
 // ownerOfFrame computes the owner of a TCP or UDP frame over IPv4 without options; vip tells the direction.

@@ -53,7 +53,7 @@ type Configuration struct {
 	// Document is the file as it was loaded, with the changes made at run time written in: what saving writes.
 	Document string `json:"document"`
 	// Effective is every key with its value, in YAML.
-	Effective string `json:"effective"`
+	Effective string `json:"effective,omitempty"`
 	// Changes are those made at run time since the file was loaded, a line each.
 	Changes []string `json:"changes"`
 }

@@ -23,8 +23,9 @@ type Source interface {
 	Daemon() Daemon
 	// Metered is Services and Backends, no more than so many in the configuration's order, with totals of all.
 	Metered(services, backends int) Metered
-	// Configuration is the one in force, and what was changed at run time.
-	Configuration() (*Configuration, error)
+	// Configuration is the one in force, and what was changed at run time; Effective only if asked for, as it takes long
+	// to make for very many services.
+	Configuration(effective bool) (*Configuration, error)
 	// Explain tells what would become of a packet now, written as weir explain takes it. It changes nothing.
 	Explain(packet string) (*Explanation, error)
 }

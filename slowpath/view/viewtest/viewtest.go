@@ -114,11 +114,15 @@ func (s *Source) Metered(services, backends int) view.Metered {
 func (s *Source) Daemon() view.Daemon { return s.Process }
 
 // Configuration implements view.Source.
-func (s *Source) Configuration() (*view.Configuration, error) {
-	return &view.Configuration{
-		File: s.Process.Config, Revision: s.Process.Revision, Document: "ports: [] # none\n", Effective: "ports: []\n",
+func (s *Source) Configuration(effective bool) (*view.Configuration, error) {
+	c := &view.Configuration{
+		File: s.Process.Config, Revision: s.Process.Revision, Document: "ports: [] # none\n",
 		Changes: []string{"~ backend web 10.0.0.13:8080: weight 1 → 0"},
-	}, nil
+	}
+	if effective {
+		c.Effective = "ports: []\n"
+	}
+	return c, nil
 }
 
 // Explain implements view.Source: it knows of one packet.
