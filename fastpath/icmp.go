@@ -181,7 +181,7 @@ func (w *Worker) echoPart(f *port.Frame, it *item) verdict {
 }
 
 // voidOptions makes the options of an IPv4 header of hl bytes mean nothing, and returns what that changes in its
-// checksum. A source route would lead a reply astray.
+// checksum. What they asked of routers on the request's way is no matter of the reply's.
 func voidOptions(ip unsafe.Pointer, hl uintptr) (d packet.Delta) {
 	const nops = 0x0101
 	for off := uintptr(packet.IP4Len); off < hl; off += 2 {

@@ -121,6 +121,10 @@ func parse4(data unsafe.Pointer, n uint32, inf *Info) {
 	if EthLen+total > n {
 		return
 	}
+	if hl > IP4Len && sourceRoute(ip, uintptr(hl)) {
+		inf.Fault = reason.SourceRoute
+		return
+	}
 	inf.Proto = Load8(ip, IP4Proto)
 	inf.L4 = uint16(EthLen + hl)
 	inf.End = uint16(EthLen + total)
@@ -136,6 +140,30 @@ func parse4(data unsafe.Pointer, n uint32, inf *Info) {
 	default:
 		inf.Kind, inf.Fault = Other4, reason.UnsupportedProtocol
 	}
+}
+
+// sourceRoute looks for a loose or strict source route among the options of an IPv4 header of hl bytes. As a router that
+// does not forward by it must not forward at all (RFC 1812 section 5.2.4.1), and Linux does not unless told to, such packets go no
+// further. Options that cannot be read end the search.
+func sourceRoute(ip unsafe.Pointer, hl uintptr) bool {
+	const end, nop, loose, strict = 0, 1, 131, 137
+	for off := uintptr(IP4Len); off < hl; {
+		kind := Load8(ip, off)
+		switch kind {
+		case end:
+			return false
+		case nop:
+			off++
+			continue
+		case loose, strict:
+			return true
+		}
+		if off+1 == hl || Load8(ip, off+1) < 2 {
+			return false
+		}
+		off += uintptr(Load8(ip, off+1))
+	}
+	return false
 }
 
 func parse6(data unsafe.Pointer, n uint32, inf *Info) {

@@ -18,6 +18,7 @@ const (
 	BadL4Checksum
 	BadICMP
 	ExtensionChain
+	SourceRoute
 	Segmented
 	BadFragment
 	TinyFragment
