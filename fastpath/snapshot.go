@@ -94,7 +94,7 @@ type Backend struct {
 	// leave the steady way for steadyWide.
 	minTTLBack uint8
 	wrap       wrapping // TUN
-	wide       bool     // NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
+	wide       bool     // FullNAT, or NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
 	quiescent  bool     // takes no new connections because its weight is 0; else it is down, if it takes none
 	timeouts   uint16   // index in the snapshot's
 	peer       conn.Peer

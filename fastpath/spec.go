@@ -233,6 +233,8 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		out.buildOuter(b, addr)
 		snap.addTunnel(out, b)
 		mtu -= int(out.Hdr)
+	case FullNAT:
+		out.wide = true
 	case NAT:
 		if b.Wide || svc.Proto == packet.ProtoSCTP {
 			out.wide = true

@@ -79,8 +79,6 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 				if b.wrap != wrapIP4 && !w.encapsulate(f, it, b) || b.wrap == wrapIP4 && !w.wrap4(f, it, b) {
 					return i
 				}
-			case FullNAT:
-				return i
 			}
 			c := w.total(e.Backend)
 			c.PacketsIn++

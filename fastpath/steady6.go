@@ -55,8 +55,6 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 				if b.wrap == wrapIP6 && !w.wrap6(f, it, b) || b.wrap != wrapIP6 && !w.encapsulate(f, it, b) {
 					return i
 				}
-			case FullNAT:
-				return i
 			}
 			c := w.total(e.Backend)
 			c.PacketsIn++

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/gopacket/layers"
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
@@ -20,6 +21,7 @@ type kind struct {
 	v6, udp bool
 	wide    wideness
 	sctp    bool
+	tell    ClientAddress // fullnat
 }
 
 // wideness is what a service in NAT may have.
@@ -32,10 +34,13 @@ const (
 )
 
 func kinds() (all []kind) {
-	for _, mode := range []Mode{NAT, TUN, DR} {
+	for _, mode := range []Mode{NAT, TUN, DR, FullNAT} {
 		for _, v6 := range []bool{false, true} {
 			for _, udp := range []bool{false, true} {
 				all = append(all, kind{mode: mode, v6: v6, udp: udp})
+				if mode == FullNAT {
+					all = append(all, kind{mode: mode, v6: v6, udp: udp, wide: portsKept}, kind{mode: mode, v6: v6, udp: udp, tell: TellProxyV2})
+				}
 				if mode == NAT {
 					all = append(all, kind{mode: mode, v6: v6, udp: udp, wide: manyVIPs}, kind{mode: mode, v6: v6, udp: udp, wide: portsKept})
 				}
@@ -50,7 +55,25 @@ func kinds() (all []kind) {
 }
 
 func (k kind) String() string {
-	return fmt.Sprintf("%s v6=%t udp=%t", map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr"}[k.mode], k.v6, k.udp) + string(k.wide) + map[bool]string{true: " sctp"}[k.sctp]
+	return fmt.Sprintf("%s v6=%t udp=%t", map[Mode]string{NAT: "nat", TUN: "tun", DR: "dr", FullNAT: "fullnat"}[k.mode], k.v6, k.udp) + string(k.wide) + map[bool]string{true: " sctp"}[k.sctp] + map[bool]string{true: " told"}[k.tell != TellNone]
+}
+
+// twoWay reports whether replies pass Weir.
+func (k kind) twoWay() bool { return k.mode == NAT || k.mode == FullNAT }
+
+// far is where a backend of a kind sends its replies: to the client or, in fullnat, to the first local address and port.
+func (k kind) far(r *rig) string {
+	client, _, _ := k.addrs()
+	if k.mode != FullNAT {
+		return client
+	}
+	r.workers[0].Dump(func(e *conn.Entry) bool {
+		if e.Flags&conn.Full != 0 {
+			client = netip.AddrPortFrom(r.workers[0].snap.LocalAddr(e.LocalIndex()), packet.Swap16(e.LocalPort())).String()
+		}
+		return false
+	})
+	return client
 }
 
 // addrs are a client, the VIP and the backend of a kind.
@@ -59,7 +82,7 @@ func (k kind) addrs() (client, vip, backend string) {
 	if k.v6 {
 		client, vip, backend = "[2001:db8:c::7]:40000", "[2001:db8::10]:80", "[fd00::11]:8080"
 	}
-	if k.mode != NAT || k.wide == portsKept {
+	if !k.twoWay() || k.wide == portsKept {
 		backend = netip.AddrPortFrom(netip.MustParseAddrPort(backend).Addr(), 80).String()
 	}
 	return client, vip, backend
@@ -87,7 +110,7 @@ func (k kind) established(t *testing.T) *rig {
 	if k.sctp {
 		proto = packet.ProtoSCTP
 	}
-	s := rigService{vip: vip, proto: proto, mode: k.mode, peers: []string{backend}}
+	s := rigService{vip: vip, proto: proto, mode: k.mode, peers: []string{backend}, full: rigFull{tell: k.tell}}
 	switch k.wide {
 	case manyVIPs:
 		s.more = []string{map[bool]string{false: "203.0.113.11:81", true: "[2001:db8::11]:81"}[k.v6]}
@@ -100,23 +123,45 @@ func (k kind) established(t *testing.T) *rig {
 		if k.sctp {
 			there.chunks, back.chunks = [][]uint8{{initiate}, {cookieEcho}}[i], [][]uint8{{initAck}, {cookieAck}}[i]
 		}
+		if k.tell != TellNone {
+			there.tcp = func(c *layers.TCP) { c.Seq = uint32(1000 + i) }
+			back.tcp = func(c *layers.TCP) { c.Ack = uint32(1001 + 100*i) }
+		}
 		there.from, there.to = client, vip
 		r.send(wan, there.frame(t))
-		if k.mode == NAT {
-			back.from, back.to, back.srcMAC, back.dstMAC = backend, client, rs1MAC, lanMAC
+		if k.twoWay() {
+			back.from, back.to, back.srcMAC, back.dstMAC = backend, k.far(r), rs1MAC, lanMAC
 			r.send(lan, back.frame(t))
 		}
 	}
 	return r
 }
 
+// told fills in a TCP header of a connection with a PROXY header: a sequence number, an acknowledgment, and options, of
+// which only the commonest are steady.
+func told(seq, options int) func(*layers.TCP) {
+	return func(c *layers.TCP) {
+		c.Seq, c.Ack = uint32(seq), uint32(seq+1000)
+		nop := layers.TCPOption{OptionType: layers.TCPOptionKindNop}
+		switch options {
+		case 1:
+			c.Options = []layers.TCPOption{nop, nop, {OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: make([]byte, 8)}}
+		case 2:
+			c.Options = []layers.TCPOption{nop, nop, {OptionType: layers.TCPOptionKindSACK, OptionLength: 10, OptionData: []byte{0, 0, 0x20, 1, 0, 0, 0x30, 2}}}
+		}
+	}
+}
+
 // packets are those of the connection at random: most of them plain, some with something that the steady way leaves
 // to the long one.
-func (k kind) packet(r *rand.Rand) (p pk, in int) {
+func (k kind) packet(r *rand.Rand, far string) (p pk, in int) {
 	client, vip, backend := k.addrs()
 	p = pk{from: client, to: vip, udp: k.udp, flags: "A", payload: r.IntN(1400), tos: uint8(r.Uint32()), noChecksum: k.udp && !k.v6 && r.IntN(4) == 0}
-	if k.mode == NAT && r.IntN(2) == 0 {
-		p.from, p.to, p.srcMAC, p.dstMAC, in = backend, client, rs1MAC, lanMAC, lan
+	if k.twoWay() && r.IntN(2) == 0 {
+		p.from, p.to, p.srcMAC, p.dstMAC, in = backend, far, rs1MAC, lanMAC, lan
+	}
+	if k.tell != TellNone {
+		p.tcp = told(r.IntN(1<<20)+5000, r.IntN(4))
 	}
 	if k.sctp {
 		p.chunks = [][]uint8{{data}, {sack}, {sack, data}, {4}, {5}}[r.IntN(5)]
@@ -164,7 +209,7 @@ func TestSteadyPacketsLeaveAsOnTheLongWay(t *testing.T) {
 					short.advance(60_000)
 					long.advance(60_000)
 				}
-				p, in := k.packet(r)
+				p, in := k.packet(r, k.far(short))
 				f := p.frame(t)
 				if got, want := short.send(in, f), long.send(in, f); !cmp.Equal(got, want, cmp.AllowUnexported(sentFrame{})) {
 					t.Fatalf("packet %d, %+v: %s", i, p, cmp.Diff(want, got, cmp.AllowUnexported(sentFrame{})))
@@ -219,7 +264,7 @@ func TestWhatNearlyAllPacketsAreTakesTheSteadyWay(t *testing.T) {
 		if !steady(k.of(pk{from: client, to: vip, flags: "A", payload: 20}), wan) {
 			t.Errorf("%s: the client's packet takes the long way", k)
 		}
-		if k.mode == NAT && !steady(k.of(pk{from: backend, to: client, flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}), lan) {
+		if k.twoWay() && !steady(k.of(pk{from: backend, to: k.far(r), flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}), lan) {
 			t.Errorf("%s: the backend's packet takes the long way", k)
 		}
 		if steady(k.of(pk{from: client, to: vip, flags: "A", ttl: 1}), wan) && k.mode != DR {

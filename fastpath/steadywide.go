@@ -59,6 +59,9 @@ func (it *item) steadySCTP() uint32 {
 // steadyWide is what the steady way does with a packet of a wide backend: the same checks, and the rewriting that
 // cannot be prepared. It sends the packet, or leaves it untouched and reports false.
 func (w *Worker) steadyWide(f *port.Frame, it *item, e *conn.Entry, b *Backend) bool {
+	if b.Mode == FullNAT {
+		return w.steadyFull(f, it, e, b)
+	}
 	v6, reply, k, head := it.Kind == packet.Flow6, it.Guess.Reply(), it.key(f), e.Head()
 	if !reply && head&steadyHead != uint64(it.steady)<<32|uint64(k.Ports) ||
 		reply && uint32(head>>32)&steadyReplyMask != it.steady&^(uint32(conn.Several)<<8)|steadyReply ||

@@ -106,8 +106,8 @@ func TestATapShowsPacketsAsTheyCameAndLeft(t *testing.T) {
 			}
 			check(wan, k.of(pk{from: client, to: vip, flags: "A", payload: 300}).frame(t), false)
 			check(wan, k.of(pk{from: netipPort(client, 999), to: vip, flags: "S", payload: 9}).frame(t), false)
-			if k.mode == NAT {
-				check(lan, k.of(pk{from: backend, to: client, flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}).frame(t), true)
+			if k.twoWay() {
+				check(lan, k.of(pk{from: backend, to: k.far(r), flags: "A", payload: 20, srcMAC: rs1MAC, dstMAC: lanMAC}).frame(t), true)
 			}
 		})
 	}
@@ -123,7 +123,7 @@ func TestATapChangesNothing(t *testing.T) {
 			for range 300 {
 				var want, got []sentFrame
 				for range r.IntN(20) {
-					p, in := k.packet(r)
+					p, in := k.packet(r, k.far(plain))
 					for _, rig := range []*rig{plain, tapped} {
 						if err := rig.queues[0][in].Put(p.frame(t), 0); err != nil {
 							t.Fatal(err)
@@ -152,7 +152,7 @@ func TestATapChangesNothing(t *testing.T) {
 
 // plainBefore is how many packets a rig has seen when its connection is established.
 func plainBefore(k kind) uint64 {
-	if k.mode == NAT {
+	if k.twoWay() {
 		return 4
 	}
 	return 2
@@ -392,7 +392,7 @@ func TestATapCopesWithAnything(t *testing.T) {
 	p := rand.New(rand.NewPCG(63, 64))
 	for range 20_000 {
 		k := kind{mode: NAT, v6: p.IntN(2) == 0, udp: p.IntN(2) == 0}
-		q, in := k.packet(p)
+		q, in := k.packet(p, k.far(r))
 		f := q.frame(t)
 		for range p.IntN(4) {
 			f[p.IntN(len(f))] = uint8(p.Uint32())

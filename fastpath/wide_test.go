@@ -18,7 +18,7 @@ func TestServicesWithSeveralVIPsRewriteAsThoseWithOne(t *testing.T) {
 				a, b := one.established(t), several.established(t)
 				r := rand.New(rand.NewPCG(35, 36))
 				for i := range 300 {
-					p, in := one.packet(r)
+					p, in := one.packet(r, one.far(a))
 					f := p.frame(t)
 					if got, want := b.send(in, f), a.send(in, f); !cmp.Equal(got, want, cmp.AllowUnexported(sentFrame{})) {
 						t.Fatalf("packet %d, %+v: %s", i, p, cmp.Diff(want, got, cmp.AllowUnexported(sentFrame{})))
