@@ -77,11 +77,11 @@ func addCommand(t *target) *cobra.Command {
 }
 
 func removeCommand(t *target) *cobra.Command {
-	cmd := changeCommand(t, "remove SERVICE ADDRESS:PORT", "Take a backend out of a service; its connections end",
+	cmd := changeCommand(t, "remove SERVICE ADDRESS:PORT", "Take a backend out of a service",
 		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) ([]string, error) {
 			return c.RemoveBackend(cmd.Context(), m, service, backend)
 		})
-	cmd.Long = "Take a backend out of a service. Its connections end: drain it first, and wait, if they should not."
+	cmd.Long = "Take a backend out of a service. What becomes of its connections, the service's on_remove says."
 	return cmd
 }
 

@@ -163,7 +163,7 @@ func TestAnOperatorsDay(t *testing.T) {
 		}
 	}
 	expect(0, "+ backend load 10.0.0.13:7000: weight 2\n", "", "backend", "add", "load", "10.0.0.13:7000", "--weight", "2")
-	expect(0, "- backend load 10.0.0.12:7000: weight 3; 0 connections end\n", "", "backend", "remove", "load", "10.0.0.12:7000")
+	expect(0, "- backend load 10.0.0.12:7000: weight 3; on_remove: drain for 0 connections\n", "", "backend", "remove", "load", "10.0.0.12:7000")
 	expect(1, "", "has no backend 10.0.0.12:7000", "backend", "drain", "load", "10.0.0.12:7000")
 	expect(1, "", "is IPv6, but the service is IPv4", "backend", "add", "load", "[fd00::12]:7000")
 	expect(1, "", "look at it again", "backend", "set", "load", "10.0.0.13:7000", "--weight", "1", "--if-revision", "0-0")

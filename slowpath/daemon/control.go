@@ -161,20 +161,21 @@ func (c *controller) AddBackend(o api.ChangeOptions, service string, backend net
 	})
 }
 
-// RemoveBackend takes a backend out of a service. Its connections end.
+// RemoveBackend takes a backend out of a service, whose on_remove says what becomes of its connections.
 func (c *controller) RemoveBackend(o api.ChangeOptions, service string, backend netip.AddrPort) ([]string, string, error) {
 	name := backendName{service, backend}
 	return c.alter(o, name, func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error) {
 		if now.Address == "" {
 			return change, view.Event{}, noBackend(name)
 		}
+		s := findService(c.d.file, service)
 		change = runtimeChange{removed: true, weight: -1}
 		if file == nil {
 			change = unchanged
 		}
 		return change, view.Event{
 			Type: view.EventRemoved,
-			Text: fmt.Sprintf("- %s: weight %d; %d connections end", name, now.Weight, now.Active+now.Inactive),
+			Text: fmt.Sprintf("- %s: weight %d; on_remove: %s for %d connections", name, now.Weight, s.OnRemove, now.Active+now.Inactive),
 		}, nil
 	})
 }

@@ -95,10 +95,10 @@ func TestChangesAtRunTimeAreShownAsSuch(t *testing.T) {
 		{func() []string { return r.drain(second) }, "~ backend web 10.0.0.12:8080: drains, weight 3 → 0; 0 connections are left", []string{"10.0.0.11:8080 II weight", "10.0.0.12:8080  drained"}},
 		{func() []string { return r.add(third, 4) }, "+ backend web 10.0.0.13:8080: weight 4", []string{"10.0.0.11:8080 II weight", "10.0.0.12:8080  drained", "10.0.0.13:8080 IIII added"}},
 		{func() []string { return r.set(third, 1) }, "~ backend web 10.0.0.13:8080: weight 4 → 1", []string{"10.0.0.11:8080 II weight", "10.0.0.12:8080  drained", "10.0.0.13:8080 I added,weight"}},
-		{func() []string { return r.remove(first) }, "- backend web 10.0.0.11:8080: weight 2; 0 connections end", []string{"10.0.0.12:8080  drained", "10.0.0.13:8080 I added,weight"}},
+		{func() []string { return r.remove(first) }, "- backend web 10.0.0.11:8080: weight 2; on_remove: drain for 0 connections", []string{"10.0.0.12:8080  drained", "10.0.0.13:8080 I added,weight"}},
 		{func() []string { return r.must(r.api().Drain(t.Context(), api.Match{}, "web", second, true)) }, "~ backend web 10.0.0.12:8080: drains no more, weight 0 → 3", []string{"10.0.0.12:8080 III", "10.0.0.13:8080 I added,weight"}},
 		{func() []string { return r.add(first, 1) }, "+ backend web 10.0.0.11:8080: weight 1", []string{"10.0.0.11:8080 I", "10.0.0.12:8080 III", "10.0.0.13:8080 I added,weight"}},
-		{func() []string { return r.remove(third) }, "- backend web 10.0.0.13:8080: weight 1; 0 connections end", []string{"10.0.0.11:8080 I", "10.0.0.12:8080 III"}},
+		{func() []string { return r.remove(third) }, "- backend web 10.0.0.13:8080: weight 1; on_remove: drain for 0 connections", []string{"10.0.0.11:8080 I", "10.0.0.12:8080 III"}},
 	} {
 		if got := step.do(); !slices.Equal(got, []string{step.says}) {
 			t.Errorf("got %q, want %q", got, step.says)
