@@ -9,6 +9,10 @@ func (c *checker) persistence(i int, s *Service) {
 		at.errorf("has a meaning only with persistence: remove the key, or write persistence: {timeout: 360s}")
 	}
 	if s.Persistence == nil {
+		// As in LVS: a client's connections to several ports make one use of the service, such as FTP's.
+		if j := slices.IndexFunc(s.Addresses, func(e Endpoint) bool { return e.Valid() && e.Ports == AllPorts }); j >= 0 && !v.field("persistence").exists() {
+			c.endpointAt(i, j).errorf("port 0 (all ports) needs persistence, so that a client's connections go together: add persistence: {timeout: 360s}, or write a range of ports")
+		}
 		return
 	}
 	has4 := slices.ContainsFunc(s.Addresses, func(e Endpoint) bool { return !e.Valid() || e.Prefix.Addr().Is4() })

@@ -117,6 +117,8 @@ func TestMistakesInAddresses(t *testing.T) {
 		{"another service's at the same source", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:443, match: {source: [198.51.100.0/24, 192.0.2.1], port: [wan]}, protocol: tcp, mode: nat, backends: []}\n",
 			"  protocol: tcp\n", "  match: {source: [192.0.2.1, 192.0.2.2], port: [wan]}\n  protocol: tcp\n"}, says(
 			"5: services[1].addresses[1]: overlaps service other (line 3): both are tcp 203.0.113.10:443 from 192.0.2.1 by port wan")},
+		{"all ports without persistence", edits{"203.0.113.10:443", "203.0.113.11:0"}, says(
+			"4: services[0].addresses[1]: port 0 (all ports) needs persistence, so that a client's connections go together: add persistence: {timeout: 360s}, or write a range of ports")},
 		{"another service's", edits{"services:\n", "services:\n- {name: other, address: 203.0.113.10:443, protocol: tcp, mode: nat, backends: []}\n"}, says(
 			"5: services[1].addresses[1]: overlaps service other (line 3): both are tcp 203.0.113.10:443")},
 	} {
@@ -150,18 +152,18 @@ func TestAddressesThatStandForMany(t *testing.T) {
 func TestServicesWithinServices(t *testing.T) {
 	mustLoad(t, `ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]
 services:
-- {name: all, address: 198.51.100.0/24:0, protocol: tcp, mode: nat, backends: []}
+- {name: all, address: 198.51.100.0/24:0, persistence: {}, protocol: tcp, mode: nat, backends: []}
 - {name: range, address: 198.51.100.0/24:8000-9000, protocol: tcp, mode: nat, backends: []}
 - {name: inner, addresses: [198.51.100.0/24:8000-8100, 198.51.100.0/24:8101-9000], protocol: tcp, mode: nat, backends: []}
 - {name: port, address: 198.51.100.0/24:8080, protocol: tcp, mode: nat, backends: []}
-- {name: part, address: 198.51.100.128/25:0, protocol: tcp, mode: nat, backends: []}
-- {name: host, address: 198.51.100.200:0, protocol: tcp, mode: nat, backends: []}
+- {name: part, address: 198.51.100.128/25:0, persistence: {}, protocol: tcp, mode: nat, backends: []}
+- {name: host, address: 198.51.100.200:0, persistence: {}, protocol: tcp, mode: nat, backends: []}
 - {name: from, address: 198.51.100.200:80, match: {source: [192.0.2.0/24]}, protocol: tcp, mode: nat, backends: []}
 - {name: nearer, address: 198.51.100.200:80, match: {source: [192.0.2.0/25, 192.0.2.200]}, protocol: tcp, mode: nat, backends: []}
 - {name: by, address: 198.51.100.200:80, match: {source: [192.0.2.0/24], port: [wan]}, protocol: tcp, mode: nat, backends: []}
 - {name: both, address: 198.51.100.200:80, match: {port: [wan]}, protocol: tcp, mode: nat, backends: []}
 - {name: ranges, address: 198.51.100.0/24:8000-9000, match: {port: [wan]}, protocol: tcp, mode: nat, backends: []}
 - {name: one, address: 198.51.100.200:80, protocol: tcp, mode: nat, backends: []}
-- {name: other, address: 198.51.100.0/24:0, protocol: udp, mode: nat, backends: []}
+- {name: other, address: 198.51.100.0/24:0, persistence: {}, protocol: udp, mode: nat, backends: []}
 `)
 }

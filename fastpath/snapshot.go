@@ -23,7 +23,7 @@ const (
 // MaxBackends and MaxServices bound the indices of a snapshot: the workers' counters have a fixed place
 // for each, in memory that is only mapped when it is used.
 const (
-	MaxBackends = 1 << 20
+	MaxBackends = 1 << 24
 	MaxServices = 1 << 17
 	// MaxTimeouts bounds the tables of idle times.
 	MaxTimeouts = 1 << 16

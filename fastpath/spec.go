@@ -1,7 +1,6 @@
 package fastpath
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"unsafe"
@@ -17,10 +16,13 @@ type Spec struct {
 	Generation uint64
 	Ports      []PortSpec
 	Gateways   []GatewaySpec
-	Services   []ServiceSpec   // by index; one without a scheduler is an unused place
-	Backends   []BackendSpec   // by index; one with generation 0 is an unused place
-	Locals     []netip.Addr    // local addresses of fullnat services, by index; one that is not valid is an unused place
-	Timeouts   []conn.Timeouts // at least one
+	Services   []ServiceSpec // by index; one without a scheduler is an unused place
+	Backends   []BackendSpec // by index; one with generation 0 is an unused place
+	// Base is a snapshot of which only some services, and backends of these, become others: those that are given. All else
+	// is the same: addresses, ports, timeouts, and what is at which place. nil: there is none.
+	Base     *Snapshot
+	Locals   []netip.Addr    // local addresses of fullnat services, by index; one that is not valid is an unused place
+	Timeouts []conn.Timeouts // at least one
 }
 
 // PortSpec is a port, by index.
@@ -90,94 +92,6 @@ func AddrOf(a netip.Addr) (out nexthop.Addr) {
 	return out
 }
 
-// NewSnapshot compiles a snapshot.
-func NewSnapshot(s *Spec) (*Snapshot, error) {
-	if len(s.Backends) > MaxBackends || len(s.Services) > MaxServices {
-		return nil, fmt.Errorf("%d services with %d backends: the most is %d with %d",
-			len(s.Services), len(s.Backends), MaxServices, MaxBackends)
-	}
-	if len(s.Timeouts) == 0 || len(s.Timeouts) > MaxTimeouts {
-		return nil, fmt.Errorf("services have %d different sets of timeouts: there can be 1 to %d", len(s.Timeouts), MaxTimeouts)
-	}
-	snap := &Snapshot{
-		Generation: s.Generation,
-		Backends:   make([]Backend, len(s.Backends)),
-		Peers:      make([]conn.Peer, len(s.Backends)),
-		Services:   make([]Service, len(s.Services)),
-		Timeouts:   s.Timeouts,
-		services:   newServiceTable(s.Services),
-		probes:     newServiceTable(probed(s.Services)),
-		locals:     newEndpointTable(len(s.Services) + 4*len(s.Ports)),
-	}
-	snap.Routes.build(s)
-	for i, p := range s.Ports {
-		for _, a := range p.Addresses {
-			e := endpointOf(a.Addr(), 0, 0)
-			*snap.locals.ref(e) |= localOwn | uint32(i+1)
-		}
-	}
-	if err := snap.addLocals(s.Locals); err != nil {
-		return nil, err
-	}
-	var vips []netip.Addr
-	snap.vipNets.table = newEndpointTable(0)
-	for i := range s.Services {
-		if v := &s.Services[i]; v.Sched != nil {
-			if err := snap.addService(uint32(i), v, s); err != nil {
-				return nil, fmt.Errorf("service %s: %w", v.Name, err)
-			}
-			vips = snap.addVIPs(v, vips)
-		}
-	}
-	snap.vips = newAddrSet(vips)
-	for i := range s.Backends {
-		if b := &s.Backends[i]; b.Gen != 0 {
-			if int(b.Service) >= len(s.Services) {
-				return nil, fmt.Errorf("backend %s names service %d, of %d", b.Address, b.Service, len(s.Services))
-			}
-			snap.addBackend(uint32(i), b, s)
-		}
-	}
-	snap.markShared(s)
-	return snap, nil
-}
-
-// markShared finds the real servers in NAT whose replies may belong to one of several connections: those that several
-// services have, or one service with several addresses.
-func (snap *Snapshot) markShared(s *Spec) {
-	type server struct {
-		addr  [2]uint64
-		port  uint16
-		proto uint8
-		v6    bool
-	}
-	first := make(map[server]*Backend)
-	keeping := make(map[server]bool) // with any port
-	for i := range snap.Backends {
-		b := &snap.Backends[i]
-		if b.Mode != NAT {
-			continue
-		}
-		k := server{b.peer.Addr, b.peer.Port, s.Services[b.Service].Proto, b.V6}
-		if other := first[k]; other != nil {
-			b.shared, other.shared = true, true
-		} else {
-			first[k] = b
-		}
-		b.shared = b.shared || b.wide
-		if k.port == 0 {
-			keeping[k] = true
-		}
-	}
-	if len(keeping) == 0 {
-		return
-	}
-	for k, b := range first {
-		k.port = 0
-		b.shared = b.shared || keeping[k]
-	}
-}
-
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
 	snap.Services[i] = Service{
 		Name: v.Name, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), Backends: v.Backends,
@@ -208,7 +122,9 @@ func (snap *Snapshot) addVIPs(v *ServiceSpec, hosts []netip.Addr) []netip.Addr {
 	return hosts
 }
 
-func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
+// addBackend makes a backend; others at other places may be made at the same time.
+func (bl *Builder) addBackend(i uint32, b *BackendSpec) {
+	snap, s := bl.snap, bl.spec
 	svc := &s.Services[b.Service]
 	addr := AddrOf(b.Address.Addr())
 	snap.Peers[i] = conn.Peer{
@@ -217,7 +133,7 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 		Port: packet.Swap16(b.Address.Port()),
 		V6:   b.Address.Addr().Is6(),
 	}
-	out := &snap.Backends[i]
+	out, was := &snap.Backends[i], snap.Backends[i].tunnel
 	*out = Backend{
 		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, quiescent: b.Quiescent, Clamp: b.Clamp,
 		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
@@ -225,13 +141,13 @@ func (snap *Snapshot) addBackend(i uint32, b *BackendSpec, s *Spec) {
 	}
 	if b.Departure != Stays {
 		out.Gen = 0
-		snap.departed = append(snap.departed, departed{i, b.Gen, b.Departure})
+		bl.depart(departed{i, b.Gen, b.Departure})
 	}
 	mtu := s.Ports[b.Port].MTU
 	switch svc.Mode {
 	case TUN:
 		out.buildOuter(b, addr)
-		snap.addTunnel(out, b)
+		bl.addTunnel(out, was, b)
 		mtu -= int(out.Hdr)
 	case FullNAT:
 		out.wide = true
@@ -286,8 +202,8 @@ func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
 	out.OuterSum = uint32(packet.Fold(packet.Sum(unsafe.Pointer(&out.Outer), packet.IP4Len, 0)))
 }
 
-// addTunnel chooses how a backend's packets are wrapped.
-func (snap *Snapshot) addTunnel(out *Backend, b *BackendSpec) {
+// addTunnel chooses how a backend's packets are wrapped. In a snapshot with a base its tunnel is the one that it was.
+func (bl *Builder) addTunnel(out *Backend, was uint32, b *BackendSpec) {
 	t := &b.Tunnel
 	out.Hdr = uint16(t.Overhead(out.V6))
 	if out.V6 {
@@ -297,12 +213,17 @@ func (snap *Snapshot) addTunnel(out *Backend, b *BackendSpec) {
 	if t.Encap == IPIP && len(made.sources) == 0 {
 		return
 	}
-	out.wrap, out.tunnel = wrapMore, uint32(len(snap.tunnels))
+	out.wrap, out.tunnel = wrapMore, was
+	if bl.spec.Base != nil {
+		return
+	}
+	bl.mu.Lock()
+	defer bl.mu.Unlock()
+	snap := bl.snap
+	out.tunnel = uint32(len(snap.tunnels))
 	snap.tunnels = append(snap.tunnels, *made)
 	for _, a := range t.Sources {
-		if at := snap.locals.ref(endpointOf(a, 0, 0)); *at == 0 {
-			*at = localFull
-		}
+		bl.sources[a] = true
 	}
 	if p := (tunnelPort{packet.Swap16(t.Port), t.Encap}); (t.Encap == GUE || t.Encap == VXLAN) && !slices.Contains(snap.tunnelPorts, p) {
 		snap.tunnelPorts = append(snap.tunnelPorts, p)

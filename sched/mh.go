@@ -9,7 +9,7 @@ import (
 
 func init() {
 	Register("mh", "Maglev hashing: a client always gets the same server on every machine, and nearly all keep theirs when the "+
-		"servers change. For several balancers behind ECMP, caches, and state kept about clients.", newMH, slowByClient())
+		"servers change. For several balancers behind ECMP, caches, and state kept about clients.", newMH, slowByClient(), ByAddress())
 }
 
 const (

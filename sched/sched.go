@@ -17,7 +17,7 @@ const MaxWeight = 65535
 // Server is a backend as a scheduler sees it.
 type Server struct {
 	// Address identifies the server in a table that must not depend on the order of the servers
-	// (mh): "10.0.0.1:80".
+	// (mh): "10.0.0.1:80". It may be missing for schedulers that do not read it: see ReadsAddresses.
 	Address string
 	// ID identifies the server in what a scheduler remembers (lblc, lblcr): no other server of the service
 	// has had it. 0 stands for the server's place in the slice.
@@ -86,6 +86,8 @@ type entry struct {
 	use      string
 	slowly   slowly
 	remember func() *Memory
+	// addresses: it reads Server.Address.
+	addresses bool
 }
 
 // Trait is what New must know of a scheduler besides its builder.
@@ -105,6 +107,12 @@ func Register(name, use string, b Builder, traits ...Trait) {
 	}
 	registry[name] = e
 }
+
+// ReadsAddresses reports whether a scheduler tells servers apart by their addresses.
+func ReadsAddresses(name string) bool { return registry[name].addresses }
+
+// ByAddress marks a scheduler that does.
+func ByAddress() Trait { return func(e *entry) { e.addresses = true } }
 
 // Names lists the schedulers in alphabetical order.
 func Names() []string {

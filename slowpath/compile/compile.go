@@ -13,6 +13,7 @@ package compile
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/weirlb/weir/conf"
@@ -20,7 +21,6 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/nexthop"
 	"github.com/weirlb/weir/fastpath/packet"
-	"github.com/weirlb/weir/sched"
 )
 
 // Neighbors gives the records of next hops and keeps them resolved.
@@ -62,6 +62,12 @@ type Compiler struct {
 	changed     []change
 	bounds      []bound
 	idles       map[conf.Timeouts]uint16 // indices in the snapshot under way
+	known       uint32                   // gens before the compilation under way
+	sorries     []sorryChange
+	settlers    []settler
+	routes      routes
+	gateways    []fastpath.GatewaySpec
+	snapshot    *fastpath.Snapshot // the last one
 }
 
 // New makes a compiler without memory of any configuration.
@@ -82,6 +88,7 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 	if err := c.addPorts(spec, cfg); err != nil {
 		return nil, nil, err
 	}
+	defer withoutCollector(cfg)()
 	next := c.plan(cfg, acked)
 	next.now = now
 	next.idles = map[conf.Timeouts]uint16{cfg.Dataplane.Timeouts: 0}
@@ -89,16 +96,28 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 		return nil, nil, err
 	}
 	spec.Services = make([]fastpath.ServiceSpec, next.svcPlaces.size)
-	spec.Backends = make([]fastpath.BackendSpec, next.bePlaces.size)
-	for i := range cfg.Services {
-		if err := next.addService(spec, cfg, &cfg.Services[i], status); err != nil {
-			return nil, nil, fmt.Errorf("service %s: %w", cfg.Services[i].Name, err)
-		}
-	}
-	if snap, err = fastpath.NewSnapshot(spec); err != nil {
+	if next.routes, err = next.findRoutes(cfg); err != nil {
 		return nil, nil, err
 	}
-	next.generation = spec.Generation
+	next.gateways = spec.Gateways
+	if c.stays(cfg) && next.routes.same(&c.routes) && slices.Equal(next.gateways, c.gateways) {
+		spec.Base = c.snapshot
+	}
+	if err := next.addTimeouts(spec, cfg); err != nil {
+		return nil, nil, err
+	}
+	b, err := fastpath.NewBuilder(spec, int(next.bePlaces.size))
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := next.addServices(b, spec, status); err != nil {
+		return nil, nil, err
+	}
+	next.addRemoved(b)
+	if snap, err = b.Snapshot(); err != nil {
+		return nil, nil, err
+	}
+	next.generation, next.snapshot = spec.Generation, snap
 	return snap, func() {
 		next.stand()
 		next.setBounds()
@@ -134,124 +153,6 @@ var dfs = map[conf.OuterDF]fastpath.DFPolicy{
 
 var encaps = map[conf.Encap]fastpath.Encap{
 	conf.IPIP: fastpath.IPIP, conf.GUE: fastpath.GUE, conf.GRE: fastpath.GRE, conf.VXLAN: fastpath.VXLAN,
-}
-
-func (c *Compiler) addService(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
-	at := c.services[s.Name]
-	sorry := s.Sorry != nil && status(s, s.Sorry).Up
-	servers := c.servers(s, at.backends, func(s *conf.Service, b *conf.Backend) Status {
-		st := status(s, b)
-		st.Up = st.Up && !sorry
-		return st
-	})
-	list := make([]uint32, len(s.Backends))
-	for i := range s.Backends {
-		list[i] = at.backends[i].Index
-		if err := c.addBackend(spec, cfg, s, &s.Backends[i], at.backends[i], servers[i].Weight > 0, !servers[i].Down); err != nil {
-			return err
-		}
-	}
-	if s.Sorry != nil {
-		if err := c.addBackend(spec, cfg, s, s.Sorry, at.backends[len(s.Backends)], sorry, sorry); err != nil {
-			return err
-		}
-	}
-	if sorry { // nothing else has a weight
-		place := at.backends[len(s.Backends)]
-		servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
-		list = []uint32{place.Index}
-	}
-	c.addRemoved(spec, cfg, s)
-	c.nodest(spec, s, status)
-	opt := sched.Options{TableSize: s.MhTableSize, Memory: at.memory}
-	for _, f := range s.SchedulerFlags {
-		opt.Set(f)
-	}
-	scheduler, err := sched.New(s.Scheduler, servers, opt)
-	if err != nil {
-		return err
-	}
-	timeouts, err := c.timeouts(spec, s.Timeouts.Over(cfg.Dataplane.Timeouts))
-	if err != nil {
-		return err
-	}
-	out := &spec.Services[at.Index]
-	*out = fastpath.ServiceSpec{
-		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sched: scheduler, Backends: list,
-		Timeouts: timeouts, Probed: s.Health != nil && s.Health.Via == conf.ViaService,
-		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty], Sloppy: s.Sloppy,
-	}
-	out.Sources = s.Match.Source
-	for _, name := range s.Match.Port {
-		if i, ok := cfg.PortIndex(name); ok {
-			out.Ingress = append(out.Ingress, uint8(i))
-		}
-	}
-	for _, e := range s.Addresses {
-		out.Addresses = append(out.Addresses, fastpath.Endpoint{Prefix: e.Prefix, First: e.Ports.First, Last: e.Ports.Last})
-	}
-	return nil
-}
-
-// addBackend puts a backend into its place. One that is up and accepts nothing has no weight.
-func (c *Compiler) addBackend(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service, b *conf.Backend, place *Place, accepts, up bool) error {
-	out := c.specOf(s, place)
-	out.Accepts, out.Quiescent = accepts, up && !accepts
-	c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
-	if err := c.route(&out, cfg, s.Mode == conf.TUN); err != nil {
-		return fmt.Errorf("backend %s: %w", b.Address, err)
-	}
-	spec.Backends[place.Index] = out
-	return nil
-}
-
-// specOf is what the packet path must know of whatever has a place as a backend of a service.
-func (c *Compiler) specOf(s *conf.Service, place *Place) fastpath.BackendSpec {
-	out := fastpath.BackendSpec{
-		Gen: place.Gen, Service: c.services[s.Name].Index, Address: place.address, Load: place.Load,
-		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide,
-	}
-	if t := &s.Tunnel; s.Mode == conf.TUN {
-		out.Tunnel = fastpath.TunnelSpec{
-			Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
-			Checksum: t.Summed(place.address.Addr().Is6()), Sources: t.Sources,
-		}
-	}
-	return out
-}
-
-// nodest ends the connections of a service's backends that are down, if it wants that.
-func (c *Compiler) nodest(spec *fastpath.Spec, s *conf.Service, status func(*conf.Service, *conf.Backend) Status) {
-	if !s.ExpireNodest {
-		return
-	}
-	for i, place := range c.services[s.Name].backends[:len(s.Backends)] {
-		if b := &s.Backends[i]; !b.Maintenance && !status(s, b).Up {
-			spec.Backends[place.Index].Departure = fastpath.Reschedules
-		}
-	}
-}
-
-// route finds the port and next hop of a backend, and for tun the source of the outer header.
-func (c *Compiler) route(b *fastpath.BackendSpec, cfg *conf.Config, tunnel bool) error {
-	addr := b.Address.Addr()
-	port, via, ok := Way(cfg, addr)
-	if !ok {
-		return fmt.Errorf("no port's network and no gateway leads to it")
-	}
-	id, err := c.neighbors.Resolve(port, via)
-	if err != nil {
-		return fmt.Errorf("next hop %s on port %s: %w", via, cfg.Ports[port].Name, err)
-	}
-	b.Hop, b.Port = id, uint8(port)
-	if tunnel {
-		src, ok := SourceFor(&cfg.Ports[port], addr, via)
-		if !ok {
-			return fmt.Errorf("port %s has no address of its family to send the tunnel from", cfg.Ports[port].Name)
-		}
-		b.Source = src
-	}
-	return nil
 }
 
 // VLANOf is what frames of a sub-port look like; nil for a port with a device of its own.

@@ -35,7 +35,7 @@ func (c *Compiler) planLocals(next *Compiler, cfg *conf.Config, acked uint64) {
 	}
 	for _, a := range wanted {
 		if _, ok := next.locals[a]; !ok {
-			next.locals[a] = next.localPlaces.take()
+			next.locals[a], _ = next.localPlaces.take()
 		}
 	}
 }

@@ -21,14 +21,15 @@ func (p *places) clone() places {
 	}
 }
 
-func (p *places) take() uint32 {
+// take gives out an index, and tells whether somebody had it before.
+func (p *places) take() (index uint32, used bool) {
 	if n := len(p.free); n > 0 {
 		i := p.free[n-1]
 		p.free = p.free[:n-1]
-		return i
+		return i, true
 	}
 	p.size++
-	return p.size - 1
+	return p.size - 1, false
 }
 
 // always says so of any index.

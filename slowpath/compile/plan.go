@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
@@ -15,8 +16,8 @@ type Place struct {
 	Index uint32
 	Gen   uint32
 	Load  *sched.Load
-	// Before is what the workers had counted at Index when the backend got it: other backends' packets.
-	Before fastpath.BackendCounters
+	// Before is what the workers had counted at Index when the backend got it: other backends' packets; nil: nothing.
+	Before *fastpath.BackendCounters
 
 	address netip.AddrPort
 	// wide: connections may have come by way of several addresses or ports. It stays when one is left.
@@ -40,6 +41,7 @@ type ServicePlace struct {
 	backends []*Place      // of the service's destinations
 	removed  []*Place      // of backends that it had, and which may still have connections
 	memory   *sched.Memory // if the scheduler has one
+	sorry    bool          // the sorry server takes all
 }
 
 // Place finds the place of a backend of the last compiled configuration.
@@ -81,14 +83,22 @@ func destinations(s *conf.Service) iter.Seq2[int, *conf.Backend] {
 	}
 }
 
+// stays reports whether all places stay as they are: with the same configuration, unless removed backends may give up theirs.
+func (c *Compiler) stays(cfg *conf.Config) bool { return cfg == c.cfg && len(c.removed) == 0 }
+
 // plan copies the compiler with the places of a new configuration: kept, given up and taken.
 func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	next := New(c.neighbors)
-	next.cfg, next.Totals, next.ServiceTotals, next.ServiceSetups = cfg, c.Totals, c.ServiceTotals, c.ServiceSetups
-	next.LocalPorts, next.gens, next.generation = c.LocalPorts, c.gens, c.generation
+	next.cfg, next.gens, next.known, next.generation = cfg, c.gens, c.gens, c.generation
+	next.LocalPorts, next.Totals, next.ServiceTotals, next.ServiceSetups = c.LocalPorts, c.Totals, c.ServiceTotals, c.ServiceSetups
 	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
 	next.svcPlaces.settle(acked, always)
 	next.bePlaces.settle(acked, always)
+	if c.stays(cfg) {
+		next.services = c.services
+		c.planLocals(next, cfg, acked)
+		return next
+	}
 	gone := c.generation + 1
 	kept := make([]bool, len(c.cfg.Services))
 	for i, j := range conf.Former(c.cfg.Services, cfg.Services) {
@@ -122,11 +132,13 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		}
 	}
 	c.planLocals(next, cfg, acked)
+	next.settleNew()
 	return next
 }
 
 func (c *Compiler) newService(s *conf.Service) *ServicePlace {
-	p := &ServicePlace{Index: c.svcPlaces.take(), memory: sched.NewMemory(s.Scheduler)}
+	index, _ := c.svcPlaces.take()
+	p := &ServicePlace{Index: index, memory: sched.NewMemory(s.Scheduler)}
 	if c.ServiceTotals != nil && p.Index < fastpath.MaxServices {
 		if before := c.ServiceTotals(p.Index); before != (fastpath.Reasons{}) {
 			p.Before = &before
@@ -137,7 +149,9 @@ func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 			p.SetupsBefore = &before
 		}
 	}
-	p.backends, _ = c.takeBackends(s, nil, nil, 0)
+	if !c.reserve(s, p) {
+		p.backends, _ = c.takeBackends(s, nil, nil, 0)
+	}
 	return p
 }
 
@@ -145,6 +159,7 @@ func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 // and takes new ones. It returns the places that nobody has, too.
 func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, gone uint64) (out, removed []*Place) {
 	out = make([]*Place, 0, len(s.Backends)+1)
+	var fresh slab
 	var rest map[netip.AddrPort]*Place // of old, those that do not stand where they stood
 	for i, b := range destinations(s) {
 		if rest == nil && i < len(old) && old[i].address == b.Address {
@@ -162,7 +177,7 @@ func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, gone uint
 		}
 		p := rest[b.Address]
 		if p == nil {
-			p = c.newPlace(b.Address)
+			p = c.newPlace(b.Address, &fresh, cap(out)-len(out))
 		} else if p.removedIn != 0 {
 			back := *p // what the last snapshot has stays as it is until the commit
 			back.removedIn = 0
@@ -182,8 +197,10 @@ func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, gone uint
 			removed = append(removed, c.remove([]*Place{p}, gone)...)
 		}
 	}
+	wide := wider(s)
 	for _, p := range out {
-		p.wide = p.wide || wide(s, p.address)
+		// Packets are rewritten from more than one address and port, or keep their port.
+		p.wide = p.wide || wide || p.address.Port() == 0
 	}
 	return out, removed
 }
@@ -194,18 +211,95 @@ func (c *Compiler) giveUp(list []*Place, gone uint64) {
 	}
 }
 
-func (c *Compiler) newPlace(a netip.AddrPort) *Place {
+// slab is memory for the places of a service that has none yet.
+type slab struct {
+	places    []Place
+	loads     []sched.Load
+	standings []standing
+}
+
+func newSlab(n int) slab { return slab{make([]Place, n), make([]sched.Load, n), make([]standing, n)} }
+
+// next takes a place out of a slab.
+func (s *slab) next(index, gen uint32, a netip.AddrPort) *Place {
+	p := &s.places[0]
+	*p = Place{Index: index, Gen: gen, Load: &s.loads[0], address: a, standing: &s.standings[0]}
+	s.places, s.loads, s.standings = s.places[1:], s.loads[1:], s.standings[1:]
+	return p
+}
+
+// newPlace gives a backend a place that nobody has, the first of so many in a slab.
+func (c *Compiler) newPlace(a netip.AddrPort, from *slab, many int) *Place {
+	if len(from.places) == 0 {
+		*from = newSlab(many)
+	}
 	c.gens++
-	p := &Place{Index: c.bePlaces.take(), Gen: c.gens, Load: new(sched.Load), address: a, standing: new(standing)}
-	if c.Totals != nil && p.Index < fastpath.MaxBackends {
-		p.Before = c.Totals(p.Index)
+	index, used := c.bePlaces.take()
+	p := from.next(index, c.gens, a)
+	if used && c.Totals != nil && p.Index < fastpath.MaxBackends {
+		if before := c.Totals(p.Index); before != (fastpath.BackendCounters{}) {
+			p.Before = &before
+		}
 	}
 	return p
 }
 
-// wide reports whether packets to a backend are rewritten from more than one address and port, or keep their port.
-func wide(s *conf.Service, backend netip.AddrPort) bool {
-	if len(s.Addresses) != 1 || backend.Port() == 0 {
+// settler is a service all of whose backends are new, and what its places begin with.
+type settler struct {
+	service    *conf.Service
+	at         *ServicePlace
+	index, gen uint32
+}
+
+// reserve puts off making the places of a new service, until there is a goroutine for it; false if there are indices that
+// others had before it.
+func (c *Compiler) reserve(s *conf.Service, at *ServicePlace) bool {
+	if len(c.bePlaces.free) > 0 {
+		return false
+	}
+	n := len(s.Backends)
+	if s.Sorry != nil {
+		n++
+	}
+	c.settlers = append(c.settlers, settler{s, at, c.bePlaces.size, c.gens + 1})
+	c.bePlaces.size += uint32(n)
+	c.gens += uint32(n)
+	return true
+}
+
+// settleNew makes the places that were reserved.
+func (c *Compiler) settleNew() {
+	parts := c.sections()
+	var all sync.WaitGroup
+	for i := range parts {
+		part := c.settlers[i*len(c.settlers)/parts : (i+1)*len(c.settlers)/parts]
+		all.Go(func() {
+			for j := range part {
+				part[j].settle()
+			}
+		})
+	}
+	all.Wait()
+	c.settlers = nil
+}
+
+func (n *settler) settle() {
+	many := len(n.service.Backends)
+	if n.service.Sorry != nil {
+		many++
+	}
+	from, wide := newSlab(many), wider(n.service)
+	n.at.backends = make([]*Place, 0, many)
+	for i, b := range destinations(n.service) {
+		p := from.next(n.index+uint32(i), n.gen+uint32(i), b.Address)
+		p.wide = wide || b.Address.Port() == 0
+		n.at.backends = append(n.at.backends, p)
+	}
+}
+
+// wider reports whether a service has more than one address and port.
+func wider(s *conf.Service) bool {
+	if len(s.Addresses) != 1 {
 		return true
 	}
 	_, one := s.Addresses[0].Single()

@@ -75,14 +75,19 @@ var departures = map[conf.OnRemove]fastpath.Departure{
 	conf.OnRemoveReset: fastpath.Resets, conf.OnRemoveReschedule: fastpath.Reschedules,
 }
 
-// addRemoved puts a service's removed backends into their places. To one that no way leads to any more it is as if it
-// never had been there.
-func (c *Compiler) addRemoved(spec *fastpath.Spec, cfg *conf.Config, s *conf.Service) {
-	for _, p := range c.services[s.Name].removed {
-		out := c.specOf(s, p)
-		out.Departure = departures[s.OnRemove]
-		if c.route(&out, cfg, s.Mode == conf.TUN) == nil {
-			spec.Backends[p.Index] = out
+// addRemoved puts removed backends into their places. To one that no way leads to any more it is as if it never had been
+// there.
+func (c *Compiler) addRemoved(b *fastpath.Builder) {
+	for i := range c.cfg.Services {
+		s := &c.cfg.Services[i]
+		for _, p := range c.services[s.Name].removed {
+			r, err := c.route(c.cfg, p.address.Addr(), s.Mode == conf.TUN)
+			if err != nil {
+				continue
+			}
+			out := c.specOf(s, p, &r)
+			out.Departure = departures[s.OnRemove]
+			b.SetBackend(p.Index, &out)
 		}
 	}
 }

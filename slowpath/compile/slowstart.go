@@ -9,10 +9,13 @@ import (
 
 // standing is what must be known of a backend in the last snapshot to make the next one.
 type standing struct {
-	accepts bool      // it took connections
-	weight  int       // the last one that was not 0; 0: none yet
-	began   time.Time // when its slow start did; zero: it is not starting
-	share   uint8     // of its weight that it counts with, in percent; 0: it is not starting
+	began   int64 // when its slow start did, in nanoseconds since 1970; 0: it is not starting
+	weight  int32 // the last one that was not 0; 0: none yet
+	now     int32 // the one that it counted with; 0: it took no connections
+	share   uint8 // of its weight that it counts with, in percent; 0: it is not starting
+	down    bool
+	bounded bool // by thresholds
+	ill     bool // down whatever the sorry server does
 }
 
 // change is a standing that counts from the commit on.
@@ -37,17 +40,24 @@ func (p *Place) Share() int {
 	return int(p.standing.share)
 }
 
-// servers is the service's backends as its scheduler is to see them.
-func (c *Compiler) servers(s *conf.Service, places []*Place, status func(*conf.Service, *conf.Backend) Status) []sched.Server {
-	out := make([]sched.Server, len(s.Backends))
+// servers is the service's backends as its scheduler is to see them; none takes anything while the sorry server takes all.
+func (c *section) servers(s *conf.Service, places []*Place, sorry bool) []sched.Server {
+	out := c.room(len(s.Backends))
+	c.ill = c.ill[:0]
+	addresses := sched.ReadsAddresses(s.Scheduler)
 	settled := false // somebody has taken connections and goes on: a backend that joins can start slowly
 	for i := range s.Backends {
 		b := &s.Backends[i]
 		p := places[i]
-		st := status(s, b)
+		st := c.status(s, b)
+		ill := !st.Up
+		st.Up = st.Up && !sorry
 		v := sched.Server{
-			Address: b.Address.String(), ID: p.Gen, Weight: st.Weight, Down: !st.Up, Last: p.standing.weight, Load: p.Load,
+			ID: p.Gen, Weight: st.Weight, Down: !st.Up, Last: int(p.standing.weight), Load: p.Load,
 			Bounded: b.UpperThreshold > 0,
+		}
+		if addresses {
+			v.Address = b.Address.String()
 		}
 		if st.Weight > 0 {
 			v.Last = st.Weight
@@ -55,41 +65,46 @@ func (c *Compiler) servers(s *conf.Service, places []*Place, status func(*conf.S
 		if v.Down {
 			v.Weight = 0
 		}
-		settled = settled || p.standing.accepts && v.Weight > 0
+		settled = settled || p.standing.now > 0 && v.Weight > 0
 		out[i] = v
+		c.ill = append(c.ill, ill)
 	}
 	for i := range out {
-		c.start(&out[i], places[i].standing, s.SlowStart, settled)
+		c.start(&out[i], places[i].standing, s.SlowStart, settled, places[i].Gen > c.known, c.ill[i])
 	}
 	return out
 }
 
 // start finds out how far a backend is in its slow start. It begins when the backend takes connections and did not
-// in the snapshot before.
-func (c *Compiler) start(v *sched.Server, was *standing, period time.Duration, settled bool) {
-	is := standing{accepts: v.Weight > 0, weight: v.Last, began: was.began}
+// in the snapshot before. A fresh one has no life before this compilation.
+func (c *section) start(v *sched.Server, was *standing, period time.Duration, settled, fresh, ill bool) {
+	is := standing{began: was.began, weight: int32(v.Last), now: int32(v.Weight), down: v.Down, bounded: v.Bounded, ill: ill}
 	switch {
-	case !is.accepts || period == 0:
-		is.began = time.Time{}
-	case !was.accepts && settled:
-		is.began = c.now
+	case is.now == 0 || period == 0:
+		is.began = 0
+	case was.now == 0 && settled:
+		is.began = c.now.UnixNano()
 	}
-	if !is.began.IsZero() {
-		step := int64(slowSteps) * int64(max(0, c.now.Sub(is.began))) / int64(period)
+	if is.began != 0 {
+		step := int64(slowSteps) * max(0, c.now.UnixNano()-is.began) / int64(period)
 		if step >= slowSteps {
-			is.began = time.Time{}
+			is.began = 0
 		} else {
 			is.share = uint8(max(firstShare, 100*step/slowSteps))
-			c.dueAt(is.began.Add(period * time.Duration(step+1) / slowSteps))
+			c.dueAt(time.Unix(0, is.began).Add(period * time.Duration(step+1) / slowSteps))
 		}
 	}
 	v.Share = is.share
-	if is != *was {
+	switch {
+	case is == *was:
+	case fresh:
+		*was = is
+	default:
 		c.changed = append(c.changed, change{was, is})
 	}
 }
 
-func (c *Compiler) dueAt(t time.Time) {
+func (c *section) dueAt(t time.Time) {
 	if c.due.IsZero() || t.Before(c.due) {
 		c.due = t
 	}
@@ -100,5 +115,8 @@ func (c *Compiler) stand() {
 	for _, ch := range c.changed {
 		*ch.at = ch.to
 	}
-	c.changed = nil
+	for _, ch := range c.sorries {
+		ch.at.sorry = ch.to
+	}
+	c.changed, c.sorries = nil, nil
 }

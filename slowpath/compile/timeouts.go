@@ -9,6 +9,17 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 )
 
+// addTimeouts notes the sets of timeouts that the services have.
+func (c *Compiler) addTimeouts(spec *fastpath.Spec, cfg *conf.Config) error {
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		if _, err := c.timeouts(spec, s.Timeouts.Over(cfg.Dataplane.Timeouts)); err != nil {
+			return fmt.Errorf("service %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
 // timeouts is the index of a set of timeouts in a snapshot, where each set stands once.
 func (c *Compiler) timeouts(spec *fastpath.Spec, t conf.Timeouts) (uint16, error) {
 	if i, ok := c.idles[t]; ok {

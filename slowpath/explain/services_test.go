@@ -14,7 +14,7 @@ ports:
   - {name: wan, device: net_null0, addresses: [203.0.113.2/24], gateways: [203.0.113.1]}
   - {name: lan, device: net_null1, addresses: [10.0.0.1/24]}
 services:
-  - {name: all, address: "203.0.113.64/28:0", protocol: tcp, mode: nat, backends: [{address: 10.0.0.11}]}
+  - {name: all, address: "203.0.113.64/28:0", persistence: {}, protocol: tcp, mode: nat, backends: [{address: 10.0.0.11}]}
   - {name: range, addresses: ["203.0.113.65:8000-8100", "203.0.113.66:80"], protocol: tcp, mode: nat, backends: [{address: 10.0.0.12}]}
   - {name: test, address: "203.0.113.65:8000-8100", match: {source: [198.51.100.0/24], port: [wan]}, protocol: tcp, mode: nat, backends: [{address: 10.0.0.13}]}
   - {name: inner, address: "203.0.113.10:80", match: {port: [lan]}, protocol: tcp, mode: nat, backends: [{address: "10.0.0.14:80"}]}

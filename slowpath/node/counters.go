@@ -88,6 +88,9 @@ func (n *Node) totals(index uint32) (sum fastpath.BackendCounters) {
 // BackendCounters are a backend's totals since it was configured; for any goroutine.
 func (n *Node) BackendCounters(p *compile.Place) fastpath.BackendCounters {
 	c := n.totals(p.Index)
+	if p.Before == nil {
+		return c
+	}
 	c.PacketsIn -= p.Before.PacketsIn
 	c.PacketsOut -= p.Before.PacketsOut
 	c.BytesIn -= p.Before.BytesIn

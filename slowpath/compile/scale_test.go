@@ -1,0 +1,165 @@
+package compile
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/nexthop"
+	"github.com/weirlb/weir/sched"
+)
+
+// pool is a configuration of many services with the same backends.
+func pool(services, backends int) *conf.Config {
+	group := make([]conf.Backend, backends)
+	for i := range group {
+		group[i] = conf.Backend{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, uint8(1 + i/200), uint8(1 + i%200)}), 8080), Weight: 1}
+	}
+	cfg := config()
+	cfg.Ports[1].Addresses = prefixes("10.0.0.1/16")
+	for i := range services {
+		cfg.Services = append(cfg.Services, conf.Service{
+			Name: fmt.Sprintf("s%05d", i), Protocol: conf.TCP, Mode: conf.NAT, Scheduler: "wlc", Backends: group,
+			Addresses: []conf.Endpoint{conf.EndpointOf(netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, uint8(i >> 8), uint8(i)}), 80))},
+		})
+	}
+	return cfg
+}
+
+func BenchmarkTenThousandServicesOfAThousandBackends(b *testing.B) {
+	const services, backends = 10_000, 1000
+	cfg := pool(services, backends)
+	down := map[*conf.Service]int{}
+	status := func(s *conf.Service, b *conf.Backend) Status { return Status{Up: down[s] == 0, Weight: b.Weight} }
+	l := &links{ids: map[string]nexthop.ID{}}
+	for b.Loop() {
+		c := New(l)
+		used, start := processTime(b), time.Now()
+		snap, commit, err := c.Compile(time.Unix(0, 0), cfg, status, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		commit()
+		first := time.Since(start)
+		b.ReportMetric((processTime(b) - used).Seconds(), "cpu-s/compile")
+		if len(snap.Backends) != services*backends {
+			b.Fatal(len(snap.Backends))
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		down[&cfg.Services[7]] = 1
+		used, start = processTime(b), time.Now()
+		if _, commit, err = c.Compile(time.Unix(0, 0), cfg, status, snap.Generation); err != nil {
+			b.Fatal(err)
+		}
+		commit()
+		b.ReportMetric((processTime(b) - used).Seconds(), "cpu-s/change")
+		b.ReportMetric(first.Seconds(), "s/compile")
+		b.ReportMetric(time.Since(start).Seconds(), "s/change")
+		b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB")
+	}
+}
+
+// processTime is what the process has used of processors, by all its threads.
+func processTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// A change of few services leaves the others as they are, and comes to the same as if all were made anew.
+func TestWhatStaysIsTakenFromTheSnapshotBefore(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	cfg := pool(40, 20)
+	cfg.Services[3].Sorry = &conf.Backend{Address: netip.MustParseAddrPort("10.0.9.9:80"), Weight: 1}
+	cfg.Services[5].Mode, cfg.Services[5].SlowStart, cfg.Services[5].Tunnel.Type = conf.TUN, time.Minute, conf.GUE
+	cfg.Services[7].ExpireNodest = true
+	cfg.Services[6].Backends = append([]conf.Backend{{Address: netip.MustParseAddrPort("10.0.9.10:80"), Weight: 2, UpperThreshold: 9}}, cfg.Services[6].Backends...)
+	type backend struct {
+		s *conf.Service
+		b *conf.Backend
+	}
+	weights, quorums := map[backend]int{}, map[*conf.Service]bool{}
+	status := func(s *conf.Service, b *conf.Backend) Status {
+		if b == s.Sorry {
+			return Status{Up: quorums[s], Weight: 1}
+		}
+		w, ok := weights[backend{s, b}]
+		return Status{Up: !ok || w%3 > 0, Weight: w + 1}
+	}
+	r := newRig(t)
+	compile := func(c *Compiler, cfg *conf.Config) *fastpath.Snapshot {
+		snap, commit, err := c.Compile(r.now, cfg, status, c.generation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commit()
+		return snap
+	}
+	compile(r.c, cfg)
+	for round := range 30 {
+		before := r.c.snapshot
+		s := &cfg.Services[rnd.IntN(len(cfg.Services))]
+		if round%5 == 0 {
+			s = &cfg.Services[3]
+			quorums[s] = !quorums[s]
+		}
+		weights[backend{s, &s.Backends[rnd.IntN(len(s.Backends))]}] = rnd.IntN(9)
+		r.now = r.now.Add(time.Second)
+		got := compile(r.c, cfg)
+		anew := *cfg // another configuration, though the same
+		want := compile(r.c, &anew)
+		if d := cmp.Diff(want.Backends, got.Backends, cmp.AllowUnexported(fastpath.Backend{}, conn.Peer{}), cmp.Comparer(func(a, b *sched.Load) bool { return a == b })); d != "" {
+			t.Fatalf("- anew, + what changed: %s", d)
+		}
+		if !slices.Equal(want.Peers, got.Peers) {
+			t.Fatal("the peers differ")
+		}
+		for i := range want.Services {
+			if a, b := picks(want, i, 100), picks(got, i, 100); !maps.Equal(a, b) || want.Services[i].Name != got.Services[i].Name {
+				t.Fatalf("service %d picks %v, anew %v", i, b, a)
+			}
+			if name := got.Services[i].Name; name != s.Name && name != cfg.Services[5].Name && got.Services[i].Sched != before.Services[i].Sched {
+				t.Errorf("round %d: service %s was made anew for a change of %s", round, name, s.Name)
+			}
+		}
+		cfg = &anew
+	}
+}
+
+func TestAFailedChangeLeavesTheSorryServerAsItWas(t *testing.T) {
+	r := newRig(t)
+	s := web(first)
+	s.Sorry = &conf.Backend{Address: netip.MustParseAddrPort(second), Weight: 1}
+	cfg, lost := config(s), false
+	status := func(s *conf.Service, b *conf.Backend) Status { return Status{Up: b != s.Sorry || lost, Weight: 1} }
+	compile := func() (*fastpath.Snapshot, func()) {
+		snap, commit, err := r.c.Compile(r.now, cfg, status, r.acked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snap, commit
+	}
+	_, commit := compile()
+	commit()
+	lost = true
+	compile() // not committed
+	snap, commit := compile()
+	commit()
+	if got := picks(snap, 0, 10); got[r.c.Places(&s)[1].Index] != 10 {
+		t.Errorf("picked %v", got)
+	}
+}

@@ -1,0 +1,192 @@
+package compile
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
+	"github.com/weirlb/weir/sched"
+)
+
+// section is one goroutine's part of a compilation: some of the services, and what is to be noted about them. It only reads
+// the compiler.
+type section struct {
+	*Compiler
+	spec    *fastpath.Spec
+	builder *fastpath.Builder
+	status  func(*conf.Service, *conf.Backend) Status
+
+	seats   []sched.Server // memory for servers
+	ill     []bool         // which of them are down whatever the sorry server does
+	changed []change
+	sorries []sorryChange
+	bounds  []bound
+	due     time.Time
+	err     error
+}
+
+// sorryChange is whether a service's sorry server takes all connections from the commit on.
+type sorryChange struct {
+	at *ServicePlace
+	to bool
+}
+
+// Services with more backends than manyBackends together are compiled by several goroutines.
+const (
+	manyBackends = 1 << 16
+	maxSections  = 8
+)
+
+// sections is how many goroutines a compilation is for.
+func (c *Compiler) sections() int {
+	if c.bePlaces.size > manyBackends {
+		return min(maxSections, runtime.GOMAXPROCS(0))
+	}
+	return 1
+}
+
+// hugeBackends is where what a compilation makes is a good part of all memory.
+const hugeBackends = 1 << 20
+
+// withoutCollector turns the garbage collector off until the function that it returns is called. While a great many backends
+// are compiled, the heap only grows, and searching it again and again would take longer than filling it. A memory limit
+// (GOMEMLIMIT) still holds.
+func withoutCollector(cfg *conf.Config) (again func()) {
+	n := 0
+	for i := range cfg.Services {
+		n += len(cfg.Services[i].Backends)
+	}
+	if n < hugeBackends {
+		return func() {}
+	}
+	percent := debug.SetGCPercent(-1)
+	return func() { debug.SetGCPercent(percent) }
+}
+
+// addServices puts the services and their backends into a snapshot.
+func (c *Compiler) addServices(b *fastpath.Builder, spec *fastpath.Spec, status func(*conf.Service, *conf.Backend) Status) error {
+	n, services := c.sections(), c.cfg.Services
+	sections := make([]section, n)
+	var all sync.WaitGroup
+	for i := range sections {
+		s := &sections[i]
+		*s = section{Compiler: c, spec: spec, builder: b, status: status}
+		part := services[i*len(services)/n : (i+1)*len(services)/n]
+		all.Go(func() {
+			for j := 0; j < len(part) && s.err == nil; j++ {
+				if err := s.addService(&part[j]); err != nil {
+					s.err = fmt.Errorf("service %s: %w", part[j].Name, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i := range sections {
+		s := &sections[i]
+		if s.err != nil {
+			return s.err
+		}
+		c.changed, c.bounds, c.sorries = append(c.changed, s.changed...), append(c.bounds, s.bounds...), append(c.sorries, s.sorries...)
+		if !s.due.IsZero() && (c.due.IsZero() || s.due.Before(c.due)) {
+			c.due = s.due
+		}
+	}
+	return nil
+}
+
+// addService puts a service into the snapshot, or leaves it as it is in the one that this one is based on.
+func (c *section) addService(s *conf.Service) error {
+	at := c.services[s.Name]
+	sorry := s.Sorry != nil && c.status(s, s.Sorry).Up
+	before := len(c.changed)
+	servers := c.servers(s, at.backends, sorry)
+	if c.spec.Base != nil && len(c.changed) == before && sorry == at.sorry {
+		return nil
+	}
+	if sorry != at.sorry {
+		c.sorries = append(c.sorries, sorryChange{at, sorry})
+	}
+	list := make([]uint32, len(s.Backends))
+	for i := range list {
+		list[i] = at.backends[i].Index
+	}
+	out := &c.spec.Services[at.Index]
+	*out = c.serviceSpec(s)
+	routes := c.routes.of[routesKey(s)]
+	for i := range s.Backends {
+		c.addBackend(s, &s.Backends[i], at.backends[i], &routes[i], servers[i].Weight > 0, !servers[i].Down)
+	}
+	if s.Sorry != nil {
+		place := at.backends[len(s.Backends)]
+		c.addBackend(s, s.Sorry, place, &c.routes.sorry[s.Sorry][0], sorry, sorry)
+		if sorry { // nothing else has a weight
+			servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
+			list = []uint32{place.Index}
+		}
+	}
+	opt := sched.Options{TableSize: s.MhTableSize, Memory: at.memory}
+	for _, f := range s.SchedulerFlags {
+		opt.Set(f)
+	}
+	var err error
+	out.Backends = list
+	out.Sched, err = sched.New(s.Scheduler, servers, opt)
+	return err
+}
+
+func (c *section) serviceSpec(s *conf.Service) fastpath.ServiceSpec {
+	out := fastpath.ServiceSpec{
+		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sources: s.Match.Source,
+		Timeouts: c.idles[s.Timeouts.Over(c.cfg.Dataplane.Timeouts)], Probed: s.Health != nil && s.Health.Via == conf.ViaService,
+		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty], Sloppy: s.Sloppy,
+	}
+	for _, name := range s.Match.Port {
+		if i, ok := c.cfg.PortIndex(name); ok {
+			out.Ingress = append(out.Ingress, uint8(i))
+		}
+	}
+	for _, e := range s.Addresses {
+		out.Addresses = append(out.Addresses, fastpath.Endpoint{Prefix: e.Prefix, First: e.Ports.First, Last: e.Ports.Last})
+	}
+	return out
+}
+
+// addBackend puts a backend into its place. One that is up and accepts nothing has no weight.
+func (c *section) addBackend(s *conf.Service, b *conf.Backend, place *Place, r *route, accepts, up bool) {
+	out := c.specOf(s, place, r)
+	out.Accepts, out.Quiescent = accepts, up && !accepts
+	if b.UpperThreshold > 0 || place.standing.bounded {
+		c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
+	}
+	if s.ExpireNodest && b != s.Sorry && !b.Maintenance && !c.status(s, b).Up {
+		out.Departure = fastpath.Reschedules // its connections end
+	}
+	c.builder.SetBackend(place.Index, &out)
+}
+
+// specOf is what the packet path must know of whatever has a place as a backend of a service.
+func (c *Compiler) specOf(s *conf.Service, place *Place, r *route) fastpath.BackendSpec {
+	out := fastpath.BackendSpec{
+		Gen: place.Gen, Service: c.services[s.Name].Index, Address: place.address, Load: place.Load,
+		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide, Hop: r.hop, Port: r.port, Source: r.source,
+	}
+	if t := &s.Tunnel; s.Mode == conf.TUN {
+		out.Tunnel = fastpath.TunnelSpec{
+			Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
+			Checksum: t.Summed(place.address.Addr().Is6()), Sources: t.Sources,
+		}
+	}
+	return out
+}
+
+// room is memory for the servers of one service.
+func (c *section) room(n int) []sched.Server {
+	if cap(c.seats) < n {
+		c.seats = make([]sched.Server, n)
+	}
+	return c.seats[:n]
+}
