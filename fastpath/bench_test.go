@@ -152,7 +152,7 @@ func BenchmarkWorker(b *testing.B) {
 	for _, mode := range []struct {
 		name string
 		mode Mode
-	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}} {
+	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}, {"fullnat", FullNAT}} {
 		for _, v6 := range []bool{false, true} {
 			for _, flows := range []int{256, 64 << 10, 1 << 20} {
 				b.Run(fmt.Sprintf("%s/v6=%t/flows=%d", mode.name, v6, flows), func(b *testing.B) {
@@ -170,7 +170,7 @@ func BenchmarkNewConnections(b *testing.B) {
 	for _, mode := range []struct {
 		name string
 		mode Mode
-	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}} {
+	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}, {"fullnat", FullNAT}} {
 		for _, v6 := range []bool{false, true} {
 			for _, flows := range []int{64 << 10, 8 << 20} {
 				b.Run(fmt.Sprintf("%s/v6=%t/flows=%d", mode.name, v6, flows), func(b *testing.B) { benchNew(b, mode.mode, v6, flows) })

@@ -16,7 +16,7 @@ func BenchmarkRewrite(b *testing.B) {
 	for _, mode := range []struct {
 		name string
 		mode Mode
-	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}} {
+	}{{"nat", NAT}, {"tun", TUN}, {"dr", DR}, {"fullnat", FullNAT}} {
 		for _, v6 := range []bool{false, true} {
 			b.Run(mode.name+familyName(v6), func(b *testing.B) { benchRewrite(b, mode.mode, v6, (*Worker).convey) })
 		}
@@ -57,7 +57,7 @@ func benchRewrite(b *testing.B, mode Mode, v6 bool, rewrite func(*Worker, *port.
 		Addrs: unsafe.Add(frame.Data, addrsOff(v6)), Ports: packet.Load32(frame.Data, uintptr(it.L4)), Proto: it.Proto, V6: v6,
 	}
 	o := opening{}
-	if mode == NAT {
+	if mode == NAT || mode == FullNAT {
 		o.Home = 1<<8 | 1 // anywhere
 	}
 	e := w.insert(&k, w.hasher.KeyHome(&k), &w.snap.Backends[0], &o)

@@ -39,15 +39,18 @@ func (t *trial) config(o *options, s setup) string {
 	for k := range services {
 		fmt.Fprintf(&b, "  - {name: s%d, address: %q, protocol: udp, mode: %s, ",
 			k, net.JoinHostPort(f.vip.String(), fmt.Sprint(vipPort+k)), t.mode)
+		if t.mode == "fullnat" {
+			fmt.Fprintf(&b, "local_addresses: [\"%v\"], ", f.locals)
+		}
 		weight, second := "", ""
 		if k == 0 && s.more {
 			weight = ", weight: 2"
 		}
 		if k == 0 && s.health != "" {
 			fmt.Fprintf(&b, "health: %s, ", s.health)
-			second = fmt.Sprintf(", {address: \"%v\"}", f.backend(services, t.mode == "nat"))
+			second = fmt.Sprintf(", {address: \"%v\"}", f.backend(services, t.rewrites()))
 		}
-		fmt.Fprintf(&b, "backends: [{address: \"%v\"%s}%s]}\n", f.backend(k, t.mode == "nat"), weight, second)
+		fmt.Fprintf(&b, "backends: [{address: \"%v\"%s}%s]}\n", f.backend(k, t.rewrites()), weight, second)
 	}
 	if s.more {
 		fmt.Fprintf(&b, "  - {name: more, address: %q, protocol: tcp, mode: dr, backends: [{address: \"%v\"}]}\n",

@@ -13,7 +13,7 @@ import (
 func plannable(t *testing.T) *options {
 	t.Helper()
 	return &options{
-		core: 1, mainCore: 0, what: strings.Join(parts, ","), modes: "nat,tun,dr", families: "v4,v6", flows: "256,64K,1M,8M",
+		core: 1, mainCore: 0, what: strings.Join(parts, ","), modes: "nat,tun,dr,fullnat", families: "v4,v6", flows: "256,64K,1M,8M",
 		table: 8 << 20, tmp: t.TempDir(), files: map[string]int{}, settle: time.Millisecond,
 	}
 }
@@ -55,7 +55,7 @@ func TestThePlanHasEveryModeFamilyAndNumberOfFlows(t *testing.T) {
 			grid[x.String()] = true
 		}
 	}
-	if len(grid) != 3*2*4 {
+	if len(grid) != 4*2*4 {
 		t.Errorf("%d established: %v", len(grid), grid)
 	}
 	for _, kind := range []traffic{sizes, passed, fresh, mixed} {
@@ -69,7 +69,7 @@ func TestAQuickRunsFlagsExist(t *testing.T) {
 	o := plannable(t)
 	o.what, o.families, o.flows = quickly["what"], quickly["families"], quickly["flows"]
 	trials, err := o.trials()
-	if err != nil || len(trials) != 9 {
+	if err != nil || len(trials) != 12 {
 		t.Errorf("%d trials, %v", len(trials), err)
 	}
 }

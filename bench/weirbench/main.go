@@ -66,7 +66,7 @@ func (o *options) parse() {
 	flag.DurationVar(&o.settle, "settle", 150*time.Millisecond, "how long a program runs before that")
 	flag.DurationVar(&o.liveFor, "live-for", 10*time.Second, "how long reloads and changes of health go on")
 	flag.StringVar(&o.what, "what", strings.Join(parts, ","), "what to measure")
-	flag.StringVar(&o.modes, "modes", "nat,tun,dr", "the modes to measure")
+	flag.StringVar(&o.modes, "modes", "nat,tun,dr,fullnat", "the modes to measure")
 	flag.StringVar(&o.families, "families", "v4,v6", "the families")
 	flag.StringVar(&o.flows, "flows", "256,64K,1M,8M", "the numbers of connections of the grid, each a power of two")
 	table := flag.String("table", "8M", "the number of connections that the table is for where all are new, a power of two")

@@ -32,11 +32,11 @@ func (o *options) trials() (out []*trial, err error) {
 	}
 	v4, v6 := families[0], families[1]
 	for _, f := range families {
-		for _, mode := range []string{"nat", "tun", "dr"} {
+		for _, mode := range []string{"nat", "tun", "dr", "fullnat"} {
 			add("grid", trial{mode: mode, family: f, traffic: established}, flows...)
 		}
 	}
-	for _, mode := range []string{"nat", "tun", "dr"} {
+	for _, mode := range []string{"nat", "tun", "dr", "fullnat"} {
 		add("new", trial{mode: mode, family: v4, traffic: fresh}, o.table)
 	}
 	add("new", trial{mode: "nat", family: v6, traffic: fresh}, o.table)

@@ -37,19 +37,20 @@ type family struct {
 	network     int // bits
 	backend0    netip.Addr
 	client0     netip.Addr
-	header      int // bytes of the IP header
+	locals      netip.Prefix // of fullnat: enough for 8 M connections of all services
+	header      int          // bytes of the IP header
 }
 
 var families = []*family{
 	{
 		name: "v4", vip: netip.MustParseAddr("203.0.113.10"), own: netip.MustParseAddr("192.0.2.1"),
 		router: netip.MustParseAddr("192.0.2.254"), network: 24, backend0: netip.MustParseAddr("192.0.2.16"),
-		client0: netip.MustParseAddr("10.0.0.0"), header: 20,
+		client0: netip.MustParseAddr("10.0.0.0"), header: 20, locals: netip.MustParsePrefix("198.51.100.16/28"),
 	},
 	{
 		name: "v6", v6: true, vip: netip.MustParseAddr("2001:db8::10"), own: netip.MustParseAddr("2001:db8:2::1"),
 		router: netip.MustParseAddr("2001:db8:2::fe"), network: 64, backend0: netip.MustParseAddr("2001:db8:2::1000"),
-		client0: netip.MustParseAddr("2001:db8:c::"), header: 40,
+		client0: netip.MustParseAddr("2001:db8:c::"), header: 40, locals: netip.MustParsePrefix("2001:db8:2::2000/124"),
 	},
 }
 

@@ -9,7 +9,7 @@ import (
 
 // trial is one row of the table: what is measured, with what traffic.
 type trial struct {
-	mode    string // nat, tun or dr
+	mode    string // nat, tun, dr or fullnat
 	family  *family
 	flows   int // connections
 	workers int
@@ -47,7 +47,10 @@ func (t *trial) captured() bool {
 	return t.flows <= mostCaptured && !t.passing() && !t.madeUp
 }
 
-// both tells whether half of the packets are replies.
+// rewrites reports whether the backends' ports may be others than the services'.
+func (t *trial) rewrites() bool { return t.mode == "nat" || t.mode == "fullnat" }
+
+// both tells whether half of the packets are replies. In fullnat only Weir knows the ports that they would go to.
 func (t *trial) both() bool { return t.mode == "nat" && t.traffic != fresh && !t.oneWay }
 
 const (
