@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -174,13 +175,27 @@ func (c *Compiler) specOf(s *conf.Service, place *Place, r *route) fastpath.Back
 		Gen: place.Gen, Service: c.services[s.Name].Index, Address: place.address, Load: place.Load,
 		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide, Hop: r.hop, Port: r.port, Source: r.source,
 	}
-	if t := &s.Tunnel; s.Mode == conf.TUN {
-		out.Tunnel = fastpath.TunnelSpec{
-			Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
-			Checksum: t.Summed(place.address.Addr().Is6()), Sources: t.Sources,
-		}
+	if s.Mode == conf.TUN {
+		out.Tunnel = tunnelTo(s, place.address.Addr())
 	}
 	return out
+}
+
+func tunnelTo(s *conf.Service, backend netip.Addr) fastpath.TunnelSpec {
+	t := &s.Tunnel
+	return fastpath.TunnelSpec{
+		Encap: encaps[t.Type], Port: t.UDPPort(), Key: uint32(t.Key), VNI: uint32(t.VNI), MAC: t.MAC,
+		Checksum: t.Summed(backend.Is6()), Sources: t.Sources,
+	}
+}
+
+// Room is the largest packet of a service's that fits on the way to a backend through a port.
+func Room(s *conf.Service, backend netip.Addr, p *conf.Port) int {
+	if s.Mode != conf.TUN {
+		return p.MTU
+	}
+	t := tunnelTo(s, backend)
+	return p.MTU - t.Overhead(backend.Is6())
 }
 
 // room is memory for the servers of one service.

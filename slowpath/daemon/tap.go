@@ -158,22 +158,11 @@ func probed(cfg *conf.Config, port int) map[netip.Addr]int {
 			if !ok || p != port {
 				continue
 			}
-			mtu, vip := cfg.Ports[port].MTU, s.Checked().Addr()
-			if s.Mode == conf.TUN {
-				mtu -= outerLen(b.Address.Addr())
-			}
+			mtu, vip := compile.Room(s, b.Address.Addr(), &cfg.Ports[port]), s.Checked().Addr()
 			if least, have := out[vip]; !have || mtu < least {
 				out[vip] = mtu
 			}
 		}
 	}
 	return out
-}
-
-// outerLen is the length of a tunnel's outer header to an address.
-func outerLen(to netip.Addr) int {
-	if to.Is6() {
-		return 40
-	}
-	return 20
 }

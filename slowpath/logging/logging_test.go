@@ -6,19 +6,44 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func makeLog(t *testing.T, format, level string) (*slog.Logger, func(), *bytes.Buffer) {
+// output is what was written, for several goroutines.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func (o *output) Reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Reset()
+}
+
+func makeLog(t *testing.T, format, level string) (*slog.Logger, func(), *output) {
 	t.Helper()
-	var b bytes.Buffer
-	log, flush, err := New(&b, format, level)
+	b := new(output)
+	log, flush, err := New(b, format, level)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return log, flush, &b
+	return log, flush, b
 }
 
 func TestFormatsAndLevels(t *testing.T) {
@@ -34,7 +59,7 @@ func TestFormatsAndLevels(t *testing.T) {
 		Level, Msg, Port string
 		G                struct{ N int }
 	}
-	if err := json.Unmarshal(b.Bytes(), &line); err != nil || line.Level != "DEBUG" || line.Msg != "little" || line.Port != "wan" || line.G.N != 1 {
+	if err := json.Unmarshal([]byte(b.String()), &line); err != nil || line.Level != "DEBUG" || line.Msg != "little" || line.Port != "wan" || line.G.N != 1 {
 		t.Errorf("%v: %s", err, b)
 	}
 	for _, c := range [][3]string{
@@ -48,7 +73,7 @@ func TestFormatsAndLevels(t *testing.T) {
 }
 
 // lines counts those that contain something.
-func lines(b *bytes.Buffer, what string) int { return strings.Count(b.String(), what) }
+func lines(b *output, what string) int { return strings.Count(b.String(), what) }
 
 func TestSimilarLinesAreSuppressedAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -69,6 +94,7 @@ func TestSimilarLinesAreSuppressedAndCounted(t *testing.T) {
 			t.Errorf("not the first ones:\n%s", b)
 		}
 		time.Sleep(reportAfter + time.Second)
+		synctest.Wait()
 		if lines(b, `level=INFO msg="900 similar suppressed" last="backend down"`) != 1 {
 			t.Errorf("their number is missing:\n%s", b)
 		}
@@ -76,6 +102,7 @@ func TestSimilarLinesAreSuppressedAndCounted(t *testing.T) {
 		flood(1000)
 		time.Sleep(time.Hour)
 		flood(1)
+		synctest.Wait()
 		if lines(b, `msg="backend down"`) != burst+1 || lines(b, "suppressed") != 1 || lines(b, `"900 similar suppressed"`) != 1 {
 			t.Errorf("later:\n%s", b)
 		}
@@ -104,6 +131,7 @@ func TestWhatWasSuppressedIsToldAtTheEnd(t *testing.T) {
 		flush()
 		flush()
 		time.Sleep(2 * reportAfter)
+		synctest.Wait()
 		if lines(b, `level=ERROR msg="7 similar suppressed" last="no disk"`) != 1 || lines(b, "suppressed") != 1 {
 			t.Errorf("%s", b)
 		}
