@@ -65,6 +65,12 @@ var serviceFields = []field[Service]{
 	})),
 	section("quorum", quorumFields, func(s *Service) *Quorum { return &s.Quorum }),
 	scalar("sloppy", boolean, "false", func(s *Service, text string) error { return keep(&s.Sloppy)(parseBool(text)) }),
+	optional(section("limits", limitFields, func(s *Service) *Limits {
+		if s.Limits == nil {
+			s.Limits = new(Limits)
+		}
+		return s.Limits
+	})),
 	scalar("on_remove", textual, "drain", func(s *Service, text string) error {
 		return word(&s.OnRemove, text, nil, OnRemoveDrain, OnRemoveReset, OnRemoveReschedule)
 	}),
@@ -106,6 +112,14 @@ func parseFlag(text string) (string, error) {
 		return "", err
 	}
 	return text, nil
+}
+
+var limitFields = []field[Limits]{
+	scalar("connections", numeric, "", func(l *Limits, text string) error {
+		return keep(&l.Connections)(parseInt(text, 1, maxThreshold))
+	}),
+	scalar("rate", numeric, "", func(l *Limits, text string) error { return keep(&l.Rate)(parseInt(text, 1, maxRate)) }),
+	scalar("burst", numeric, "", func(l *Limits, text string) error { return keep(&l.Burst)(parseInt(text, 1, maxRate)) }),
 }
 
 // persistenceFields has ipvsadm's defaults of -p and -M.

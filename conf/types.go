@@ -126,6 +126,7 @@ type Service struct {
 	Quorum         Quorum
 	// Sloppy is LVS's sloppy_tcp and sloppy_sctp: a connection may begin with any packet that does not end one.
 	Sloppy   bool
+	Limits   *Limits
 	OnRemove OnRemove
 	// ExpireNodest is LVS's expire_nodest_conn: connections of a backend that is down end with their next packet.
 	ExpireNodest bool
@@ -134,6 +135,13 @@ type Service struct {
 	OnChange     *Hook
 	Backends     []Backend
 	Line         int // where it stands in the file
+}
+
+// Limits bound a service's connections.
+type Limits struct {
+	Connections int // that exist, at all backends together; 0: no limit
+	Rate        int // new ones a second; 0: no limit
+	Burst       int // how many of them may come at once; 0: as many as in a second
 }
 
 // OnRemove is what becomes of the connections of a backend that is taken out of the configuration.

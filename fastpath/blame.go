@@ -18,7 +18,7 @@ type Reasons = [reason.Count]uint64
 var services = [reason.Count]bool{
 	reason.TinyFragment: true, reason.FragmentOverlap: true, reason.FragmentDuplicate: true, reason.FragmentQueueFull: true,
 	reason.FragmentTimeout: true, reason.FragmentOrphan: true, reason.MartianSource: true, reason.SpoofedSource: true,
-	reason.NoConnection: true, reason.NoBackend: true, reason.BackendsFull: true, reason.BackendGone: true, reason.TableFull: true, reason.NoLocalPort: true, reason.NoChecksum: true, reason.SCTPFragment: true,
+	reason.NoConnection: true, reason.NoBackend: true, reason.BackendsFull: true, reason.ConnectionLimit: true, reason.RateLimit: true, reason.BackendGone: true, reason.TableFull: true, reason.NoLocalPort: true, reason.NoChecksum: true, reason.SCTPFragment: true,
 	reason.TTLExceeded: true,
 	reason.TooBig:      true, reason.NoRoute: true, reason.ICMPRateLimited: true, reason.TxFull: true, reason.PuntFull: true,
 	reason.HandoverFull: true, reason.NoBuffer: true, reason.NeighborUnresolved: true, reason.PuntNeighbor: true,

@@ -194,7 +194,7 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 // giveBack undoes what choose has done for a connection that is not made after all.
 func (w *Worker) giveBack(o *opening) {
 	w.real(o.backend).Load.Remove(false)
-	w.release(o.hold, w.now)
+	w.release(o.hold, &w.snap.Services[w.real(o.backend).Service], w.now)
 }
 
 // prepare finds out whether the packet can go to the backend that was chosen, and by which tuple the replies will come.
@@ -219,11 +219,24 @@ func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdi
 
 // choose finds a backend for a new connection and counts it there.
 func (w *Worker) choose(k *conn.Key, service uint32, o *opening) verdict {
+	svc := &w.snap.Services[service]
 	o.hold = 0
-	if w.snap.Services[service].persist != nil {
-		return w.choosePersistent(k, service, o)
+	if svc.limits != nil {
+		if r := svc.limits.admit(int64(w.nowNs)); r != reason.Unset {
+			return drop(r)
+		}
+		o.hold = heldLimit
 	}
-	return w.pick(k, service, o)
+	var v verdict
+	if svc.persist != nil {
+		v = w.choosePersistent(k, service, o)
+	} else {
+		v = w.pick(k, service, o)
+	}
+	if v != newcomer {
+		w.release(o.hold, svc, w.now)
+	}
+	return v
 }
 
 // pick lets the service's scheduler choose.

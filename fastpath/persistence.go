@@ -107,12 +107,18 @@ func (w *Worker) stands(t persist.Target, service uint32, p *persistence) bool {
 // hold is what of the things that workers share a connection has, to be given back when it ends: a template's Ref.
 type hold uint32
 
-const heldTemplate hold = 1<<29 - 1
+const (
+	heldTemplate hold = 1<<29 - 1
+	heldLimit    hold = 1 << 31 // it counts among its service's connections
+)
 
 var _ [heldTemplate - persist.MaxCapacity]struct{}
 
-// release gives back what something held that has ended at a time.
-func (w *Worker) release(h hold, at conn.Tick) {
+// release gives back what a connection of a service, which may be gone, held that has ended at a time.
+func (w *Worker) release(h hold, svc *Service, at conn.Tick) {
+	if h&heldLimit != 0 && svc != nil && svc.limits != nil {
+		svc.limits.conns.Add(-1)
+	}
 	if ref := persist.Ref(h & heldTemplate); ref != 0 {
 		w.templates.Release(ref, at)
 	}
@@ -136,7 +142,7 @@ func (w *Worker) letGo(e *conn.Entry) {
 	if e.Expires.Before(at) { // it has ended before the sweep came by
 		at = e.Expires
 	}
-	w.release(*h, at)
+	w.release(*h, w.serviceOfEntry(e), at)
 	*h = 0
 	w.holding--
 }

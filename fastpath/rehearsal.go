@@ -27,6 +27,7 @@ func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sche
 	c.Services = append([]Service(nil), snap.Services...)
 	if int(service) < len(c.Services) && c.Services[service].Sched != nil {
 		c.Services[service].Sched = watch(sched.Aside(c.Services[service].Sched))
+		c.Services[service].limits = c.Services[service].limits.aside()
 	}
 	return &c
 }

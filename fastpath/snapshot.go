@@ -69,6 +69,7 @@ type Service struct {
 	Backends []uint32
 	full     *fullNAT // of one in FullNAT
 	persist  *persistence
+	limits   *limits
 	sloppy   bool   // a connection may begin with a packet that is not its first
 	OnEmpty  Answer // what clients are told when no backend takes their connections
 	Probed   bool   // its backends answer health checks from its address

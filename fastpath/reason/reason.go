@@ -44,6 +44,8 @@ const (
 
 	NoBackend
 	BackendsFull
+	ConnectionLimit
+	RateLimit
 	BackendGone
 	TableFull
 	NoLocalPort

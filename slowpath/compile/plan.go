@@ -38,10 +38,11 @@ type ServicePlace struct {
 	// SetupsBefore is the same for connections.
 	SetupsBefore *fastpath.Setups
 
-	backends []*Place      // of the service's destinations
-	removed  []*Place      // of backends that it had, and which may still have connections
-	memory   *sched.Memory // if the scheduler has one
-	sorry    bool          // the sorry server takes all
+	backends []*Place              // of the service's destinations
+	load     *fastpath.ServiceLoad // from its first limit on
+	removed  []*Place              // of backends that it had, and which may still have connections
+	memory   *sched.Memory         // if the scheduler has one
+	sorry    bool                  // the sorry server takes all
 }
 
 // Place finds the place of a backend of the last compiled configuration.
@@ -117,7 +118,7 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		if !goesOn(was, s) {
 			next.giveUp(old, gone)
 			next.giveUp(removed, gone)
-			old, removed = nil, nil
+			old, removed, p.load = nil, nil, nil
 		}
 		p.backends, p.removed = next.takeBackends(s, old, removed, gone)
 		next.settleRemoved(&p, acked, gone)

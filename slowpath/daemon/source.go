@@ -59,6 +59,9 @@ func (s *source) Services() []view.Service {
 	templates := s.templatesOf(all)
 	for i := range out {
 		out[i].Templates = templates[&cfg.Services[i]]
+		if l := cfg.Services[i].Limits; l != nil {
+			out[i].ConnectionLimit, out[i].RateLimit = l.Connections, l.Rate
+		}
 		normalize(out[i].Shares)
 	}
 	return out

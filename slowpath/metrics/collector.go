@@ -125,6 +125,12 @@ func collectService(ch chan<- prometheus.Metric, s *view.Service) {
 	serviceBackendsUp.send(ch, float64(s.BackendsUp), s.Name)
 	serviceConnections.send(ch, float64(s.Active), s.Name, "active")
 	serviceConnections.send(ch, float64(s.Inactive), s.Name, "inactive")
+	if s.ConnectionLimit != 0 {
+		serviceConnectionLimit.send(ch, float64(s.ConnectionLimit), s.Name)
+	}
+	if s.RateLimit != 0 {
+		serviceRateLimit.send(ch, float64(s.RateLimit), s.Name)
+	}
 	serviceTemplates.send(ch, float64(s.Templates), s.Name)
 	serviceConnectionsTotal.send(ch, float64(s.Connections), s.Name)
 	serviceFailed.sendFailures(ch, &s.Failures, s.Name)

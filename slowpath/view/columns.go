@@ -19,6 +19,7 @@ var serviceColumns = []column[Service]{
 	{"UP", right, func(s Service) string { return fmt.Sprintf("%d/%d", s.BackendsUp, s.Backends) }},
 	{"ACTIVE", right, func(s Service) string { return strconv.Itoa(s.Active) }},
 	{"INACTIVE", right, func(s Service) string { return strconv.Itoa(s.Inactive) }},
+	{"LIMIT", right, func(s Service) string { return limit(s.ConnectionLimit) }},
 	{"CONNS", right, func(s Service) string { return count(s.Connections) }},
 	{"PKTS-IN", right, func(s Service) string { return count(s.PacketsIn) }},
 	{"PKTS-OUT", right, func(s Service) string { return count(s.PacketsOut) }},

@@ -55,6 +55,9 @@ type Service struct {
 	Inactive    int    `json:"inactive_connections"`
 	Connections uint64 `json:"connections_total"` // made since the start
 	Templates   int    `json:"templates"`         // clients that persistence binds to a backend
+	// Limits on the connections that exist and on new ones a second; 0: none.
+	ConnectionLimit int `json:"connection_limit"`
+	RateLimit       int `json:"rate_limit"`
 	// Shares are what each backend gets of the service's newest connections: those of the last 10 to 20 seconds, or of
 	// the last such time in which there were any. They make 1 together, or 0 before the first connection.
 	Shares []Share `json:"shares"`

@@ -159,7 +159,7 @@ func Sample() *Source {
 			{
 				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
-				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558, Templates: 1,
+				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558, Templates: 1, ConnectionLimit: 100_000, RateLimit: 5_000,
 				Failures: view.Failures{Unanswered: 84, Refused: 1_002, Resets: 17},
 				Setup: view.Durations{Count: 1_203_472, SumNs: 361_041_600_000, Buckets: []view.Duration{
 					{LeNs: 1 << 18, Count: 1_000_000}, {LeNs: 1 << 19, Count: 203_400}, {LeNs: 1 << 30, Count: 72},
