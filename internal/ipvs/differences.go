@@ -69,14 +69,6 @@ var differences = map[string]func() *story{
 		t.send(s.from(0, "FSRPAU"))
 		return t
 	},
-	"udp-of-a-removed-backend": func() *story {
-		s := service(UDP, NAT, "rr", false, 1, 1)
-		t := newStory("", s)
-		t.send(s.opening(0))
-		t.edit(s.without(0))
-		t.send(s.opening(0))
-		return t
-	},
 	"the-round-after-a-change-of-scheduler": func() *story {
 		s := service(UDP, NAT, "rr", false, 3, 1, 2)
 		t := newStory("", s)
@@ -126,12 +118,6 @@ var differences = map[string]func() *story{
 		p.TTL = 1
 		t.send(p)
 		t.table()
-		return t
-	},
-	"nobody-takes-the-connection": func() *story {
-		s := service(TCP, NAT, "rr", false, 0)
-		t := newStory("", s)
-		t.send(s.opening(0))
 		return t
 	},
 	"packets-of-no-connection": func() *story {
@@ -189,7 +175,7 @@ var differences = map[string]func() *story{
 		t.send(s.opening(3))
 		return t
 	},
-	"a-backend-that-comes-back": func() *story {
+	"connections-of-a-removed-backend": func() *story {
 		s := service(TCP, NAT, "rr", false, 1, 1)
 		t := newStory("", s)
 		t.send(s.opening(0))

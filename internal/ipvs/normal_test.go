@@ -8,7 +8,7 @@ import (
 // normal is frames without what the two balancers are meant to do differently, see docs/differences-from-ipvs.md.
 func normal(in *Frame, frames []Frame) (out []Frame) {
 	for _, f := range frames {
-		if in != nil && in.Port == Wan && !icmp(in.Data) && refusal(f) {
+		if in != nil && in.Port == Wan && !icmp(in.Data) && elsewhere(f) {
 			continue
 		}
 		f.Data = bytes.Clone(f.Data)
@@ -31,17 +31,16 @@ func icmp(frame []byte) bool {
 	return ip[0]>>4 == 4 && ip[9] == 1 || ip[0]>>4 == 6 && ip[6] == 58
 }
 
-// refusal reports what Linux says where nobody takes a connection: "port unreachable", which is IPVS's; "protocol unreachable"
-// or a reset, if IPVS leaves the packet to the rest of the kernel.
-func refusal(f Frame) bool {
+// elsewhere reports what the rest of Linux says of a packet that IPVS leaves to it: "protocol unreachable", or a reset.
+func elsewhere(f Frame) bool {
 	if f.Port != Wan {
 		return false
 	}
 	ip := f.Data[14:]
 	if ip[0]>>4 == 6 {
-		return icmp(f.Data) && (ip[40] == 1 && ip[41] == 4 || ip[40] == 4 && ip[41] == 1) || ip[6] == 6 && ip[40+13]&4 != 0
+		return icmp(f.Data) && ip[40] == 4 && ip[41] == 1 || ip[6] == 6 && ip[40+13]&4 != 0
 	}
-	return icmp(f.Data) && ip[20] == 3 && (ip[21] == 3 || ip[21] == 2) || ip[9] == 6 && ip[20+13]&4 != 0
+	return icmp(f.Data) && ip[20] == 3 && ip[21] == 2 || ip[9] == 6 && ip[20+13]&4 != 0
 }
 
 // clearOuter clears of a packet to a backend the TTL if it still has the VIP, and of a tunnel's header also the flow label and what
@@ -74,15 +73,19 @@ func clearOwn(frame []byte) {
 		ip[1] &= 0xf0
 		ip[2], ip[3] = 0, 0
 		if ip[40] < 128 {
-			clear(ip[8:24])
 			ip[48+7] = 0
+			if ip[40] != 1 { // "port unreachable" is IPVS's own, and comes from the VIP
+				clear(ip[8:24])
+			}
 		}
 		return
 	}
 	ip[4], ip[5], ip[10], ip[11] = 0, 0, 0, 0
 	if ip[20] != 0 {
-		clear(ip[12:16])
 		ip[28+8], ip[28+10], ip[28+11] = 0, 0, 0
+		if ip[20] != 3 || ip[21] != 3 {
+			clear(ip[12:16])
+		}
 	}
 }
 

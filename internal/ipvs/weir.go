@@ -26,7 +26,7 @@ func (s *Scenario) Weir(services []Service) string {
 	}
 	b.WriteString("neighbors:\n")
 	for _, n := range Neighbors() {
-		if n.Port == Lan && !slices.ContainsFunc(services, func(s Service) bool { return s.at(n.Address) }) {
+		if n.Port == Lan && !s.at(n.Address) {
 			continue
 		}
 		fmt.Fprintf(&b, "  - {port: %s, address: \"%s\", mac: %s}\n", n.Port, n.Address, mac(n.MAC))
@@ -67,9 +67,11 @@ func (s *Service) weir(b *strings.Builder) {
 	}
 }
 
-// at reports whether a backend of the service has an address.
-func (s *Service) at(addr netip.Addr) bool {
-	return slices.ContainsFunc(s.Backends, func(b Backend) bool { return b.Address.Addr() == addr })
+// at reports whether there is a backend with an address at any time.
+func (s *Scenario) at(addr netip.Addr) bool {
+	is := func(b Backend) bool { return b.Address.Addr() == addr }
+	has := func(v Service) bool { return slices.ContainsFunc(v.Backends, is) }
+	return slices.ContainsFunc(s.Services, has) || slices.ContainsFunc(s.Steps, func(t Step) bool { return slices.ContainsFunc(t.Edit, has) })
 }
 
 // name is one that a protocol and address have alone.

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stride is the most that the clock may leap at once: between two ticks, the kernel computes with what 600 s overflow.
-const stride = 500 * time.Second
+// stride is the most that the clock may leap at once: between two ticks, the kernel multiplies the nanoseconds that have
+// passed by 2²⁴, in 64 bits. It is longer than any connection lives that is left alone, the slack of the kernel's timers included.
+const stride = 1050 * time.Second
 
 // Wait implements ipvs.Balancer: it sets the kernel's clock forward.
 func (k *kernel) Wait(d time.Duration) error {
@@ -21,7 +22,11 @@ func (k *kernel) Wait(d time.Duration) error {
 			return err
 		}
 	}
-	return leap(d)
+	if err := leap(d); err != nil {
+		return err
+	}
+	// The tick that sees a leap does what was due, but what this leads to may be done by the next one.
+	return tick(coarse() + 1)
 }
 
 // leap sets the clock forward. The clock is the host's plus an offset from a file, which scripts/ipvslab names in the
@@ -44,14 +49,7 @@ func leap(d time.Duration) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("setting the kernel's clock: %w", err)
 	}
-	// The first tick sees the leap; the second one comes after all that was due.
-	for range 2 {
-		if err := tick(before + d); err != nil {
-			return err
-		}
-		before, d = coarse(), 1
-	}
-	return nil
+	return tick(before + d)
 }
 
 // tick waits until the last tick was at a time or later.
