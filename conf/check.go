@@ -20,7 +20,8 @@ type checker struct {
 	// networks is whether every port's addresses and gateways could be read. If not, what cannot be reached may be
 	// on one that is missing.
 	networks bool
-	workers  int // 0 if their cores could not be read
+	once     first[netip.AddrPort] // backends of services with one_packet in nat
+	workers  int                   // 0 if their cores could not be read
 }
 
 // place is an entry of a port's list.
@@ -28,7 +29,8 @@ type place struct{ port, index int }
 
 func check(root value, cfg *Config) {
 	c := &checker{
-		cfg: cfg, root: root, own: map[netip.Addr]place{}, locals: map[netip.Addr]int{},
+		once: first[netip.AddrPort]{},
+		cfg:  cfg, root: root, own: map[netip.Addr]place{}, locals: map[netip.Addr]int{},
 		networks: len(cfg.Ports) > 0 && networksRead(root.p), workers: max(1, len(cfg.Dataplane.Cores)),
 	}
 	if slices.ContainsFunc(root.p.list, func(e Error) bool { return e.Key == "dataplane" || e.Key == "dataplane.cores" }) {

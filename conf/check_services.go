@@ -21,6 +21,7 @@ func (c *checker) services() {
 		c.persistence(i, s)
 		c.sloppy(i, s)
 		c.limits(i, s)
+		c.onePacket(i, s)
 		c.onEmpty(i, s)
 		c.tunnel(i, s)
 		c.fullnat(i, s)

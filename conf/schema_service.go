@@ -39,6 +39,7 @@ var serviceFields = []field[Service]{
 	scalar("slow_start", textual|numeric, "", func(s *Service, text string) error {
 		return keep(&s.SlowStart)(parseDuration(text, time.Second, time.Hour))
 	}),
+	scalar("one_packet", boolean, "false", func(s *Service, text string) error { return keep(&s.OnePacket)(parseBool(text)) }),
 	optional(section("persistence", persistenceFields, func(s *Service) *Persistence {
 		if s.Persistence == nil {
 			s.Persistence = new(Persistence)

@@ -125,9 +125,10 @@ type Service struct {
 	Health         *Health
 	Quorum         Quorum
 	// Sloppy is LVS's sloppy_tcp and sloppy_sctp: a connection may begin with any packet that does not end one.
-	Sloppy   bool
-	Limits   *Limits
-	OnRemove OnRemove
+	Sloppy    bool
+	OnePacket bool // udp: each packet is scheduled for itself, and no connection kept
+	Limits    *Limits
+	OnRemove  OnRemove
 	// ExpireNodest is LVS's expire_nodest_conn: connections of a backend that is down end with their next packet.
 	ExpireNodest bool
 	OnEmpty      OnEmpty  // empty: sorry with a sorry server, else icmp

@@ -108,6 +108,7 @@ func (b *Builder) Snapshot() (*Snapshot, error) {
 		}
 	}
 	b.addDeparted()
+	snap.addOnce()
 	if b.moved.Load() {
 		snap.markShared()
 	}

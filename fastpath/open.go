@@ -140,7 +140,7 @@ func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
 	service := w.snap.services.find(&k, f.Port)
 	if service == 0 {
-		return w.notForService(f, &k)
+		return w.notForService(f, it, &k)
 	}
 	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
 		return drop(r)
@@ -149,9 +149,12 @@ func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 }
 
 // notForService says what becomes of a TCP, UDP or SCTP packet of no connection and no service.
-func (w *Worker) notForService(f *port.Frame, k *conn.Key) verdict {
+func (w *Worker) notForService(f *port.Frame, it *item, k *conn.Key) verdict {
 	local := w.local(f, destination(k.Addrs, k.V6), k.V6)
 	if local == 0 {
+		if v, ok := w.answerOnce(f, it, k); ok {
+			return v
+		}
 		return drop(reason.Foreign)
 	}
 	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset && !(r == reason.SpoofedSource && local&localOwn != 0 && w.probed(k)) {
@@ -290,6 +293,9 @@ func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 	if b.Mode == FullNAT && !w.settleLocal(&k, b, o) {
 		w.giveBack(o)
 		return w.turnAway(f, it, &w.snap.Services[b.Service], drop(reason.NoLocalPort))
+	}
+	if w.snap.Services[b.Service].once != nil {
+		return w.sendOnce(f, it, &k, o)
 	}
 	e := w.insert(&k, it.Home, b, o)
 	if e == nil {

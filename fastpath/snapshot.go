@@ -54,6 +54,8 @@ type Snapshot struct {
 	vipNets  netSet         // their prefixes
 	taps     *Taps          // nil while there is no capture
 	departed []departed     // by index
+	// onceBackends are those of services with one-packet scheduling in NAT: address and port → index + 1; nil: none.
+	onceBackends *endpointTable
 	// tunnels are those of backends with wrapMore, and tunnelPorts where they lead by UDP.
 	tunnels     []tunnel
 	tunnelPorts []tunnelPort
@@ -70,9 +72,10 @@ type Service struct {
 	full     *fullNAT // of one in FullNAT
 	persist  *persistence
 	limits   *limits
-	sloppy   bool   // a connection may begin with a packet that is not its first
-	OnEmpty  Answer // what clients are told when no backend takes their connections
-	Probed   bool   // its backends answer health checks from its address
+	once     *onePacket // of one with one-packet scheduling
+	sloppy   bool       // a connection may begin with a packet that is not its first
+	OnEmpty  Answer     // what clients are told when no backend takes their connections
+	Probed   bool       // its backends answer health checks from its address
 }
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.

@@ -57,6 +57,8 @@ type ServiceSpec struct {
 	Persist *PersistenceSpec
 	OnEmpty Answer
 	Limits  *LimitSpec
+	// OnePacket schedules every packet for itself. In NAT such a service has one address and port.
+	OnePacket bool
 	// Sloppy lets a connection begin with any packet that does not end one.
 	Sloppy bool
 }
@@ -96,7 +98,7 @@ func AddrOf(a netip.Addr) (out nexthop.Addr) {
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
 	snap.Services[i] = Service{
 		Name: v.Name, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), Backends: v.Backends,
-		persist: newPersistence(v.Persist), limits: newLimits(v.Limits), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
+		persist: newPersistence(v.Persist), limits: newLimits(v.Limits), once: newOnePacket(v), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
 	}
 	if v.Full != nil {
 		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {

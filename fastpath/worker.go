@@ -113,6 +113,7 @@ type Worker struct {
 	templates *persist.Table
 	holds     []hold
 	holding   int
+	once      conn.Entry // stands for the connection of a packet that begins none
 	holdMem   *offheap.Region
 
 	taps   *Taps                // of the snapshot

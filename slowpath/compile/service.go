@@ -144,6 +144,7 @@ func (c *section) serviceSpec(s *conf.Service) fastpath.ServiceSpec {
 		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sources: s.Match.Source,
 		Timeouts: c.idles[s.Timeouts.Over(c.cfg.Dataplane.Timeouts)], Probed: s.Health != nil && s.Health.Via == conf.ViaService,
 		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty], Limits: c.services[s.Name].limits(s), Sloppy: s.Sloppy,
+		OnePacket: s.OnePacket,
 	}
 	for _, name := range s.Match.Port {
 		if i, ok := c.cfg.PortIndex(name); ok {

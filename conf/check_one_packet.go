@@ -1,0 +1,35 @@
+package conf
+
+import "net/netip"
+
+// onePacket checks that the backends' answers can be told apart, as no connection does it.
+func (c *checker) onePacket(i int, s *Service) {
+	if !s.OnePacket {
+		return
+	}
+	at := c.service(i).field("one_packet")
+	switch {
+	case s.Protocol != UDP && s.Protocol != "":
+		at.errorf("has a meaning only for udp, this one is %s: remove the key", s.Protocol)
+		return
+	case s.Mode == FullNAT:
+		at.errorf("is not possible in mode fullnat, where a connection has a local port: choose another mode, or remove the key")
+		return
+	case s.Mode != NAT:
+		return
+	}
+	if len(s.Addresses) > 1 || len(s.Addresses) == 1 && s.Addresses[0].Valid() && !s.Addresses[0].isSingle() {
+		at.errorf("needs a single address and port in mode nat: a backend's answer does not tell which of several its client sent to")
+	}
+	for j := range s.Backends {
+		if k, ok := c.once.again(s.Backends[j].Address, i); ok && k != i && s.Backends[j].Address != (netip.AddrPort{}) {
+			c.service(i).field("backends").item(j).field("address").errorf(
+				"%s is a backend of %s, too, and both have one_packet: nobody could tell whose answers it gives", s.Backends[j].Address, c.serviceNamed(k))
+		}
+	}
+}
+
+func (e Endpoint) isSingle() bool {
+	_, ok := e.Single()
+	return ok
+}
