@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/weirlb/weir/fastpath/packet"
@@ -241,6 +242,36 @@ func TestICMPTypesOfBothVersions(t *testing.T) {
 		kind, code, rest, ok := f(c.kind, c.code, c.rest)
 		if ok == c.lost || ok && (kind != c.kind2 || code != c.code2 || rest != c.rest2) {
 			t.Errorf("%+v: became %d, %d, %x, %t", c, kind, code, rest, ok)
+		}
+	}
+}
+
+// A backend that is taken away with its connections resets both ends, each as it knows the other.
+func TestConnectionsOfADepartedFullNATBackendAreResetOnBothSides(t *testing.T) {
+	for _, c := range append([]crossing{{"4 to 4", families[0].client, families[0].vip, families[0].rs1, false}, {"6 to 6", families[1].client, families[1].vip, families[1].rs1, true}}, crossings...) {
+		for _, reply := range []bool{false, true} {
+			r := newRig(t, []rigService{{vip: c.vip, proto: proto(false), mode: FullNAT, peers: []string{c.backend, netipPort(c.backend, 9)}, full: rigFull{tell: TellProxyV2}}})
+			k := &talk{rig: r, t: t, client: c.client, vip: c.vip, backend: c.backend, header: wantHeader(c.client, c.vip, TellProxyV2)}
+			k.handshake()
+			k.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 1 + k.shift()})
+			r.leave(Resets)
+			in, p := wan, pk{from: c.client, to: c.vip, flags: "A", tcp: (&seg{flags: "A", seq: isn + 1, ack: bisn + 1}).fill}
+			if reply {
+				in, p = lan, pk{from: c.backend, to: k.local, flags: "A", srcMAC: rs1MAC, dstMAC: lanMAC, tcp: (&seg{flags: "A", seq: bisn + 1, ack: isn + 1 + k.shift()}).fill}
+			}
+			got := map[string]string{}
+			for _, o := range r.send(in, p.frame(t)) {
+				s := look(t, o.data)
+				m := read(s.l4)
+				got[s.src.String()+" > "+s.dst.String()] = fmt.Sprint(m.flags[:1], m.seq)
+			}
+			want := map[string]string{
+				c.vip + " > " + c.client:    fmt.Sprint("R", bisn+1),
+				k.local + " > " + c.backend: fmt.Sprint("R", isn+1+k.shift()),
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("%s, reply %t: %v, want %v; %v", c.name, reply, got, want, r.reasons())
+			}
 		}
 	}
 }

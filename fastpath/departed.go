@@ -54,7 +54,7 @@ func (w *Worker) depart(f *port.Frame, it *item, r conn.Ref, d *departed) verdic
 		w.forget(e)
 		return drop(reason.BackendGone)
 	}
-	if b.Mode == NAT {
+	if b.Mode == NAT || b.Mode == FullNAT && w.hasLocal(e) {
 		w.resetOther(f, it, e, b, r.Reply)
 	}
 	v := w.answerReset(f, it, reason.BackendGone)
@@ -69,9 +69,20 @@ func (w *Worker) resetOther(f *port.Frame, it *item, e *conn.Entry, b *Backend, 
 	t := answerEnds{v6: it.v6()}
 	addrs := unsafe.Pointer(&e.Addrs)
 	client, vip := addrAt(addrs, t.v6), addrAt(destination(addrs, t.v6), t.v6)
-	if reply {
+	switch {
+	case b.Mode == FullNAT:
+		n := toClient(e)
+		if reply {
+			s.ack -= uint32(e.Shift)
+		} else {
+			n = w.toBackend(e, b)
+			s.seq += uint32(e.Shift)
+		}
+		at := unsafe.Pointer(&n.addrs)
+		t.v6, t.src, t.dst, t.ports = n.v6, addrAt(at, n.v6), addrAt(destination(at, n.v6), n.v6), n.ports
+	case reply:
 		t.src, t.dst, t.ports = vip, client, e.Ports<<16|e.Ports>>16
-	} else {
+	default:
 		k := e.Key()
 		var to [32]byte
 		rk := b.replyKey(&k, &to) // from the backend to the client
