@@ -22,7 +22,7 @@ build: ## compile bin/weir, and bin/decap for the lab
 	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod bin
 
 .PHONY: demo
-demo: ## HTTP through nat, tun and dr, IPv4 and IPv6, in a network of namespaces; one table
+demo: ## HTTP through every mode, IPv4 and IPv6, in a network of namespaces; one table
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory build
 	@scripts/lab demo
