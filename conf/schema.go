@@ -153,13 +153,7 @@ func parseQueues(text string) (int, error) {
 func parseVLAN(text string) (int, error) { return parseInt(text, 1, 4094) }
 
 // parseMTU takes what is enough for IPv6 (RFC 8200 section 5) and fits into a single buffer.
-func parseMTU(text string) (int, error) {
-	const low, high = 1280, 1500
-	if _, err := parseInt(text, high+1, 1<<16); err == nil {
-		return 0, fmt.Errorf("must be %d to %d, is %s: this version does not support larger packets", low, high, text)
-	}
-	return parseInt(text, low, high)
-}
+func parseMTU(text string) (int, error) { return parseInt(text, 1280, 9000) }
 
 var neighborFields = []field[Neighbor]{
 	required("wan", scalar("port", textual, "", func(n *Neighbor, text string) error {

@@ -75,7 +75,7 @@ type Port struct {
 	Queues        int            // receive and transmit queues; 0: auto (one per worker, if the device has them)
 	RxDescriptors int
 	TxDescriptors int
-	MTU           int // largest IP packet, 1280 to 1500 (larger frames need several buffers)
+	MTU           int // largest IP packet, 1280 to 9000
 	Promiscuous   bool
 	RSS           bool // spread received packets over the queues where the device can
 }

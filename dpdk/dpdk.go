@@ -72,7 +72,7 @@ func (d *Dataplane) open(o Options) error {
 	for socket, demand := range demands(d.ports) {
 		demand.Rings += o.RingFrames
 		demand.Extra += o.ExtraMbufs
-		pool, err := mempool.New(d.eal, fmt.Sprintf("weir%d", socket), demand.Buffers(), socket)
+		pool, err := mempool.New(d.eal, fmt.Sprintf("weir%d", socket), demand.Buffers(), demand.Frame, socket)
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/weirlb/weir/fastpath/reason"
 )
 
-// maxPieces bounds the fragments of one packet: a frame of one buffer never needs as many.
-const maxPieces = 4
+// maxPieces bounds the fragments of one packet: a jumbo frame never needs as many.
+const maxPieces = 16
 
 // piece is a fragment, with what the tunnel must know of it.
 type piece struct {

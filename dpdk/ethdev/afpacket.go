@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirlb/weir/dpdk/mempool"
 )
 
 // net_af_packet takes its number of queues and the size of its rings as arguments only, ignores
@@ -19,17 +21,28 @@ import (
 // behave as other devices do, and packetsocket.c keeps it from putting fragments together.
 
 // imply adds the arguments that follow from the port's settings and are not written out.
-func (d *device) imply(queues, descriptors int) {
+func (d *device) imply(queues, descriptors, mtu int) {
 	if d.driver != "net_af_packet" {
 		return
 	}
 	if queues > 1 && !d.has("qpairs") {
 		d.args = append(d.args, fmt.Sprintf("qpairs=%d", queues))
 	}
-	if !d.has("blocksz", "framesz", "framecnt") {
-		d.args = append(d.args, fmt.Sprintf("framecnt=%d", descriptors))
+	if d.has("blocksz", "framesz", "framecnt") {
+		return
 	}
+	if mempool.Room(mtu+ringHead) != mempool.DefaultRoom {
+		d.args = append(d.args, fmt.Sprintf("blocksz=%d", jumboBlock), fmt.Sprintf("framesz=%d", mempool.JumboRoom))
+	}
+	d.args = append(d.args, fmt.Sprintf("framecnt=%d", descriptors))
 }
+
+const (
+	// ringHead is what stands before a frame in the ring at most, with the frame's own Ethernet header and tags.
+	ringHead = 128
+	// jumboBlock holds four large frames, and is made of whole pages.
+	jumboBlock = 4 * mempool.JumboRoom
+)
 
 // packetSockets are this process's packet sockets with a ring as the driver makes them (TPACKET_V2)
 // on a network interface: those of the one device that may sit on it.

@@ -277,6 +277,21 @@ func TestReceiveMergingIsOffWhileADeviceUsesAnInterface(t *testing.T) {
 	}
 }
 
+// Frames of 9000 bytes come and go in one buffer.
+func TestAFPacketTakesJumboFrames(t *testing.T) {
+	ours, theirs := dpdktest.Veth(t)
+	if err := netIf(theirs).setMTU(9000); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, Config{Device: fmt.Sprintf("%s,iface=%s", dpdktest.Name("net_af_packet"), ours), MTU: 9000})[0]
+	wire, q := dpdktest.NewWire(t, theirs), d.Queue(0)
+	long := testFrame(9014, 1)
+	wire.Send(long)
+	expect(t, q, long)
+	send(t, q, long)
+	wire.Expect(long)
+}
+
 // With sub-ports, the driver is asked to take the tag off and says what was in it.
 func TestAFPacketTakesVLANTagsOffIfThereAreSubPorts(t *testing.T) {
 	d, _, theirs := onVeth(t, Config{VLANs: true}, "")

@@ -63,7 +63,7 @@ func TestAFrameThatNobodyGaveBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := mempool.New(dpdktest.EAL(), dpdktest.Name("test"), d.Demand().Buffers(), mempool.AnySocket)
+	pool, err := mempool.New(dpdktest.EAL(), dpdktest.Name("test"), d.Demand().Buffers(), d.Demand().Frame, mempool.AnySocket)
 	if err != nil {
 		t.Fatal(err)
 	}

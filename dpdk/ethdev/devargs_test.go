@@ -90,22 +90,25 @@ func TestArgumentsThatFollowFromAPortsSettings(t *testing.T) {
 	for _, tc := range []struct {
 		in     string
 		queues int
+		mtu    int
 		want   string
 	}{
-		{"net_af_packet0,iface=a", 1, "net_af_packet0,iface=a,framecnt=1024"},
-		{"net_af_packet0,iface=a", 4, "net_af_packet0,iface=a,qpairs=4,framecnt=1024"},
-		{"net_af_packet0,iface=a,qpairs=2", 4, "net_af_packet0,iface=a,qpairs=2,framecnt=1024"},
-		{"net_af_packet0,iface=a,framecnt=64", 1, "net_af_packet0,iface=a,framecnt=64"},
-		{"net_af_packet0,iface=a,blocksz=8192", 2, "net_af_packet0,iface=a,blocksz=8192,qpairs=2"},
-		{"net_af_packet0,iface=a,framesz=1024", 1, "net_af_packet0,iface=a,framesz=1024"},
-		{"net_null0", 4, "net_null0"},
-		{"0000:03:00.0", 4, "0000:03:00.0"},
+		{"net_af_packet0,iface=a", 1, 9000, "net_af_packet0,iface=a,blocksz=36864,framesz=9216,framecnt=1024"},
+		{"net_af_packet0,iface=a,framesz=16384,blocksz=16384", 1, 9000, "net_af_packet0,iface=a,framesz=16384,blocksz=16384"},
+		{"net_af_packet0,iface=a", 1, 0, "net_af_packet0,iface=a,framecnt=1024"},
+		{"net_af_packet0,iface=a", 4, 0, "net_af_packet0,iface=a,qpairs=4,framecnt=1024"},
+		{"net_af_packet0,iface=a,qpairs=2", 4, 0, "net_af_packet0,iface=a,qpairs=2,framecnt=1024"},
+		{"net_af_packet0,iface=a,framecnt=64", 1, 0, "net_af_packet0,iface=a,framecnt=64"},
+		{"net_af_packet0,iface=a,blocksz=8192", 2, 0, "net_af_packet0,iface=a,blocksz=8192,qpairs=2"},
+		{"net_af_packet0,iface=a,framesz=1024", 1, 0, "net_af_packet0,iface=a,framesz=1024"},
+		{"net_null0", 4, 0, "net_null0"},
+		{"0000:03:00.0", 4, 0, "0000:03:00.0"},
 	} {
 		d, err := parseDevice(tc.in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.imply(tc.queues, 1024)
+		d.imply(tc.queues, 1024, max(tc.mtu, 1500))
 		if d.String() != tc.want {
 			t.Errorf("%s, %d queues: %s, want %s", tc.in, tc.queues, d.String(), tc.want)
 		}
@@ -122,8 +125,8 @@ func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
 		{Config{Workers: 1, MTU: 2026}, ""},
 		{Config{}, "0 workers: there must be at least 1"},
 		{Config{Workers: 1, Queues: -1}, "queues: -1 is negative"},
-		{Config{Workers: 1, MTU: 1279}, "mtu: 1279 is not in 1280 to 2026"},
-		{Config{Workers: 1, MTU: 2027}, "mtu: 2027 is not in 1280 to 2026"},
+		{Config{Workers: 1, MTU: 1279}, "mtu: 1279 is not in 1280 to 9000"},
+		{Config{Workers: 1, MTU: 9001}, "mtu: 9001 is not in 1280 to 9000"},
 		{Config{Workers: 1, RxDescriptors: 1<<15 + 1}, "descriptors: 32769 and 1024 are not in 1 to 32768"},
 		{Config{Workers: 1, TxDescriptors: -5}, "descriptors: 1024 and -5 are not in 1 to 32768"},
 	} {

@@ -38,7 +38,7 @@ type Config struct {
 	// RxDescriptors and TxDescriptors are per queue; the device's limits apply. 0 is 1024.
 	RxDescriptors int
 	TxDescriptors int
-	// MTU is the largest IP packet, 1280 to 2026; 0 is 1500.
+	// MTU is the largest IP packet, 1280 to 9000; 0 is 1500.
 	MTU int
 	// MAC is set if HasMAC. On a device that can't change its own, the port becomes promiscuous and
 	// MAC is used all the same.
@@ -137,7 +137,7 @@ func (d *Device) probe() error {
 	if err := d.device.preflight(os.DirFS("/")); err != nil {
 		return err
 	}
-	d.device.imply(d.cfg.queues(), max(d.cfg.RxDescriptors, d.cfg.TxDescriptors))
+	d.device.imply(d.cfg.queues(), max(d.cfg.RxDescriptors, d.cfg.TxDescriptors), d.cfg.MTU)
 	switch taken, ok := claim(d.device.claims()); {
 	case ok:
 	case taken == d.device.name:
@@ -222,6 +222,7 @@ func (d *Device) Demand() mempool.Demand {
 		Bursts:      d.cfg.Workers,
 		Workers:     d.cfg.Workers,
 		Extra:       d.preloaded + d.keeps(),
+		Frame:       d.cfg.MTU + etherHeader + 2*vlanTag + etherCRC,
 	}
 }
 

@@ -68,7 +68,7 @@ describe(struct weir_frame *f, struct rte_mbuf *m, uint16_t flags)
 	f->tail = m->buf_len - m->data_off - m->data_len;
 	f->flags = flags;
 	f->port = 0;
-	f->pad = 0;
+	f->proto = 0;
 }
 
 /* What the device found out about a buffer, as port.h's flags. A checksum's state has two bits; both

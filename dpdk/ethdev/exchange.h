@@ -35,7 +35,7 @@ struct weir_frame {
 	uint16_t tail;
 	uint16_t flags;
 	uint8_t port;
-	uint8_t pad;
+	uint8_t proto;
 };
 
 static_assert(sizeof(struct weir_frame) == 32, "port.Frame");
@@ -47,6 +47,7 @@ static_assert(offsetof(struct weir_frame, room) == 24, "port.Frame.Room");
 static_assert(offsetof(struct weir_frame, tail) == 26, "port.Frame.Tail");
 static_assert(offsetof(struct weir_frame, flags) == 28, "port.Frame.Flags");
 static_assert(offsetof(struct weir_frame, port) == 30, "port.Frame.Port");
+static_assert(offsetof(struct weir_frame, proto) == 31, "port.Frame.Proto");
 
 /* port.Burst. Read and written by the queue's worker only, in Go between and in C during exchanges. */
 struct weir_burst {

@@ -43,6 +43,7 @@ func layout() []field {
 		{"Frame.Tail", unsafe.Offsetof(f.Tail), unsafe.Offsetof(cf.tail)},
 		{"Frame.Flags", unsafe.Offsetof(f.Flags), unsafe.Offsetof(cf.flags)},
 		{"Frame.Port", unsafe.Offsetof(f.Port), unsafe.Offsetof(cf.port)},
+		{"Frame.Proto", unsafe.Offsetof(f.Proto), unsafe.Offsetof(cf.proto)},
 		{"sizeof Burst", unsafe.Sizeof(*b), unsafe.Sizeof(*cb)},
 		{"Burst.NRX", unsafe.Offsetof(b.NRX), unsafe.Offsetof(cb.nrx)},
 		{"Burst.NTX", unsafe.Offsetof(b.NTX), unsafe.Offsetof(cb.ntx)},

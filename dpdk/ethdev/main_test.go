@@ -30,7 +30,7 @@ func open(t testing.TB, cfgs ...Config) []*Device {
 		devices = append(devices, d)
 		demand = demand.Add(d.Demand())
 	}
-	pool := newPool(t, demand.Buffers())
+	pool := poolFor(t, demand.Buffers(), demand.Frame)
 	// Cleanups run last to first: the pool must be closed after the devices.
 	for _, d := range devices {
 		t.Cleanup(func() { closeDevice(t, d) })
@@ -52,7 +52,13 @@ func closeDevice(t testing.TB, d *Device) {
 
 func newPool(t testing.TB, n int) *mempool.Pool {
 	t.Helper()
-	pool, err := mempool.New(dpdktest.EAL(), dpdktest.Name("test"), n, mempool.AnySocket)
+	return poolFor(t, n, mempool.DefaultRoom)
+}
+
+// poolFor is a pool for frames of a size.
+func poolFor(t testing.TB, n, frame int) *mempool.Pool {
+	t.Helper()
+	pool, err := mempool.New(dpdktest.EAL(), dpdktest.Name("test"), n, frame, mempool.AnySocket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,8 +65,8 @@ func TestADeviceThatIsNotToBeHad(t *testing.T) {
 			`the driver did not take the device with the arguments "iface=` + ours + `": invalid argument (DPDK says: eth_dev_tap_create(): Unable to create TAP interface)`,
 		},
 		{"a driver of another kind", Config{Device: "crypto_null69"}, "DPDK has the device, but it is no network device"},
-		{"an MTU that is too large for all", Config{Device: "net_null70", MTU: 9000}, "mtu: 9000 is not in 1280 to 2026"},
-		{"an MTU that is too large for the device", Config{Device: "net_af_packet71,iface=" + ours, MTU: 1600}, "mtu: 1600 is more than the device takes: set it to 1500 or less"},
+		{"an MTU that is too large for all", Config{Device: "net_null70", MTU: 9001}, "mtu: 9001 is not in 1280 to 9000"},
+		{"an MTU that is too large for the device", Config{Device: "net_tap71", MTU: 1600}, "mtu: 1600 is more than the device takes: set it to 1504 or less"},
 		{
 			"more of the kernel's queues than are polled", Config{Device: "net_af_packet72,qpairs=3,iface=" + ours, Workers: 2},
 			"qpairs=3 makes the kernel spread frames over 3 queues, but only 2 are polled: lower qpairs, or raise the number of cores or queues",

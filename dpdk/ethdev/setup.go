@@ -25,8 +25,8 @@ const (
 	defaultDescriptors = 1024
 	defaultMTU         = 1500
 	minMTU             = 1280 // RFC 8200 section 5
-	// A frame with a VLAN tag and, on devices that keep it, its CRC must fit in one buffer.
-	maxMTU = C.RTE_MBUF_DEFAULT_DATAROOM - etherHeader - vlanTag - etherCRC
+	// A frame with VLAN tags and, on devices that keep it, its CRC must fit in one buffer.
+	maxMTU = 9000
 )
 
 func (c Config) withDefaults() Config {
@@ -73,7 +73,8 @@ func (d *Device) settle() error {
 	d.handle = info.device
 	d.driver = C.GoString(info.driver_name)
 	d.socket = max(int(C.rte_eth_dev_socket_id(C.uint16_t(d.id))), mempool.AnySocket)
-	if limit := mtuLimit(int(info.max_mtu), int(info.max_rx_pktlen)); d.cfg.MTU > limit {
+	// net_af_packet's limit is that of the interface, whatever it says.
+	if limit := mtuLimit(int(info.max_mtu), int(info.max_rx_pktlen)); d.cfg.MTU > limit && d.driver != "net_af_packet" {
 		return fmt.Errorf("mtu: %d is more than the device takes: set it to %d or less", d.cfg.MTU, limit)
 	}
 	d.rxQueues = min(d.cfg.queues(), int(info.max_rx_queues))
@@ -164,7 +165,7 @@ func (d *Device) configure(onlyPool bool) error {
 	s := C.struct_weir_setup{
 		rx_queues: C.uint16_t(d.rxQueues),
 		tx_queues: C.uint16_t(d.txQueues),
-		mtu:       C.uint16_t(d.cfg.MTU),
+		mtu:       C.uint16_t(d.toldMTU()),
 		rss:       boolean(d.cfg.RSS),
 		vlans:     boolean(d.cfg.VLANs),
 		fast_free: boolean(onlyPool),
@@ -196,8 +197,25 @@ func (d *Device) setUpQueues() error {
 	return nil
 }
 
+// toldMTU is what the driver is told when it is configured: net_af_packet refuses more than the usual size, and does not
+// look at it otherwise.
+func (d *Device) toldMTU() int {
+	if d.driver == "net_af_packet" {
+		return min(d.cfg.MTU, defaultMTU)
+	}
+	return d.cfg.MTU
+}
+
 // setMTU tells the device the MTU. One that can't be told takes any frame, or the usual size.
 func (d *Device) setMTU() error {
+	if d.driver == "net_af_packet" {
+		for _, n := range d.device.interfaces() {
+			if err := n.setMTU(uint32(d.cfg.MTU)); err != nil {
+				return fmt.Errorf("setting the MTU of %s to %d: %w", n, d.cfg.MTU, err)
+			}
+		}
+		return nil
+	}
 	err := step(fmt.Sprintf("setting the MTU to %d", d.cfg.MTU), func() C.int {
 		return C.rte_eth_dev_set_mtu(C.uint16_t(d.id), C.uint16_t(d.cfg.MTU))
 	})

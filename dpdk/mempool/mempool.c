@@ -10,12 +10,16 @@
 #include <rte_mempool.h>
 #include <rte_memzone.h>
 
-enum { ELEMENT = sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE };
+static uint32_t
+element(uint32_t room)
+{
+	return sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + room;
+}
 
 uint32_t
-weir_mempool_element(void)
+weir_mempool_element(uint32_t room)
 {
-	return rte_mempool_calc_obj_size(ELEMENT, 0, NULL);
+	return rte_mempool_calc_obj_size(element(room), 0, NULL);
 }
 
 static void
@@ -56,14 +60,14 @@ populate_packed(struct rte_mempool *mp)
 }
 
 static int
-fill(struct rte_mempool *mp)
+fill(struct rte_mempool *mp, const struct rte_pktmbuf_pool_private *priv)
 {
 	int rc;
 
 	rc = rte_mempool_set_ops_byname(mp, rte_mbuf_best_mempool_ops(), NULL);
 	if (rc != 0)
 		return rc;
-	rte_pktmbuf_pool_init(mp, NULL);
+	rte_pktmbuf_pool_init(mp, (void *)(uintptr_t)priv);
 	rc = rte_eal_iova_mode() == RTE_IOVA_VA ? populate_packed(mp) : rte_mempool_populate_default(mp);
 	if (rc < 0)
 		return rc;
@@ -74,17 +78,18 @@ fill(struct rte_mempool *mp)
 }
 
 struct rte_mempool *
-weir_mempool_create(const char *name, uint32_t count, uint32_t cache, int socket, int *err)
+weir_mempool_create(const char *name, uint32_t count, uint32_t room, uint32_t cache, int socket, int *err)
 {
+	const struct rte_pktmbuf_pool_private priv = { .mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + room };
 	struct rte_mempool *mp;
 	int rc;
 
-	mp = rte_mempool_create_empty(name, count, ELEMENT, cache, sizeof(struct rte_pktmbuf_pool_private), socket, 0);
+	mp = rte_mempool_create_empty(name, count, element(room), cache, sizeof(struct rte_pktmbuf_pool_private), socket, 0);
 	if (mp == NULL) {
 		*err = rte_errno;
 		return NULL;
 	}
-	rc = fill(mp);
+	rc = fill(mp, &priv);
 	if (rc != 0) {
 		rte_mempool_free(mp);
 		*err = -rc;

@@ -1,5 +1,5 @@
 // Package mempool is DPDK's pools of packet buffers (mbufs). The buffers of a pool are all alike:
-// 128 bytes of headroom and 2048 for the frame.
+// 128 bytes of headroom and 2048 for the frame or, where a port takes jumbo frames, 9216.
 //
 //	size.go      how many buffers a pool must have
 //	mempool.c    how they lie in memory
@@ -38,34 +38,34 @@ type Pool struct {
 	excused int
 }
 
-// New makes a pool of n buffers on a NUMA node, or on any node if that one has no memory. The name
+// New makes a pool of n buffers for frames of that many bytes on a NUMA node, or on any node if that one has no memory. The name
 // must be unique and at most 20 bytes.
-func New(e *eal.EAL, name string, n, socket int) (*Pool, error) {
+func New(e *eal.EAL, name string, n, frame, socket int) (*Pool, error) {
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
 	var mp *C.struct_rte_mempool
 	var errno C.int
-	cache := C.uint32_t(min(cacheSize, n/2))
+	cache, room := C.uint32_t(min(cacheSize, n/2)), C.uint32_t(Room(frame))
 	lines := rtelog.Record(func() {
-		mp = C.weir_mempool_create(cname, C.uint32_t(n), cache, C.int(socket), &errno)
+		mp = C.weir_mempool_create(cname, C.uint32_t(n), room, cache, C.int(socket), &errno)
 		if mp == nil && socket != AnySocket {
-			mp = C.weir_mempool_create(cname, C.uint32_t(n), cache, C.SOCKET_ID_ANY, &errno)
+			mp = C.weir_mempool_create(cname, C.uint32_t(n), room, cache, C.SOCKET_ID_ANY, &errno)
 		}
 	})
 	switch {
 	case mp != nil:
 		return &Pool{name: name, total: n, mp: mp}, nil
 	case syscall.Errno(errno) == syscall.ENOMEM:
-		return nil, memoryError(n, e.Memory())
+		return nil, memoryError(n, Room(frame), e.Memory())
 	}
 	return nil, rtelog.Explain(fmt.Errorf("making a pool of %d packet buffers: %w", n, syscall.Errno(errno)), lines)
 }
 
 // memoryError names the memory_mb that will do. A quarter is added for what DPDK and the devices'
 // descriptors take themselves.
-func memoryError(n int, m eal.Memory) error {
+func memoryError(n, room int, m eal.Memory) error {
 	const mega = 1 << 20
-	need := n * int(C.weir_mempool_element())
+	need := n * int(C.weir_mempool_element(C.uint32_t(room)))
 	advice := (need + need/4 + 16*mega + mega - 1) / mega
 	if advice <= m.MB {
 		advice = 2 * m.MB

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { dpdktest.Main(m) }
 func TestAPoolIsMadeAndGivenBack(t *testing.T) {
 	// Given back it must be: a hundred of these are more than all of the memory.
 	for range 100 {
-		p, err := New(dpdktest.EAL(), "again", 8192, AnySocket)
+		p, err := New(dpdktest.EAL(), "again", 8192, DefaultRoom, AnySocket)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestAPoolIsMadeAndGivenBack(t *testing.T) {
 }
 
 func TestAPoolOnANodeWithoutMemoryLiesElsewhere(t *testing.T) {
-	p, err := New(dpdktest.EAL(), "elsewhere", 1024, 7)
+	p, err := New(dpdktest.EAL(), "elsewhere", 1024, DefaultRoom, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,12 +46,12 @@ func TestAPoolOnANodeWithoutMemoryLiesElsewhere(t *testing.T) {
 }
 
 func TestTwoPoolsOfOneName(t *testing.T) {
-	p, err := New(dpdktest.EAL(), "twice", 1024, AnySocket)
+	p, err := New(dpdktest.EAL(), "twice", 1024, DefaultRoom, AnySocket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if _, err := New(dpdktest.EAL(), "twice", 1024, AnySocket); err == nil || !strings.HasPrefix(err.Error(), "making a pool of 1024 packet buffers: ") {
+	if _, err := New(dpdktest.EAL(), "twice", 1024, DefaultRoom, AnySocket); err == nil || !strings.HasPrefix(err.Error(), "making a pool of 1024 packet buffers: ") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -61,7 +61,7 @@ func TestNotEnoughMemoryForAPool(t *testing.T) {
 	if !dpdktest.Alone(t) {
 		return
 	}
-	_, err := New(dpdktest.EAL(), "large", 4<<20, AnySocket)
+	_, err := New(dpdktest.EAL(), "large", 4<<20, DefaultRoom, AnySocket)
 	want := regexp.MustCompile(`^not enough memory for 4194304 packet buffers: they take (\d+) MB and DPDK has memory_mb: 256: set it to (\d+), or use fewer queues or descriptors$`)
 	if err == nil || !want.MatchString(err.Error()) {
 		t.Fatalf("error %v", err)
@@ -75,7 +75,7 @@ func TestNotEnoughMemoryForAPool(t *testing.T) {
 }
 
 func TestTheAdviceIsAlwaysMoreMemory(t *testing.T) {
-	err := memoryError(1024, eal.Memory{MB: 512})
+	err := memoryError(1024, DefaultRoom, eal.Memory{MB: 512})
 	if !strings.Contains(err.Error(), "set it to 1024,") {
 		t.Errorf("error %v", err)
 	}

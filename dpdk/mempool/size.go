@@ -6,6 +6,20 @@ import "github.com/weirlb/weir/fastpath/port"
 // flushes at one and a half times as many.
 const cacheSize = 512
 
+// DefaultRoom and JumboRoom are the two sizes that buffers have for a frame.
+const (
+	DefaultRoom = 2048
+	JumboRoom   = 9216
+)
+
+// Room is the size that takes frames of so many bytes.
+func Room(frame int) int {
+	if frame <= DefaultRoom {
+		return DefaultRoom
+	}
+	return JumboRoom
+}
+
 // minBuffers keeps a pool of one small port from running dry by chance.
 const minBuffers = 1024
 
@@ -16,6 +30,7 @@ type Demand struct {
 	Workers     int // threads with a cache of their own
 	Rings       int // frames that can wait in rings: from worker to worker, to the slow path
 	Extra       int // anything else, such as packets a driver loads in advance
+	Frame       int // bytes of the largest frame
 }
 
 // Add returns the sum of two demands on one pool. Workers are the same threads in both.
@@ -26,6 +41,7 @@ func (d Demand) Add(o Demand) Demand {
 		Workers:     max(d.Workers, o.Workers),
 		Rings:       d.Rings + o.Rings,
 		Extra:       d.Extra + o.Extra,
+		Frame:       max(d.Frame, o.Frame),
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 )
 
-// bufSize is a buffer's size, with port.Headroom in front: as large as DPDK's default.
+// bufSize is a buffer's size, with port.Headroom in front: as large as DPDK's for jumbo frames.
 const bufSize = MaxFrame + port.Headroom
 
 // MaxFrame is the largest frame a buffer holds.
-const MaxFrame = 2048
+const MaxFrame = 9216
 
 type buffer struct {
 	mem  [bufSize]byte

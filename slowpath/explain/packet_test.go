@@ -58,7 +58,7 @@ func TestWrongPacketsAreSentences(t *testing.T) {
 		"udp 198.51.100.7:1 > 203.0.113.10:80 ttl":      "ttl needs a value",
 		"udp 198.51.100.7:1 > 203.0.113.10:80 ttl 256":  "ttl is 0 to 255",
 		"udp 198.51.100.7:1 > 203.0.113.10:80 len many": `len must be a number, is "many"`,
-		"udp 198.51.100.7:1 > 203.0.113.10:80 len 9000": "len is at most 2034 bytes",
+		"udp 198.51.100.7:1 > 203.0.113.10:80 len 9300": "len is at most 9202 bytes",
 		"tcp 198.51.100.7:1 > 203.0.113.10:80 len 40":   "take 44 bytes already",
 		"tcp [2001:db8:c::7]:1 > [2001:db8::10]:80 df":  "df is for IPv4",
 	} {
