@@ -9,10 +9,12 @@ import (
 // checker holds what the check files look into: what several keys together must satisfy. Values that could not be
 // read were reported and are zero; the checks pass over them.
 type checker struct {
-	cfg  *Config
-	root value
-	own  map[netip.Addr]place // addresses of ports
-	vips vips
+	cfg     *Config
+	root    value
+	own     map[netip.Addr]place // addresses of ports
+	vips    vips
+	groupAt map[string]int    // groups by their names
+	used    map[use][]Backend // of groups
 	// locals are local addresses, with the first service of each; tooMany is the number of the service that makes them
 	// more than there can be.
 	locals  map[netip.Addr]int
@@ -30,7 +32,7 @@ type place struct{ port, index int }
 func check(root value, cfg *Config) {
 	c := &checker{
 		once: first[netip.AddrPort]{},
-		cfg:  cfg, root: root, own: map[netip.Addr]place{}, locals: map[netip.Addr]int{},
+		cfg:  cfg, root: root, own: map[netip.Addr]place{}, groupAt: groupsByName(cfg), used: map[use][]Backend{}, locals: map[netip.Addr]int{},
 		networks: len(cfg.Ports) > 0 && networksRead(root.p), workers: max(1, len(cfg.Dataplane.Cores)),
 	}
 	if slices.ContainsFunc(root.p.list, func(e Error) bool { return e.Key == "dataplane" || e.Key == "dataplane.cores" }) {

@@ -7,13 +7,26 @@ import (
 
 // backends checks a service's backends, and gives them the service's port where the mode leaves the port as it is.
 func (c *checker) backends(i int, s *Service) {
+	if g, ok := c.groupOf(s); ok {
+		u := useOf(s, g)
+		known, ok := c.used[u]
+		if !ok {
+			known = s.withPort(s.Backends)
+			c.used[u] = known
+		}
+		s.Backends = known
+		if ok {
+			return
+		}
+	}
+	c.thresholds(i, s)
 	seen := make(first[netip.AddrPort], len(s.Backends))
 	for j := range s.Backends {
 		b := &s.Backends[j]
 		if !b.Address.IsValid() {
 			continue
 		}
-		at := func() value { return c.service(i).field("backends").item(j).field("address") }
+		at := func() value { return c.backendAt(i, j).field("address") }
 		if s.whole() {
 			c.backendPort(at, s, b)
 		}

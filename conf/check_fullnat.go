@@ -167,7 +167,7 @@ func (c *checker) localFamilies(i int, s *Service) {
 		return nil
 	}
 	for j := range s.Backends {
-		at := func() value { return c.service(i).field("backends").item(j).field("address") }
+		at := func() value { return c.backendAt(i, j).field("address") }
 		if err := check(at, s.Backends[j].Address.Addr()); err != nil {
 			at().errorf("%v", err)
 		}

@@ -6,7 +6,7 @@ func TestPortsThatDoNotGoTogether(t *testing.T) {
 	testMistakes(t, []mistake{
 		{"no ports", "ports:\n", "ports: []\nservice_ports:\n", says(
 			"8: ports: is empty: Weir needs at least one port",
-			"9: service_ports: unknown key: known here are api, dataplane, metrics, neighbors, ports and services")},
+			"9: service_ports: unknown key: known here are api, backend_groups, dataplane, metrics, neighbors, ports and services")},
 		{"name of two ports", "name: lan", "name: wan", says(
 			"21: ports[1].name: is the name of the port on line 9 already: choose another",
 			`60: neighbors[0].port: there is no port "lan": did you mean wan?`)},

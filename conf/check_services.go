@@ -32,14 +32,14 @@ func (c *checker) services() {
 		}
 		before := backends
 		if backends += len(s.Backends); before <= maxBackends && backends > maxBackends {
-			c.service(i).field("backends").errorf("makes more than %d backends of all services together: that is the most", maxBackends)
+			c.service(i).errorf("makes more than %d backends of all services together: that is the most", maxBackends)
 		}
 		c.backends(i, s)
-		c.thresholds(i, s)
 		c.sorry(i, s)
 		c.healthPort(i, s)
 	}
 	c.overlaps()
+	c.groups()
 }
 
 func (c *checker) serviceNamed(i int) string {

@@ -10,7 +10,7 @@ func (c *checker) thresholds(i int, s *Service) {
 		if b.LowerThreshold <= b.UpperThreshold {
 			continue
 		}
-		at := c.service(i).field("backends").item(j)
+		at := c.backendAt(i, j)
 		if at.field("upper_threshold").exists() && b.UpperThreshold != 0 {
 			at.field("lower_threshold").errorf("must be at most the upper_threshold, which is %d, is %d", b.UpperThreshold, b.LowerThreshold)
 		} else {

@@ -52,7 +52,7 @@ func Diff(old, now *Config) []Difference {
 	a, b := newTree(old), newTree(now)
 	d := &differ{old: old, now: now}
 	d.lists = map[string]func(p subject, a, b value){
-		"services": d.serviceLists, "backends": d.backendLists, "ports": d.portLists, "neighbors": d.neighborLists,
+		"services": d.serviceLists, "backends": d.backendLists, "backend_groups": d.groupLists, "ports": d.portLists, "neighbors": d.neighborLists,
 	}
 	diffSection(d, subject{}, rootFields, a, b)
 	return d.out

@@ -139,6 +139,29 @@ func (b *Backend) describe() string {
 	return text
 }
 
+// groupLists compares groups of backends, each as if it were a service with nothing else.
+func (d *differ) groupLists(p subject, a, b value) {
+	old, now := d.old.BackendGroups, d.now.BackendGroups
+	pairs(old, now, func(g *BackendGroup) string { return g.Name }, func(i, j int) {
+		p := p
+		switch {
+		case i < 0:
+			p.of = "backend group " + now[j].Name
+			d.add(p, '+', "", "", fmt.Sprintf("%d backends", len(now[j].Backends)))
+		case j < 0:
+			p.of = "backend group " + old[i].Name
+			d.add(p, '-', "", fmt.Sprintf("%d backends", len(old[i].Backends)), "")
+		default:
+			d.services = [2]*Service{{Name: "of group " + old[i].Name, Backends: old[i].Backends}, {Name: "of group " + now[j].Name, Backends: now[j].Backends}}
+			before := len(d.out)
+			d.backendLists(subject{path: "backend_groups[].backends"}, a.item(i).field("backends"), b.item(j).field("backends"))
+			for k := range d.out[before:] {
+				d.out[before+k].Service = ""
+			}
+		}
+	})
+}
+
 func (d *differ) portLists(p subject, a, b value) {
 	old, now := d.old.Ports, d.now.Ports
 	pairs(old, now, func(p *Port) string { return p.Name }, func(i, j int) {

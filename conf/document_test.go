@@ -103,7 +103,7 @@ func TestYAMLThatMeansSomethingElse(t *testing.T) {
 			`1: has a key that is not a word: keys are plain text. A text that begins with [ needs quotes: "[2001:db8::10]:80"`, noPorts)},
 		{"key that is a section", "? {a: b}\n: c\n", says("1: has a key that is not a word: keys are plain text", noPorts)},
 		{"key without text", "\"\": x\n", says("1: has a key that is not a word: keys are plain text", noPorts)},
-		{"key with a control character", "\"a\\a\": x\n", says(`1: a\a: unknown key: known here are api, dataplane, metrics, neighbors, ports and services`, noPorts)},
+		{"key with a control character", "\"a\\a\": x\n", says(`1: a\a: unknown key: known here are api, backend_groups, dataplane, metrics, neighbors, ports and services`, noPorts)},
 		{"merge of sections", "<<: {ports: []}\n", says(
 			"1: <<: merging sections is not supported: write the keys out, or use an alias for a whole value", noPorts)},
 		{"tag", "ports: !!binary aGVsbG8=\n", says(`1: ports: must be a list, is a value with the YAML tag "!!binary"`)},

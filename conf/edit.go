@@ -73,17 +73,28 @@ func (c *Config) comparable() *Config {
 	for i := range out.Services {
 		s := &out.Services[i]
 		s.Line = 0
-		s.Backends = append([]Backend(nil), s.Backends...) // nil if there are none
-		for j := range s.Backends {
-			s.Backends[j].Line = 0
-		}
+		s.Backends = unplaced(s.Backends)
 		if s.Sorry != nil {
 			sorry := *s.Sorry
 			sorry.Line = 0
 			s.Sorry = &sorry
 		}
 	}
+	out.BackendGroups = slices.Clone(c.BackendGroups)
+	for i := range out.BackendGroups {
+		g := &out.BackendGroups[i]
+		g.Line, g.Backends = 0, unplaced(g.Backends)
+	}
 	return &out
+}
+
+// unplaced are backends wherever they stand in their file; nil if there are none.
+func unplaced(list []Backend) []Backend {
+	out := append([]Backend(nil), list...)
+	for i := range out {
+		out[i].Line = 0
+	}
+	return out
 }
 
 // splice puts text in the place of the bytes from begin to end.
@@ -180,6 +191,9 @@ func (ed *editor) edit(e Edit) (s []splice, done bool, err error) {
 	}
 	list := mappingValue(service, "backends")
 	if list == nil {
+		if g := mappingValue(service, "backend_group"); g != nil {
+			return nil, false, fmt.Errorf("%s: service %s has the backends of group %s, and so have others: change the group in the file", ed.file, e.Service, follow(g).Value)
+		}
 		return nil, false, fmt.Errorf("%s: service %s has no backends to change", ed.file, e.Service)
 	}
 	if list.Kind == yaml.AliasNode {

@@ -44,16 +44,20 @@ func TestServicesAreBounded(t *testing.T) {
 
 func TestBackendsOfAllServicesAreCountedTogether(t *testing.T) {
 	p := &problems{file: "weir.yaml"}
-	root := document(p, []byte("services:\n- {name: a}\n- {name: b}\n- {name: c}\n"))
-	half := make([]Backend, maxBackends/2) // whose addresses could not be read
-	cfg := &Config{Services: []Service{{Name: "a", Backends: half}, {Name: "b", Backends: half}}}
+	const n = maxBackends / maxListed
+	root := document(p, []byte("services:\n"+strings.Repeat("- {name: a}\n", n+1)))
+	part := make([]Backend, maxListed) // whose addresses could not be read
+	cfg := &Config{}
+	for i := range n {
+		cfg.Services = append(cfg.Services, Service{Name: fmt.Sprint("s", i), Backends: part})
+	}
 	check(root, cfg)
 	if err := p.found(); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Services = append(cfg.Services, Service{Name: "c", Backends: half[:1]})
+	cfg.Services = append(cfg.Services, Service{Name: "c", Backends: part[:1]})
 	check(root, cfg)
-	want := "weir.yaml:4: services[2].backends: makes more than 1048576 backends of all services together: that is the most"
+	want := "weir.yaml:18: services[16]: makes more than 16777216 backends of all services together: that is the most"
 	if err := p.found(); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -40,6 +40,7 @@ func parse(p *problems, data []byte) *Config {
 	readSection(root, rootFields, cfg)
 	if !p.tooLong() {
 		setLines(root, cfg)
+		takeGroups(cfg)
 		check(root, cfg)
 	}
 	return cfg
@@ -52,10 +53,20 @@ func setLines(root value, cfg *Config) {
 		s := &cfg.Services[i]
 		at := services.item(i)
 		s.Line = at.line
-		backends := at.field("backends")
-		for j := range s.Backends {
-			s.Backends[j].Line = backends.item(j).line
-		}
+		linesOf(at.field("backends"), s.Backends)
+	}
+	groups := root.field("backend_groups")
+	for i := range cfg.BackendGroups {
+		g := &cfg.BackendGroups[i]
+		at := groups.item(i)
+		g.Line = at.line
+		linesOf(at.field("backends"), g.Backends)
+	}
+}
+
+func linesOf(list value, backends []Backend) {
+	for i := range backends {
+		backends[i].Line = list.item(i).line
 	}
 }
 

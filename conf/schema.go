@@ -19,7 +19,8 @@ const (
 	maxAddresses = 32 // of one port
 	maxGateways  = 32 // of one port
 	maxServices  = 1 << 17
-	maxBackends  = 1 << 20 // of all services
+	maxBackends  = 1 << 24 // of all services, those of groups counted for each
+	maxListed    = 1 << 20 // of one service or group
 	maxEndpoints = 4096    // of one service
 	maxNeighbors = 1<<16 - 1
 )
@@ -33,6 +34,7 @@ var rootFields = []field[Config]{
 	section("dataplane", dataplaneFields, itself),
 	required("[{name: wan, device: 0000:03:00.0, addresses: [203.0.113.2/24]}]", list("ports", maxPorts, portFields, func(c *Config) *[]Port { return &c.Ports })),
 	list("services", maxServices, serviceFields, func(c *Config) *[]Service { return &c.Services }),
+	list("backend_groups", maxServices, groupFields, func(c *Config) *[]BackendGroup { return &c.BackendGroups }),
 	list("neighbors", maxNeighbors, neighborFields, func(c *Config) *[]Neighbor { return &c.Neighbors }),
 	section("api", apiFields, itself),
 	section("metrics", metricsFields, itself),

@@ -91,9 +91,12 @@ var serviceFields = []field[Service]{
 		}
 		return s.OnChange
 	})),
-	required("[{address: 10.0.0.11:8080}]", list("backends", maxBackends, backendFields, func(s *Service) *[]Backend {
+	unless("backend_group", required("[{address: 10.0.0.11:8080}]", list("backends", maxListed, backendFields, func(s *Service) *[]Backend {
 		return &s.Backends
-	})),
+	}))),
+	scalar("backend_group", textual, "", func(s *Service, text string) error {
+		return keep(&s.BackendGroup)(parseName(text, maxServiceName))
+	}),
 }
 
 // maxSources bounds the prefixes of one service's match.

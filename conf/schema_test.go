@@ -83,7 +83,7 @@ func TestMistakesInTheDataplane(t *testing.T) {
 		{"misspelt key", "idle: spin", "idel: spin", says(
 			"5: dataplane.idel: unknown key: did you mean idle?")},
 		{"unknown section", "api:\n", "control:\n", says(
-			"63: control: unknown key: known here are api, dataplane, metrics, neighbors, ports and services")},
+			"63: control: unknown key: known here are api, backend_groups, dataplane, metrics, neighbors, ports and services")},
 	})
 }
 

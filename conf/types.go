@@ -11,15 +11,16 @@ import (
 
 // Config is one valid configuration with every default filled in.
 type Config struct {
-	File      string // the path it was read from
-	Text      []byte // what stood there; not to be changed
-	Dataplane Dataplane
-	Ports     []Port
-	Services  []Service
-	Neighbors []Neighbor
-	API       API
-	Metrics   Metrics
-	Files     []FileUse // that checks and hooks need
+	File          string // the path it was read from
+	Text          []byte // what stood there; not to be changed
+	Dataplane     Dataplane
+	Ports         []Port
+	Services      []Service
+	BackendGroups []BackendGroup
+	Neighbors     []Neighbor
+	API           API
+	Metrics       Metrics
+	Files         []FileUse // that checks and hooks need
 }
 
 // Hugepages says whether DPDK's memory and the connection tables use huge pages.
@@ -134,8 +135,10 @@ type Service struct {
 	OnEmpty      OnEmpty  // empty: sorry with a sorry server, else icmp
 	Sorry        *Backend // takes new connections while the quorum is lost; nil: none
 	OnChange     *Hook
+	// Backends are the service's own or those of its group, which it shares with other services.
 	Backends     []Backend
-	Line         int // where it stands in the file
+	BackendGroup string // empty: they are its own
+	Line         int    // where it stands in the file
 }
 
 // Limits bound a service's connections.
