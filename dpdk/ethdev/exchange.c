@@ -1,4 +1,5 @@
 #include "exchange.h"
+#include "partial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,10 @@ receive(struct weir_queue *q, struct weir_burst *b, uint32_t limit)
 	struct rte_mbuf *m[WEIR_BURST_SIZE];
 	uint16_t n = rte_eth_rx_burst(q->port, q->queue, m, RTE_MIN(limit, (uint32_t)WEIR_BURST_SIZE));
 
+	if (unlikely(q->partial)) {
+		for (uint16_t i = 0; i < n; i++)
+			weir_complete(m[i]);
+	}
 	for (uint16_t i = 0; i < n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 		describe(&b->rx[i], m[i], rx_flags(m[i]));

@@ -88,6 +88,7 @@ struct weir_queue {
 	uint16_t queue;
 	uint8_t has_rx;
 	uint8_t has_tx;
+	uint8_t partial;          /* received checksums may be half made: partial.h */
 	uint64_t oversized;       /* frames dropped for being larger; worker: wo, others: ro */
 };
 
