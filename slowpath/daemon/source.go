@@ -4,6 +4,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -75,7 +76,7 @@ func (s *source) serviceViews(cfg *conf.Config, all []placed, quorums map[string
 		v := &cfg.Services[i]
 		at[v] = i
 		out = append(out, view.Service{
-			Name: v.Name, Address: v.Where(), Protocol: string(v.Protocol), Mode: string(v.Mode),
+			Name: v.Name, Address: v.Where(), Addresses: endpointsOf(v), Match: strings.TrimSpace(v.Match.String()), Protocol: string(v.Protocol), Mode: string(v.Mode),
 			Scheduler: v.Scheduler, Backends: len(v.Backends), Setup: view.Durations{Buckets: []view.Duration{}},
 			State: serviceState(v, quorums[v.Name]), Reason: quorums[v.Name].text, Since: since(quorums[v.Name].since),
 		})
@@ -137,6 +138,13 @@ func traffic(c *fastpath.BackendCounters) view.Traffic {
 
 func failures(c *fastpath.BackendCounters) view.Failures {
 	return view.Failures{Unanswered: c.Unanswered, Refused: c.Refused, Resets: c.Resets}
+}
+
+func endpointsOf(s *conf.Service) (out []string) {
+	for _, e := range s.Addresses {
+		out = append(out, e.String())
+	}
+	return out
 }
 
 // normalize turns numbers of connections into shares.

@@ -262,6 +262,8 @@ var all = Limits{1000, 1000}
 
 // notExported are the fields of the views that have no metric of their own, and why.
 var notExported = map[string]string{
+	"Service.Addresses": "weir_service_info has as many as there is room for",
+	"Service.Match":     "free text; the configuration tells",
 	"Service.Reason":    "free text; weir_service_up tells",
 	"Service.Locals":    "see TestLocalAddresses",
 	"Service.Shares":    "weir_backend_connections_total tells, over any time",

@@ -41,20 +41,22 @@ type Traffic struct {
 
 // Service is one virtual service.
 type Service struct {
-	Name        string `json:"name"`
-	Address     string `json:"address"`
-	Protocol    string `json:"protocol"`
-	Mode        string `json:"mode"`
-	Scheduler   string `json:"scheduler"`
-	State       string `json:"state"`                    // up | down | sorry (down, and the sorry server takes over)
-	Reason      string `json:"reason"`                   // how many backends or how much weight is up, and the quorum
-	Since       int64  `json:"state_since_unix_seconds"` // when it last went up or down, or was first there
-	Backends    int    `json:"backends"`
-	BackendsUp  int    `json:"backends_up"` // up and with a weight
-	Active      int    `json:"active_connections"`
-	Inactive    int    `json:"inactive_connections"`
-	Connections uint64 `json:"connections_total"` // made since the start
-	Templates   int    `json:"templates"`         // clients that persistence binds to a backend
+	Name        string   `json:"name"`
+	Address     string   `json:"address"`         // where there is little room: the first few addresses, and how many more there are
+	Addresses   []string `json:"addresses"`       // as the configuration has them
+	Match       string   `json:"match,omitempty"` // what packets must come from besides
+	Protocol    string   `json:"protocol"`
+	Mode        string   `json:"mode"`
+	Scheduler   string   `json:"scheduler"`
+	State       string   `json:"state"`                    // up | down | sorry (down, and the sorry server takes over)
+	Reason      string   `json:"reason"`                   // how many backends or how much weight is up, and the quorum
+	Since       int64    `json:"state_since_unix_seconds"` // when it last went up or down, or was first there
+	Backends    int      `json:"backends"`
+	BackendsUp  int      `json:"backends_up"` // up and with a weight
+	Active      int      `json:"active_connections"`
+	Inactive    int      `json:"inactive_connections"`
+	Connections uint64   `json:"connections_total"` // made since the start
+	Templates   int      `json:"templates"`         // clients that persistence binds to a backend
 	// Limits on the connections that exist and on new ones a second; 0: none.
 	ConnectionLimit int `json:"connection_limit"`
 	RateLimit       int `json:"rate_limit"`

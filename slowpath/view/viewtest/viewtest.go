@@ -157,7 +157,7 @@ func Sample() *Source {
 	return &Source{
 		ServiceList: []view.Service{
 			{
-				Name: "web", Address: "203.0.113.10:80", Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
+				Name: "web", Address: "203.0.113.10:80", Addresses: []string{"203.0.113.10:80"}, Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
 				Backends: 3, BackendsUp: 1, Active: 812, Inactive: 4031, Connections: 1_204_558, Templates: 1, ConnectionLimit: 100_000, RateLimit: 5_000,
 				Failures: view.Failures{Unanswered: 84, Refused: 1_002, Resets: 17},
@@ -171,14 +171,14 @@ func Sample() *Source {
 				},
 			},
 			{
-				Name: "dns6", Address: "[2001:db8::10]:53", Protocol: "udp", Mode: "dr", Scheduler: "mh",
+				Name: "dns6", Address: "[2001:db8::10]:53", Addresses: []string{"[2001:db8::10]:53"}, Protocol: "udp", Mode: "dr", Scheduler: "mh",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
 				Backends: 1, BackendsUp: 1, Inactive: 97, Connections: 88_010, Setup: view.Durations{Buckets: []view.Duration{}},
 				Shares:  []view.Share{{Backend: "[2001:db8:0:1::53]:53", Share: 1}},
 				Traffic: view.Traffic{PacketsIn: 99_999, BytesIn: 8_112_345},
 			},
 			{
-				Name: "far", Address: "[2001:db8::20]:443", Protocol: "tcp", Mode: "fullnat", Scheduler: "rr",
+				Name: "far", Address: "[2001:db8::20]:443", Addresses: []string{"[2001:db8::20]:443"}, Protocol: "tcp", Mode: "fullnat", Scheduler: "rr",
 				State: "up", Reason: "backends up: 1, quorum: 1", Since: Now - 93_784,
 				Backends: 1, BackendsUp: 1, Active: 1, Connections: 1, Setup: view.Durations{Buckets: []view.Duration{}},
 				Shares:  []view.Share{{Backend: "10.0.0.31:8443", Share: 1}},
