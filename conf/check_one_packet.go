@@ -23,7 +23,7 @@ func (c *checker) onePacket(i int, s *Service) {
 	}
 	for j := range s.Backends {
 		if k, ok := c.once.again(s.Backends[j].Address, i); ok && k != i && s.Backends[j].Address != (netip.AddrPort{}) {
-			c.service(i).field("backends").item(j).field("address").errorf(
+			c.backendAt(i, j).field("address").errorf(
 				"%s is a backend of %s, too, and both have one_packet: nobody could tell whose answers it gives", s.Backends[j].Address, c.serviceNamed(k))
 		}
 	}
