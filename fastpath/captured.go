@@ -153,13 +153,16 @@ func (w *Worker) makeRoom() {
 		if b.NTX > port.TxSize-most || b.NFree > port.FreeSize-most || b.NSpare < maxPieces {
 			w.ports[i].q.Exchange(0)
 		}
+		if p := &w.ports[i]; p.sub != nil && p.sub.burst.NTX > port.TxSize-most {
+			w.flushSubPort(uint8(i))
+		}
 	}
 }
 
 // mark remembers how everything stands.
 func (s *capturing) mark(w *Worker) {
 	for i := range w.ports {
-		b := w.ports[i].b
+		b := w.ports[i].outgoing()
 		s.marks[i] = mark{b.NTX, b.TxFrames}
 	}
 	for to := range s.pushed {
@@ -174,10 +177,7 @@ func (s *capturing) mark(w *Worker) {
 func (s *capturing) look(w *Worker) {
 	s.left, s.missed = 0, 0
 	for i := range w.ports {
-		if w.ports[i].sub != nil {
-			continue // what leaves is seen at its parent, with its tags
-		}
-		b, m := w.ports[i].b, &s.marks[i]
+		b, m := w.ports[i].outgoing(), &s.marks[i]
 		if b.TxFrames != m.sent || b.NTX < m.waiting {
 			s.missed++ // it had to be sent at once
 			continue

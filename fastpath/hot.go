@@ -27,7 +27,6 @@ type exit struct {
 	macLow uint64      // the port's MAC where it lies in a frame's first 8 bytes
 	macTop uint32      // and its other 4 bytes
 	maxEnd uint32      // the end of the largest frame
-	sub    *subPort    // of a VLAN; nil: none
 }
 
 // full stands for the queues that are none; nobody writes to it.
@@ -42,7 +41,7 @@ func (h *hot) build(w *Worker) {
 	for i := range w.ports {
 		p := &w.ports[i]
 		if p.tx {
-			h.exits[i] = exit{b: p.b, macLow: p.mac << 48, macTop: uint32(p.mac >> 16), maxEnd: uint32(p.mtu + packet.EthLen), sub: p.sub}
+			h.exits[i] = exit{b: p.outgoing(), macLow: p.mac << 48, macTop: uint32(p.mac >> 16), maxEnd: uint32(p.mtu + packet.EthLen)}
 		}
 	}
 }
@@ -72,9 +71,6 @@ func (x *exit) room() bool { return x.b.NTX < port.TxSize }
 func (x *exit) put(f *port.Frame, h nexthop.Hop) {
 	packet.Store64(f.Data, packet.EthDst, uint64(h)&(1<<48-1)|x.macLow)
 	packet.Store32(f.Data, packet.EthSrc+2, x.macTop)
-	if x.sub != nil {
-		x.sub.tag(f)
-	}
 	f.MoveTo(&x.b.TX[x.b.NTX%port.TxSize])
 	x.b.NTX++
 }

@@ -51,6 +51,9 @@ func (w *Worker) Poll() int {
 		total += w.takeHandedOver()
 	}
 	total += w.takeInjected()
+	if w.subPorts {
+		w.flushSubPorts()
+	}
 	if w.workers > 1 {
 		w.handover.publish(w.id)
 	}
@@ -185,21 +188,18 @@ func (w *Worker) transmit(f *port.Frame, out uint8) {
 		w.transmitThrough(f, out)
 		return
 	}
-	b := p.b
+	b := p.outgoing()
 	if b.NTX == port.TxSize {
-		p.q.Exchange(0)
+		if p.sub != nil {
+			w.flushSubPort(out)
+		} else {
+			p.q.Exchange(0)
+		}
 		if b.NTX == port.TxSize {
 			w.count(f, reason.TxFull, out)
 			w.free(f)
 			return
 		}
-	}
-	if p.sub != nil {
-		if f.Room < uint16(p.sub.size) {
-			w.drop(f, reason.NoBuffer)
-			return
-		}
-		p.sub.tag(f)
 	}
 	f.MoveTo(&b.TX[b.NTX])
 	b.NTX++

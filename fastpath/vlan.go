@@ -6,6 +6,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
 )
 
 // A sub-port is a VLAN on another port, its parent, with a number, addresses, neighbours and counters of its own. Frames
@@ -32,6 +33,9 @@ const (
 
 // subPort is a sub-port as a worker sends on it.
 type subPort struct {
+	// burst has, in its transmit vector, frames without tags: flushSubPorts gives them to the parent. So the steady way
+	// need not know of sub-ports.
+	burst   *port.Burst
 	tags    [2 * vlanTagLen]byte // as they stand behind the MACs
 	size    uint8                // of tags
 	traffic *PortTraffic
@@ -51,7 +55,8 @@ type doubleTag struct {
 // addSubPort makes port i of a worker one of a VLAN.
 func (w *Worker) addSubPort(i int, v *VLAN) {
 	p := &w.ports[i]
-	p.sub = &subPort{size: vlanTagLen, traffic: &w.mem.traffic[i]}
+	p.sub = &subPort{burst: new(port.Burst), traffic: &w.mem.traffic[i]}
+	w.subPorts = true
 	parent := &w.ports[v.Parent]
 	if parent.vlans == nil {
 		parent.vlans = new(vlans)
@@ -169,6 +174,48 @@ func (w *Worker) enter(f *port.Frame, vid uint16, next func() (uint16, bool)) bo
 		return true
 	}
 	return false
+}
+
+// outgoing is where frames of a port wait for transmission.
+func (p *egress) outgoing() *port.Burst {
+	if p.sub != nil {
+		return p.sub.burst
+	}
+	return p.b
+}
+
+// flushSubPorts gives what waits on sub-ports to their parents, with tags: once a round.
+func (w *Worker) flushSubPorts() {
+	for i := range w.ports {
+		if w.ports[i].sub != nil {
+			w.flushSubPort(uint8(i))
+		}
+	}
+}
+
+func (w *Worker) flushSubPort(out uint8) {
+	p := &w.ports[out]
+	s, b := p.sub, p.b
+	for i := range s.burst.NTX {
+		f := &s.burst.TX[i]
+		if b.NTX == port.TxSize {
+			p.q.Exchange(0)
+		}
+		r := reason.TxFull
+		if b.NTX < port.TxSize {
+			if f.Room >= uint16(s.size) {
+				s.tag(f)
+				f.MoveTo(&b.TX[b.NTX])
+				b.NTX++
+				continue
+			}
+			r = reason.NoBuffer
+		}
+		w.counters.Out-- // it was counted when it was queued
+		w.count(f, r, out)
+		w.free(f)
+	}
+	s.burst.NTX = 0
 }
 
 // tag puts a sub-port's tags into a frame, for which there is room.

@@ -94,6 +94,7 @@ type Worker struct {
 	nowNs     uint64
 	polledNs  uint64 // nowNs of the round before; 0 if the worker has napped since
 	busy      bool   // the round before had packets
+	subPorts  bool   // there are some
 	icmp      limiter
 	ids       uint16 // of outer IPv4 headers
 	tries     uint32 // of local ports since triesAt
@@ -195,7 +196,7 @@ func (w *Worker) Close() error {
 	}
 	w.freeHeld()
 	for i := range w.ports {
-		b := w.ports[i].b
+		b := w.ports[i].outgoing()
 		n := b.NTX
 		b.NTX = 0 // free may call Exchange, which must not send what is freed here
 		for j := range n {
