@@ -100,7 +100,7 @@ func (d *differ) add(p subject, op rune, key, old, now string) {
 func diffSection[T any](d *differ, p subject, fields []field[T], a, b value, except ...string) {
 	for i := range fields {
 		f := &fields[i]
-		if f.later || slices.Contains(except, f.key) {
+		if slices.Contains(except, f.key) {
 			continue
 		}
 		av, bv := a.field(f.key), b.field(f.key)

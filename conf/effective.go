@@ -59,9 +59,6 @@ func fillNode[T any](v value, fields []field[T]) full {
 	out := full{path: v.path.String(), assumed: !v.exists()}
 	for i := range fields {
 		f := &fields[i]
-		if f.later {
-			continue
-		}
 		at := v.field(f.key)
 		if !at.exists() && f.fill == nil && f.def == "" {
 			continue

@@ -39,8 +39,6 @@ type field[T any] struct {
 	full func(v value) full
 	// below are the keys of a section or of a list's entries.
 	below []knownKey
-	// later marks a key that this version only knows to say that it does not support it.
-	later bool
 }
 
 // scalar is a field with a single value.
@@ -136,13 +134,6 @@ func optional[T any](f field[T]) field[T] {
 	return f
 }
 
-// later is a key of LVS, or of the configurations of later versions, as opposed to a mistake.
-func later[T any](key string) field[T] {
-	return field[T]{key: key, later: true, read: func(v value, _ *T) {
-		v.errorf("this version does not support %s: remove the key", key)
-	}}
-}
-
 // required is a field that has no default. The example stands in the error of a section that lacks it.
 func required[T any](example string, f field[T]) field[T] {
 	f.example = example
@@ -166,9 +157,6 @@ type knownKey struct {
 // knownKeys lists the keys of fields, each followed by those below it.
 func knownKeys[T any](prefix string, fields []field[T]) (all []knownKey) {
 	for _, f := range fields {
-		if f.later {
-			continue
-		}
 		all = append(all, knownKey{prefix + f.key, f.def, f.example != "", f.holds})
 		for _, b := range f.below {
 			b.path = prefix + f.key + b.path
@@ -262,9 +250,7 @@ func unknownKey[T any](v value, key, node *yaml.Node, fields []field[T]) {
 	}
 	var names []string
 	for i := range fields {
-		if !fields[i].later {
-			names = append(names, fields[i].key)
-		}
+		names = append(names, fields[i].key)
 	}
 	if n := near(key.Value, names); n != "" {
 		at.errorf("unknown key: did you mean %s?", n)

@@ -97,7 +97,7 @@ func (w *Worker) resetOther(f *port.Frame, it *item, e *conn.Entry, b *Backend, 
 	}
 	g.Len = uint32(packet.EthLen + resetLen(t.v6))
 	g.Tail -= uint16(g.Len)
-	ether := uint16(packet.EtherIPv4)
+	ether := packet.EtherIPv4
 	if t.v6 {
 		ether = packet.EtherIPv6
 	}

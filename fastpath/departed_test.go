@@ -43,7 +43,7 @@ func TestConnectionsOfARemovedBackendThatDrainsGoOn(t *testing.T) {
 	for f := range families {
 		r, client, reply := established(t, f, NAT)
 		r.leave(Stays)
-		if s := one(t, r.send(wan, client("A")), lan); mac([6]byte(rs1MAC)) != s.dstMAC {
+		if s := one(t, r.send(wan, client("A")), lan); mac(rs1MAC) != s.dstMAC {
 			t.Errorf("went to %s", s.dstMAC)
 		}
 		one(t, r.send(lan, reply("A")), wan)

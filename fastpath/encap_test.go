@@ -30,7 +30,7 @@ var tunnelSpecs = []TunnelSpec{
 func unwrap(t testing.TB, s *seen, spec *TunnelSpec) (inner seen) {
 	t.Helper()
 	in, proto := s.l4, s.proto
-	v6 := false
+	var v6 bool
 	switch spec.Encap {
 	case IPIP:
 		v6 = proto == 41

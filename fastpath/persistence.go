@@ -68,7 +68,7 @@ func (w *Worker) choosePersistent(k *conn.Key, service uint32, o *opening) verdi
 		return v
 	}
 	choice := persist.Target{Index: o.backend, Gen: w.real(o.backend).Gen}
-	got := choice
+	var got persist.Target
 	if known {
 		got = w.templates.Redirect(ref, target, choice)
 	} else {

@@ -62,16 +62,6 @@ func (t *trial) tellWorker() {
 	t.step("worker", fmt.Sprintf("%d of %d (0 to %d) owns %s%s; another that receives it hands it over", t.owner, n, n-1, what, core))
 }
 
-// vipOf is the address and port that a connection's client sends to.
-func vipOf(e *conn.Entry) netip.AddrPort {
-	b := (*[32]byte)(unsafe.Pointer(&e.Addrs))
-	vip := netip.AddrFrom4([4]byte(b[4:8]))
-	if e.Flags&conn.V6 != 0 {
-		vip = netip.AddrFrom16([16]byte(b[16:]))
-	}
-	return netip.AddrPortFrom(vip, packet.Swap16(uint16(e.Ports>>16)))
-}
-
 // backendOf is the backend that a connection leads to; empty if it is no longer configured.
 func (t *trial) backendOf(e *conn.Entry) string {
 	peers := t.Still.Snapshot.Peers
