@@ -128,5 +128,12 @@ func (r Reason) Answer() bool { return r >= firstAnswer && r < Count }
 // Drop reports whether the packet was lost.
 func (r Reason) Drop() bool { return r < firstPunt }
 
-// Answered reports whether the sender gets an answer by ICMP, to a packet that was lost or not.
-func (r Reason) Answered() bool { return r == TTLExceeded || r == TooBig || r.Answer() }
+// Answered reports whether the sender gets an answer, to a packet that was lost or not: by ICMP, or by a RST. Where no
+// backend takes a connection, or its backend is gone, the service may be configured to say nothing.
+func (r Reason) Answered() bool {
+	switch r {
+	case TTLExceeded, TooBig, NoBackend, BackendsFull, NoLocalPort, BackendGone:
+		return true
+	}
+	return r.Answer()
+}

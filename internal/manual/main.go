@@ -29,12 +29,12 @@ func main() {
 
 const head = `# Why a packet did not get through
 
-Every packet that is dropped, handed to the slow path or answered with an ICMP error is counted under one of these names. They
+Every packet that is dropped, handed to the slow path or answered is counted under one of these names. They
 are the same in ` + "`weir show drops`, `weir explain`, `weir replay`" + ` and the metrics. What
 becomes of a single packet, and why, ` + "`weir explain`" + ` tells ([operations.md](operations.md#why-one-packet)).
 
-A dropped packet is lost. One that is answered is lost as well, and its sender is told with ICMP; only an echo request becomes its own
-reply, and counts neither as dropped nor as handed over. One that is handed over is not lost: the slow path or the kernel has it.
+A dropped packet is lost. One that is answered is lost as well, and its sender is told with ICMP or a RST, unless the service's
+` + "`on_empty`" + ` or ` + "`on_remove`" + ` has it otherwise; only an echo request becomes its own reply, and counts neither as dropped nor as handed over. One that is handed over is not lost: the slow path or the kernel has it.
 
 This page is made from ` + "`fastpath/reason`" + ` by ` + "`make docs`" + `.
 
