@@ -34,10 +34,10 @@ func TestNothingIsFreedThatSomebodyReads(t *testing.T) {
 		return f
 	}
 	closeHardware := must(d.openHardware(cfg))
-	closeNode := must(d.makeNode(cfg))
-	endLoop := must(d.startLoop(cfg))
 	slow := &slowDevice{d.devices[0], make(chan struct{}), make(chan struct{})}
 	d.devices[0] = slow
+	closeNode := must(d.makeNode(cfg))
+	endLoop := must(d.startLoop(cfg))
 
 	read, freed := make(chan int), make(chan error)
 	go func() { read <- len((&source{d}).Ports()) }()
