@@ -55,7 +55,7 @@ type counterMemory struct {
 	region   *offheap.Region
 	worker   *Counters
 	backends []BackendCounters // by backend index
-	states   []sched.State     // by service index
+	states   []serviceState    // by service index
 	// ports and services are what Counters.Reasons counts, by port and by service index.
 	ports    []Reasons
 	services []Reasons
@@ -63,6 +63,13 @@ type counterMemory struct {
 	locals   []uint64      // by index of a local address: ports in use
 	walks    []uint32      // by backend index
 	traffic  []PortTraffic // by port
+}
+
+// serviceState is what a service's scheduler keeps.
+type serviceState struct {
+	sched.State
+	gen uint32 // the service's
+	_   uint32 // what is read word by word lies at multiples of 8 bytes
 }
 
 const countersSize = 1 << 12
@@ -74,7 +81,7 @@ var _ [countersSize - unsafe.Sizeof(Counters{})]struct{}
 
 func newCounterMemory() (*counterMemory, error) {
 	backends := MaxBackends * int(unsafe.Sizeof(BackendCounters{}))
-	states := MaxServices * int(unsafe.Sizeof(sched.State{}))
+	states := MaxServices * int(unsafe.Sizeof(serviceState{}))
 	ports := maxPorts * int(unsafe.Sizeof(Reasons{}))
 	services := MaxServices * int(unsafe.Sizeof(Reasons{}))
 	setups := MaxServices * int(unsafe.Sizeof(Setups{}))
@@ -90,7 +97,7 @@ func newCounterMemory() (*counterMemory, error) {
 		region:   r,
 		worker:   (*Counters)(p),
 		backends: unsafe.Slice((*BackendCounters)(unsafe.Add(p, countersSize)), MaxBackends),
-		states:   unsafe.Slice((*sched.State)(unsafe.Add(p, countersSize+backends)), MaxServices),
+		states:   unsafe.Slice((*serviceState)(unsafe.Add(p, countersSize+backends)), MaxServices),
 		ports:    unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states)), maxPorts),
 		services: unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states+ports)), MaxServices),
 		setups:   unsafe.Slice((*Setups)(unsafe.Add(p, countersSize+backends+states+ports+services)), MaxServices),

@@ -7,6 +7,7 @@ import (
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
+	"github.com/weirlb/weir/sched"
 )
 
 // Packets whose connection is not where it is expected wait until the rest of their group has gone: nearly all of them
@@ -250,8 +251,9 @@ func (w *Worker) pick(k *conn.Key, service uint32, o *opening) verdict {
 	if !svc.keyless {
 		w.schedulerKey(k)
 	}
+	state := w.schedulerState(service, svc.gen)
 	for range tries {
-		n := svc.Sched.Pick(&w.key, &w.states[service])
+		n := svc.Sched.Pick(&w.key, state)
 		if n < 0 || n >= len(svc.Backends) {
 			break
 		}
@@ -261,6 +263,15 @@ func (w *Worker) pick(k *conn.Key, service uint32, o *opening) verdict {
 		}
 	}
 	return drop(w.nobody(svc))
+}
+
+// schedulerState is what a service's scheduler keeps on this worker; nothing yet if another service had the index.
+func (w *Worker) schedulerState(service, gen uint32) *sched.State {
+	s := &w.states[service]
+	if s.gen != gen {
+		*s = serviceState{gen: gen}
+	}
+	return &s.State
 }
 
 // nobody is the reason why no backend of a service takes a connection.

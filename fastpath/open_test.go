@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/sched"
 )
 
 // burst lets frames arrive at once and counts what leaves.
@@ -68,5 +69,37 @@ func TestAFullTableRefusesAllPacketsOfANewConnection(t *testing.T) {
 	syn := pk{from: "198.51.100.8:1", to: vip4, flags: "S"}.frame(t)
 	if out := r.burst(wan, syn, syn, syn); out != 0 || r.reasons()["table_full"] != 3 {
 		t.Errorf("%d frames left, %v", out, r.reasons())
+	}
+}
+
+// TestAServiceDoesNotGoOnWhereAnotherHasLeftOff: it has the index of one that is gone.
+func TestAServiceDoesNotGoOnWhereAnotherHasLeftOff(t *testing.T) {
+	r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoTCP, mode: NAT}})
+	begin := func(port uint16) string {
+		return one(t, r.send(wan, pk{from: netipPort(client4, port), to: vip4, flags: "S"}.frame(t)), lan).dstMAC
+	}
+	if a, b := begin(1001), begin(1002); a != mac(rs1MAC) || b != mac(rs2MAC) {
+		t.Fatalf("the first connections went to %s and %s", a, b)
+	}
+	begin(1003)
+	r.publish()
+	if got := begin(1004); got != mac(rs2MAC) {
+		t.Errorf("after a change, the service began anew: %s", got)
+	}
+	r.spec.Services[0].Gen++
+	if s := r.workers[0].SchedulerState(0, r.snap.Load()); s.Pos != 4 {
+		t.Errorf("the state of the service is %+v", s)
+	}
+	r.publish()
+	if s := r.workers[0].SchedulerState(0, r.snap.Load()); s != (sched.State{}) {
+		t.Errorf("the new service has the state %+v", s)
+	}
+	if got := begin(1005); got != mac(rs1MAC) {
+		t.Errorf("the new service's first connection went to %s", got)
+	}
+	w := r.workers[0]
+	w.Assume(0, sched.State{Pos: 7})
+	if s := w.SchedulerState(0, r.snap.Load()); s.Pos != 7 {
+		t.Errorf("the state that was assumed is %+v", s)
 	}
 }

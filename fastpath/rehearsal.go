@@ -74,9 +74,12 @@ func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, snap *Snapshot
 	return w.table.Peek(&k, snap.Peers, snap.Locals)
 }
 
-// SchedulerState copies what a service's scheduler keeps on this worker; for any goroutine.
-func (w *Worker) SchedulerState(service uint32) (s sched.State) {
-	*(*uint64)(unsafe.Pointer(&s)) = atomic.LoadUint64((*uint64)(unsafe.Pointer(&w.states[service])))
+// SchedulerState copies what the scheduler of a snapshot's service keeps on this worker; for any goroutine.
+func (w *Worker) SchedulerState(service uint32, snap *Snapshot) (s sched.State) {
+	if int(service) >= len(snap.Services) || atomic.LoadUint32(&w.states[service].gen) != snap.Services[service].gen {
+		return s
+	}
+	*(*uint64)(unsafe.Pointer(&s)) = atomic.LoadUint64((*uint64)(unsafe.Pointer(&w.states[service].State)))
 	return s
 }
 
@@ -84,7 +87,9 @@ var _ [8 - unsafe.Sizeof(sched.State{})]struct{}
 var _ [unsafe.Sizeof(sched.State{}) - 8]struct{}
 
 // Assume gives a service's scheduler the state it has on another worker.
-func (w *Worker) Assume(service uint32, s sched.State) { w.states[service] = s }
+func (w *Worker) Assume(service uint32, s sched.State) {
+	*w.schedulerState(service, w.snap.Services[service].gen) = s
+}
 
 // LocalWalk is where the walk over local addresses and ports stands for a backend; for any goroutine.
 func (w *Worker) LocalWalk(backend uint32) uint32 { return atomic.LoadUint32(&w.walks[backend]) }

@@ -76,6 +76,7 @@ type Service struct {
 	sloppy   bool       // a connection may begin with a packet that is not its first
 	OnEmpty  Answer     // what clients are told when no backend takes their connections
 	Probed   bool       // its backends answer health checks from its address
+	gen      uint32     // tells it from those that had its index before
 }
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.

@@ -40,6 +40,8 @@ type GatewaySpec struct {
 
 // ServiceSpec is a virtual service.
 type ServiceSpec struct {
+	// Gen tells the service from those that had its index before: what schedulers keep of them is not its own.
+	Gen       uint32
 	Name      string
 	Addresses []Endpoint
 	// Sources and Ingress are what packets that begin a connection must come from, and the ports that they must come in
@@ -97,7 +99,7 @@ func AddrOf(a netip.Addr) (out nexthop.Addr) {
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
 	snap.Services[i] = Service{
-		Name: v.Name, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), Backends: v.Backends,
+		Name: v.Name, gen: v.Gen, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), Backends: v.Backends,
 		persist: newPersistence(v.Persist), limits: newLimits(v.Limits), once: newOnePacket(v), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
 	}
 	if v.Full != nil {

@@ -80,9 +80,9 @@ type Worker struct {
 	ports    []egress
 	counters *Counters
 	backends []BackendCounters
-	states   []sched.State
-	locals   []uint64 // by local address: see LocalPorts
-	walks    []uint32 // by backend: see nextLocal
+	states   []serviceState // by service index: see schedulerState
+	locals   []uint64       // by local address: see LocalPorts
+	walks    []uint32       // by backend: see nextLocal
 	startMem *offheap.Region
 	starts   []start // by entry of the table, in memory that is only mapped when it is used
 	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.

@@ -55,7 +55,8 @@ type Compiler struct {
 	localPlaces places
 	svcPlaces   places
 	bePlaces    places
-	gens        uint32
+	gens        uint32 // of backends given out
+	svcGens     uint32 // of services given out
 	generation  uint64
 	now         time.Time // of the compilation under way
 	due         time.Time

@@ -248,3 +248,27 @@ func TestPlacesOverManyReloads(t *testing.T) {
 		r.acked = max(r.acked, acked)
 	}
 }
+
+// Workers tell by it that what they keep for the scheduler at an index was another service's.
+func TestAServiceInAnothersPlaceHasAGenerationOfItsOwn(t *testing.T) {
+	r := newRig(t)
+	other := web(first)
+	other.Name, other.Addresses = "other", at("203.0.113.11:80")
+	seen := map[uint32]bool{}
+	for i := range 3 {
+		s := web(first)
+		s.Name, s.Addresses = fmt.Sprint("web", i), at(fmt.Sprintf("203.0.113.%d:80", 20+i))
+		r.compile(other, s)
+		p, _ := r.c.Service(&s)
+		if seen[p.gen] || p.gen == 0 {
+			t.Errorf("%s has generation %d, as another before it", s.Name, p.gen)
+		}
+		seen[p.gen] = true
+		r.compile(other, s)
+		if again, _ := r.c.Service(&s); again.gen != p.gen {
+			t.Errorf("generation %d became %d without a change", p.gen, again.gen)
+		}
+		r.compile(other)
+		r.compile(other)
+	}
+}

@@ -33,6 +33,7 @@ func (p *Place) Address() netip.AddrPort { return p.address }
 // ServicePlace is a service's index in snapshots, for as long as it is configured.
 type ServicePlace struct {
 	Index uint32
+	gen   uint32
 	// Before is what the workers had counted at Index when the service got it: other services' packets; nil: nothing.
 	Before *fastpath.Reasons
 	// SetupsBefore is the same for connections.
@@ -90,7 +91,7 @@ func (c *Compiler) stays(cfg *conf.Config) bool { return cfg == c.cfg && len(c.r
 // plan copies the compiler with the places of a new configuration: kept, given up and taken.
 func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	next := New(c.neighbors)
-	next.cfg, next.gens, next.known, next.generation = cfg, c.gens, c.gens, c.generation
+	next.cfg, next.gens, next.known, next.svcGens, next.generation = cfg, c.gens, c.gens, c.svcGens, c.generation
 	next.LocalPorts, next.Totals, next.ServiceTotals, next.ServiceSetups = c.LocalPorts, c.Totals, c.ServiceTotals, c.ServiceSetups
 	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
 	next.svcPlaces.settle(acked, always)
@@ -139,7 +140,8 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 
 func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 	index, _ := c.svcPlaces.take()
-	p := &ServicePlace{Index: index, memory: sched.NewMemory(s.Scheduler)}
+	c.svcGens++
+	p := &ServicePlace{Index: index, gen: c.svcGens, memory: sched.NewMemory(s.Scheduler)}
 	if c.ServiceTotals != nil && p.Index < fastpath.MaxServices {
 		if before := c.ServiceTotals(p.Index); before != (fastpath.Reasons{}) {
 			p.Before = &before

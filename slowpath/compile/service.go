@@ -141,7 +141,7 @@ func (c *section) addService(s *conf.Service) error {
 
 func (c *section) serviceSpec(s *conf.Service) fastpath.ServiceSpec {
 	out := fastpath.ServiceSpec{
-		Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sources: s.Match.Source,
+		Gen: c.services[s.Name].gen, Name: s.Name, Proto: protos[s.Protocol], Mode: modes[s.Mode], Sources: s.Match.Source,
 		Timeouts: c.idles[s.Timeouts.Over(c.cfg.Dataplane.Timeouts)], Probed: s.Health != nil && s.Health.Via == conf.ViaService,
 		Persist: persistenceOf(s), Full: c.full(s), OnEmpty: answers[s.OnEmpty], Limits: c.services[s.Name].limits(s), Sloppy: s.Sloppy,
 		OnePacket: s.OnePacket,

@@ -206,7 +206,7 @@ func (t *trial) run() (err error) {
 		}
 	}()
 	if index != ^uint32(0) {
-		twin.Worker.Assume(index, t.Still.Workers[worker].SchedulerState(index))
+		twin.Worker.Assume(index, t.Still.Workers[worker].SchedulerState(index, s))
 		for _, b := range s.Services[index].Backends {
 			twin.Worker.AssumeLocalWalk(b, t.Still.Workers[worker].LocalWalk(b))
 		}

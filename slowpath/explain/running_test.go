@@ -129,7 +129,7 @@ func (r *running) state() string {
 		s += fmt.Sprintf("worker %d: %+v", i, w.Counters())
 		w.Dump(func(e *conn.Entry) bool { s += fmt.Sprintf(" %+v", *e); return true })
 		for v := range uint32(4) {
-			s += fmt.Sprintf(" %+v %+v", w.SchedulerState(v), w.ServiceReasons(v))
+			s += fmt.Sprintf(" %+v %+v", w.SchedulerState(v, r.node.Snapshot()), w.ServiceReasons(v))
 		}
 	}
 	for _, b := range r.node.Snapshot().Backends {
