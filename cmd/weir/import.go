@@ -72,6 +72,7 @@ func (o *importOptions) run(cmd *cobra.Command, kind, file string) error {
 		return err
 	}
 	setup.Resolve(marks)
+	setup.Verify(o.port)
 	if err := o.write(cmd.OutOrStdout(), setup, file); err != nil {
 		return err
 	}

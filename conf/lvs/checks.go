@@ -2,6 +2,7 @@ package lvs
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ var checkTypes = map[string]string{
 // check takes one of a real server's checks.
 func (k *keepalived) check(b *Backend, s *statement, set settings) {
 	name := s.keyword()
-	c := checker{k: k, name: name, set: set, kind: checkTypes[name], values: map[string]string{}}
+	c := checker{k: k, name: name, server: b.Address, set: set, kind: checkTypes[name], values: map[string]string{}}
 	if c.kind == "" {
 		k.note(s.at, Missing, "%s: Weir has no such check", name)
 		return
@@ -41,18 +42,28 @@ func (k *keepalived) check(b *Backend, s *statement, set settings) {
 type checker struct {
 	k       *keepalived
 	name    string
+	server  netip.AddrPort
 	kind    string
 	set     settings
 	values  map[string]string // of Weir's keys, as YAML
-	urls    int
-	timeout time.Duration // of the program; 0: none given
+	urls    int               // of HTTP, or hosts of SMTP
+	timeout time.Duration     // of the program; 0: none given
 }
 
 // connection takes what all checks have that connect.
 func (c *checker) connection(m *statement) bool {
 	switch m.keyword() {
 	case "connect_port":
-		c.values["port"] = m.arg(1)
+		if c.kind == "ping" {
+			c.k.note(m.at, Ignored, "%s: connect_port: a ping has no port", c.name)
+			break
+		}
+		n, err := parsePort(m.arg(1))
+		if err != nil || n == 0 {
+			c.k.note(m.at, Missing, "%s: connect_port: %q is no port", c.name, m.arg(1))
+			break
+		}
+		c.values["port"] = strconv.Itoa(n)
 	case "bindto":
 		c.values["source"] = text(m.arg(1))
 	case "connect_ip":
@@ -90,17 +101,34 @@ func (c *checker) special(m *statement) bool {
 	case "MISC_CHECK user":
 		c.k.note(m.at, Missing, "MISC_CHECK: user %s: checks run as Weir does; use setpriv or sudo in the script", m.arg(1))
 	case "DNS_CHECK type":
-		c.values["record"] = strings.ToUpper(m.arg(1))
+		c.values["record"] = text(strings.ToUpper(m.arg(1)))
 	case "DNS_CHECK name":
 		c.values["name"] = text(m.arg(1))
+	case "SMTP_CHECK host":
+		c.smtpHost(m)
 	case "UDP_CHECK payload", "UDP_CHECK require_reply", "UDP_CHECK min_reply_length", "UDP_CHECK max_reply_length":
 		c.k.note(m.at, Missing, "UDP_CHECK: %s %s: write the bytes to send or expect", key, strings.Join(m.words[1:], " "))
-	case "SMTP_CHECK helo_name", "SMTP_CHECK host":
+	case "SMTP_CHECK helo_name":
 		c.k.note(m.at, Ignored, "SMTP_CHECK: %s: the tcp check sends nothing", key)
 	default:
 		return false
 	}
 	return true
+}
+
+// smtpHost takes a host that is asked, which may be another one than the server.
+func (c *checker) smtpHost(s *statement) {
+	if c.urls++; c.urls > 1 {
+		c.k.note(s.at, Missing, "SMTP_CHECK: Weir's checks ask one host: this one is not asked")
+		return
+	}
+	for i := range s.block {
+		switch m := &s.block[i]; {
+		case m.keyword() == "connect_ip" && m.arg(1) == c.server.Addr().String():
+		case !c.connection(m):
+			c.k.unknown("SMTP_CHECK: host", m)
+		}
+	}
 }
 
 func (c *checker) url(s *statement) {
@@ -137,6 +165,9 @@ func (c *checker) times(s *statement) {
 	}
 	if c.kind == "https" {
 		c.values["verify"] = "false"
+	}
+	if (c.kind == "http" || c.kind == "https") && c.values["status"] == "" {
+		c.values["status"] = "[200-299]" // keepalived's default
 	}
 	retry := c.set.retry
 	if retry < 0 {

@@ -119,6 +119,7 @@ func (in *ipvsadm) call(at Place, words []string) {
 
 // timeouts takes what --set has in seconds.
 func (in *ipvsadm) timeouts(at Place, words []string) {
+	in.TimeoutsPlace = at
 	for i := range in.Timeouts {
 		text := ""
 		if i < len(words) {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/weirlb/weir/conf"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -16,13 +18,21 @@ var update = flag.Bool("update", false, "write the golden files")
 // imported is what an import writes: the configuration, then the report.
 func imported(t *testing.T, s *Setup, source string, marks map[int]Marked) string {
 	t.Helper()
+	p := Port{Device: "net_null0", Addresses: []string{"192.0.2.2/24", "2001:db8::2/64"}, Gateways: []string{"192.0.2.1", "2001:db8::1"}}
 	s.Resolve(marks)
-	var b strings.Builder
-	p := Port{Device: "net_null0", Addresses: []string{"192.0.2.2/24"}, Gateways: []string{"192.0.2.1"}}
-	if err := errors.Join(s.YAML(&b, source, p), s.Report(&b)); err != nil {
+	s.Verify(p)
+	var b, report strings.Builder
+	if err := errors.Join(s.YAML(&b, source, p), s.Report(&report)); err != nil {
 		t.Fatal(err)
 	}
-	return b.String()
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conf.Load(file); err != nil && s.Complete() {
+		t.Errorf("nothing is said to be missing, but weir check says %v\n%s", err, b.String())
+	}
+	return b.String() + report.String()
 }
 
 func golden(t *testing.T, file, got string) {
@@ -71,6 +81,51 @@ func TestSavedIpvsadmBecomesAConfigurationAndAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/ipvsadm.golden", imported(t, s, "testdata/ipvsadm.txt", marksOf(t, "1=192.0.2.10:8000,192.0.2.10:8001/tcp")))
+}
+
+func TestACompleteImportIsAConfigurationThatLoads(t *testing.T) {
+	s, err := Keepalived("testdata/complete.conf", "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/complete.golden", imported(t, s, "testdata/complete.conf", marksOf(t, "2=192.0.2.60:80,192.0.2.60:443/tcp")))
+	if !s.Complete() {
+		t.Error("not complete")
+	}
+}
+
+func TestWhatWeirCheckWouldRefuseIsInTheReport(t *testing.T) {
+	server := "real_server 10.0.0.1 80 {\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"flag of another scheduler", "lb_algo rr\nsh-port\n" + server + "}", ":1: missing: weir check refuses scheduler_flags[0] of service tcp-192.0.2.10-80: "},
+		{"one packet of TCP", "ops\n" + server + "}", ":1: missing: weir check refuses one_packet "},
+		{"quorum above all weights", "quorum 9\n" + server + "}", ":1: missing: weir check refuses quorum.weight "},
+		{"thresholds the wrong way round", server + "uthreshold 3\nlthreshold 5\n}", ":2: missing: weir check refuses backends[0].lower_threshold "},
+		{"weight", server + "weight 70000\n}", ":2: missing: weir check refuses backends[0].weight "},
+		{"expression of Perl", server + "HTTP_GET { url { regex a(?=b)\n}\n}\n}", ":3: missing: weir check refuses health.body "},
+		{"program without a path", server + "MISC_CHECK { misc_path check.sh\n}\n}", ":3: missing: weir check refuses health.command[0] "},
+		{"GRE with a port", "lb_kind TUN type gre port 5\n" + server + "}", ":1: missing: weir check refuses tunnel.port "},
+		{"backend of another link in DR", "lb_kind DR\n" + server + "}", ":3: missing: weir check refuses backends[0].address "},
+		{"sorry server that is a backend", "sorry_server 10.0.0.1 80\n" + server + "}", ":1: missing: weir check refuses sorry "},
+		{"port of a check", server + "TCP_CHECK { connect_port {x}\n}\n}", "is no port"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := keepalivedOf(t, "virtual_server 192.0.2.10 80 {\n"+c.text+"\n}\n")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := imported(t, s, "keepalived.conf", nil); !strings.Contains(got, c.want) {
+				t.Errorf("%q is not in\n%s", c.want, got)
+			}
+		})
+	}
+	s, err := savedIPVSAdm("--set 900 999999 0\n", "lvs.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := imported(t, s, "lvs.txt", nil); !strings.Contains(got, "lvs.txt:1: missing: weir check refuses dataplane.timeouts.tcp_fin: ") {
+		t.Error(got)
+	}
 }
 
 // keepalivedOf reads a keepalived.conf with this content.

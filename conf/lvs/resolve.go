@@ -38,14 +38,20 @@ func (s *Setup) Resolve(marks map[int]Marked) {
 	for _, v := range s.Services {
 		s.resolveMarks(v, marks)
 		s.resolveMode(v)
+		s.resolvePorts(v)
 		s.resolveChecks(v)
 		if len(v.Backends) == 0 {
-			s.note(v.Place, Missing, "the service has no server: Weir wants at least one backend")
+			s.note(v.Place, Ignored, "the service has no server, so clients are refused until one is added")
 		}
 		if len(v.Endpoints) > 0 && v.Endpoints[0].Port == 0 && v.Persistence == 0 {
 			s.note(v.Place, Missing, "a service of all ports needs persistence")
 		}
 	}
+	s.sortNotes()
+}
+
+// sortNotes brings the notes into the order of the lines.
+func (s *Setup) sortNotes() {
 	slices.SortStableFunc(s.Notes, func(a, b Note) int {
 		if a.Place.File != b.Place.File {
 			return strings.Compare(a.Place.File, b.Place.File)
@@ -92,6 +98,34 @@ func (s *Setup) resolveMode(v *Service) {
 			s.note(b.Place, Missing, "%s is reached in another way than the servers before it: Weir has one mode and one tunnel a service, here %s", b.Address, v.Mode)
 		}
 	}
+}
+
+// resolvePorts has each check go to the port of its server, as in LVS, where the configuration does not tell Weir that port:
+// where packets keep theirs.
+func (s *Setup) resolvePorts(v *Service) {
+	for i := range v.Backends {
+		b := &v.Backends[i]
+		port := b.Address.Port()
+		if port == 0 || v.Mode == "nat" || len(v.Endpoints) == 1 && v.Endpoints[0].Port == int(port) {
+			continue
+		}
+		if len(v.Endpoints) == 1 && v.Endpoints[0].Port != 0 {
+			s.note(b.Place, Changed, "%s: in %s packets keep the service's port, in LVS as in Weir; port %d is only checked", b.Address, v.Mode, port)
+		}
+		for j := range b.Checks {
+			b.Checks[j].toPort(int(port))
+		}
+	}
+}
+
+// toPort gives a check a port, unless it has one, or needs none.
+func (c *Check) toPort(port int) {
+	for _, k := range c.Keys {
+		if k.Name == "port" || k.Name == "type" && (k.Value == "ping" || k.Value == "exec") {
+			return
+		}
+	}
+	c.Keys = slices.Insert(c.Keys, 1, Key{"port", strconv.Itoa(port)})
 }
 
 // resolveChecks leaves one check at the first backend: the service's.

@@ -11,7 +11,8 @@ type Setup struct {
 	Services []*Service
 	Notes    []Note
 	// Timeouts are what ipvsadm --set gives: TCP, TCP after a FIN, UDP; 0 leaves one as it is.
-	Timeouts [3]time.Duration
+	Timeouts      [3]time.Duration
+	TimeoutsPlace Place
 }
 
 // Place is a line of a file; it counts from 1.
@@ -20,8 +21,13 @@ type Place struct {
 	Line int
 }
 
-// String is file:line.
-func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+// String is file:line; nothing for no place.
+func (p Place) String() string {
+	if p.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
 
 // Service is a virtual service as LVS knows it.
 type Service struct {

@@ -55,7 +55,7 @@ func (v *Service) yaml(b *strings.Builder, name string) {
 	put := func(format string, args ...any) { fmt.Fprintf(b, "    "+format+"\n", args...) }
 	fmt.Fprintf(b, "  - name: %s # %s\n", text(name), oneLine(v.Place.String()))
 	v.addresses(put)
-	put("protocol: %s", v.Protocol)
+	put("protocol: %s", text(v.Protocol))
 	put("mode: %s", v.Mode)
 	put("scheduler: %s", text(v.Scheduler))
 	if len(v.Flags) > 0 {
@@ -95,9 +95,11 @@ func (v *Service) yaml(b *strings.Builder, name string) {
 	if v.Sorry.IsValid() {
 		put("sorry: %s", v.address(v.Sorry))
 	}
-	if len(v.Backends) > 0 {
-		put("backends:")
+	if len(v.Backends) == 0 {
+		put("backends: []")
+		return
 	}
+	put("backends:")
 	for i := range v.Backends {
 		v.backend(b, &v.Backends[i])
 	}
@@ -196,7 +198,10 @@ func (s *Setup) Report(w io.Writer) error {
 	var b strings.Builder
 	count := [3]int{}
 	for _, n := range s.Notes {
-		fmt.Fprintf(&b, "%s: %s: %s\n", n.Place, n.Kind, n.Message)
+		if n.Place != (Place{}) {
+			b.WriteString(n.Place.String() + ": ")
+		}
+		fmt.Fprintf(&b, "%s: %s\n", n.Kind, n.Message)
 		count[n.Kind]++
 	}
 	backends := 0

@@ -21,6 +21,7 @@ var rules = map[string][]string{
 	"cmd":                  {"conf", "dpdk", "fastpath", "sched", "slowpath"},
 	"slowpath":             {"conf", "fastpath", "sched", "slowpath"},
 	"conf":                 {"sched"},
+	"conf/lvs":             {"conf"},
 	"sched":                {},
 	"fastpath":             {"fastpath", "sched"},
 	"fastpath/port":        {},
