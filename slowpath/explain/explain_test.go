@@ -27,6 +27,7 @@ services:
 neighbors:
   - {port: lan, address: 10.0.0.11, mac: "02:00:00:00:01:11"}
   - {port: lan, address: "fd00::11", mac: "02:00:00:00:01:11"}
+  - {port: lan, address: "fe80::11", mac: "02:00:00:00:01:11"}
 dataplane: {cores: [1, 2]}
 `
 

@@ -52,12 +52,13 @@ func (t *trial) tellFrames(lost bool) {
 func (t *trial) neighborOf(s *node.Sent, f *seen) string {
 	port := t.cfg.Ports[s.Port].Name
 	address, state := "the next hop", ""
+	via := t.nextHop(f)
 	for _, n := range t.Still.Neighbors {
 		if n.Port != port || n.MAC != f.dstMAC {
 			continue
 		}
 		address, state = n.Address, ", "+n.State
-		if n.Address == nextHop(f) {
+		if n.Address == via {
 			break // others may have the same MAC
 		}
 	}
@@ -67,8 +68,11 @@ func (t *trial) neighborOf(s *node.Sent, f *seen) string {
 	return fmt.Sprintf("%s on %s is %s%s", address, port, f.dstMAC, state)
 }
 
-// nextHop is a frame's destination on its link, if it goes through no gateway.
-func nextHop(f *seen) string {
+// nextHop is who a frame goes to on its link, if it goes through no gateway: the backend, which in dr the packet does not name.
+func (t *trial) nextHop(f *seen) string {
+	if a, err := netip.ParseAddrPort(t.out.Backend); err == nil && !t.reply {
+		return a.Addr().String()
+	}
 	if f.outer != "" {
 		to, _, _ := strings.Cut(f.outer, ",")
 		_, to, _ = strings.Cut(to, " > ")
