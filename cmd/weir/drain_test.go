@@ -63,6 +63,15 @@ func TestADrainThatSomebodyElseEndsIsNoSuccess(t *testing.T) {
 	}
 }
 
+func TestTheErrorsOfAReloadStandBelowEachOther(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.Local)
+	got := eventLine(view.Event{Time: at, Type: view.EventReload, Text: "not reloaded: weir.yaml:3: one\nweir.yaml:7: two", By: "uid 0"})
+	want := "03:04:05.006  reload    not reloaded: weir.yaml:3: one\n                        weir.yaml:7: two (by uid 0)\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 func TestAnEventIsALineAndItsChangesBelow(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.Local)
 	got := eventLine(view.Event{Time: at, Type: view.EventReload, Text: "configuration reloaded: 1 changes", By: "uid 0", Changes: []string{"- service dns"}})

@@ -47,14 +47,15 @@ of weights, drains, reloads, next hops and links of ports.`,
 	return cmd
 }
 
-// eventLine is an event for people, with a line for each change of a reload.
+// eventLine is an event for people, with a line for each change of a reload and for each error of one.
 func eventLine(e view.Event) string {
-	line := fmt.Sprintf("%s  %-8s  %s", e.Time.Local().Format("15:04:05.000"), e.Type, e.Text)
+	indent := "\n" + strings.Repeat(" ", len("15:04:05.000  reload    "))
+	line := fmt.Sprintf("%s  %-8s  %s", e.Time.Local().Format("15:04:05.000"), e.Type, strings.ReplaceAll(e.Text, "\n", indent))
 	if e.By != "" {
 		line += " (by " + e.By + ")"
 	}
 	for _, c := range e.Changes {
-		line += "\n" + strings.Repeat(" ", len("15:04:05.000  ")) + strings.Repeat(" ", len("reload    ")) + c
+		line += indent + c
 	}
 	return line + "\n"
 }

@@ -38,7 +38,8 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 		_, err := out.Write(append(line, '\n'))
 		return err == nil
 	}
-	if !say(view.Event{Type: view.EventWatching, Text: "watching", Revision: h.src.Daemon().Revision}) || out.Flush() != nil {
+	revision := h.src.Daemon().Revision
+	if !say(view.Event{Type: view.EventWatching, Text: "from now on; the configuration has revision " + revision, Revision: revision}) || out.Flush() != nil {
 		return
 	}
 	alive := time.NewTicker(alivePeriod)
