@@ -27,7 +27,10 @@ func importCommand() *cobra.Command {
 		Short: "Turn an existing LVS setup into a configuration, with a report by line",
 		Long: `Reads keepalived.conf, or what ipvsadm-save -n prints, and writes Weir's YAML to standard output.
 The report on standard error tells by line what was changed, what means nothing here, and what is missing because Weir
-has no counterpart: that needs a decision.`,
+has no counterpart or weir check would refuse it: that needs a decision.
+
+LVS has no ports: with --device and --address the configuration is complete if nothing is missing. Without them it has
+empty places, which weir check asks for.`,
 		Example: `  weir import keepalived /etc/keepalived/keepalived.conf -o weir.yaml --device 0000:03:00.0 --address 203.0.113.2/24
   ipvsadm-save -n > lvs.txt; weir import ipvsadm lvs.txt --mark 1=203.0.113.10:80,203.0.113.10:443/tcp`,
 		Args:      cobra.MatchAll(takes(2), firstOf("keepalived", "ipvsadm")),

@@ -39,8 +39,8 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "weir",
 		Short: "A layer-4 load balancer at the speed of the NIC",
-		Long: `Weir does what Linux Virtual Server does (VS/NAT, VS/TUN, VS/DR) in user space, with DPDK, on cores of
-its own. One YAML file configures it; see conf/examples.`,
+		Long: `Weir does what Linux Virtual Server does (VS/NAT, VS/TUN, VS/DR), and FULLNAT, in user space, with DPDK, on cores
+of its own. One YAML file configures it; see conf/examples. weir import makes one of keepalived's or ipvsadm's.`,
 		Version:           version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,

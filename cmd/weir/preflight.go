@@ -50,8 +50,8 @@ that runs has taken its memory already. The exit status is 1 if something is wro
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration file; none: only what there is")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&file, "config", "c", "", "the configuration `FILE`; none: only what there is")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "`form`: text or json")
 	return cmd
 }
 

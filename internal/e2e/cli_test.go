@@ -144,10 +144,61 @@ func TestVersionAndHelp(t *testing.T) {
 		}
 	}
 	out, _, code := run(t, "--help")
-	for _, cmd := range []string{"run", "check", "preflight", "show", "watch", "backend", "reload", "config", "explain", "capture", "replay", "version"} {
+	for _, cmd := range []string{"run", "check", "preflight", "show", "watch", "backend", "reload", "config", "explain", "capture", "replay", "import", "version"} {
 		if code != 0 || !strings.Contains(out, "\n  "+cmd+" ") {
 			t.Errorf("%d: help does not list %s:\n%s", code, cmd, out)
 		}
+	}
+}
+
+func TestAnImportedConfigurationPassesCheck(t *testing.T) {
+	source := write(t, "keepalived.conf", `virtual_server 203.0.113.10 80 {
+    delay_loop 6
+    lb_algo wrr
+    lb_kind NAT
+    persistence_timeout 50
+    real_server 203.0.113.11 8080 {
+        weight 3
+        TCP_CHECK {
+        }
+    }
+}
+`)
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	args := []string{"import", "keepalived", source, "--strict", "-o", file, "--device", "net_null0", "--address", "203.0.113.2/24"}
+	out, errs, code := run(t, args...)
+	if code != 0 || out != "" || !strings.Contains(errs, "1 services with 1 backends; 0 lines changed, 0 ignored, 0 missing\nwritten to "+file) {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	if out, errs, code := run(t, "check", "-c", file); code != 0 {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	if _, errs, code := run(t, args...); code != 1 || !strings.Contains(errs, file+" exists") {
+		t.Errorf("a second time: exit %d: %s", code, errs)
+	}
+}
+
+func TestAnImportTellsByLineWhatIsMissing(t *testing.T) {
+	source := write(t, "lvs.txt", "-A -t 203.0.113.10:80 -s wlc\n-a -t 203.0.113.10:80 -r 10.0.0.11:8080 -m\n-A -f 1 -s rr\n-a -f 1 -r 203.0.113.12 -m\n")
+	args := []string{"import", "ipvsadm", source, "--device", "net_null0", "--address", "203.0.113.2/24"}
+	out, errs, code := run(t, args...)
+	if code != 0 || !strings.Contains(out, "\n  - name: tcp-203.0.113.10-80 # "+source+":1\n") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	for _, want := range []string{
+		source + ":2: missing: weir check refuses backends[0].address of service tcp-203.0.113.10-80: ", // no gateway leads to it
+		source + ":3: missing: firewall mark 1: ",
+	} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("%q is not in\n%s", want, errs)
+		}
+	}
+	if _, _, code := run(t, append(args, "--strict")...); code != 1 {
+		t.Errorf("with --strict: exit %d, want 1", code)
+	}
+	_, errs, code = run(t, append(args, "--strict", "--gateway", "203.0.113.1", "--mark", "1=203.0.113.10:443/tcp")...)
+	if code != 0 || !strings.Contains(errs, ", 0 missing\n") {
+		t.Errorf("with a gateway and what the mark stands for: exit %d: %s", code, errs)
 	}
 }
 
