@@ -23,6 +23,7 @@ func (s *Setup) YAML(w io.Writer, source string, p Port) error {
 	fmt.Fprintf(&b, "    device: %-24s # a PCI address such as 0000:03:00.0, or net_af_packet0,iface=eth1\n", text(p.Device))
 	fmt.Fprintf(&b, "    addresses: %-21s # this director's own, with their networks: 203.0.113.2/24\n", list(p.Addresses))
 	fmt.Fprintf(&b, "    gateways: %s\n", list(p.Gateways))
+	b.WriteString("    tap: weir0                       # the kernel's side of the port: ssh, ping, health checks\n")
 	if len(s.Services) > 0 {
 		b.WriteString("services:\n")
 	}
