@@ -1,3 +1,3 @@
-// Package layout has no code: its test holds the repository to its own rules, who may import whom and where cgo and
-// unsafe memory may stand.
+// Package layout has no code: its tests hold the repository to its own rules: who may import whom, where cgo and
+// unsafe memory may stand, and what its pages must list.
 package layout
