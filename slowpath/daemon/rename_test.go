@@ -12,6 +12,7 @@ func TestARenamedServiceKeepsTheHealthOfItsBackends(t *testing.T) {
 	config := strings.Replace(checked(command, "quorum: {weight: 2}"), "rise: 1,", "rise: 1000,", 1)
 	r := startIn(t, "", memory(), config)
 	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 down")
+	r.until("the service is down", func() bool { return r.service().State == "down" })
 	before := r.service()
 	set("10.0.0.12", "0") // it is to pass a thousand times
 	r.rewrite(strings.Replace(strings.Replace(config, "name: web", "name: www", 1),
