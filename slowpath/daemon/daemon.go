@@ -215,6 +215,7 @@ func (d *Daemon) startHealth(cfg *conf.Config) (func() error, error) {
 		return nil, fmt.Errorf("starting health checks: %w", err)
 	}
 	d.do(func() { d.health = m })
+	d.wake() // a check may have changed its mind before the loop knew whom to ask
 	return func() error { m.Close(); return nil }, nil
 }
 

@@ -109,9 +109,14 @@ func (d *Daemon) healthChanged(e health.Event) {
 			d.hooks.Fire(hook.Change{Service: e.Service, Backend: e.Backend.String(), Up: e.Up, Reason: e.Reason})
 		}
 	}
+	d.wake()
+}
+
+// wake makes the loop look at the health of everything.
+func (d *Daemon) wake() {
 	select {
 	case d.changed <- struct{}{}:
-	default: // the loop will look at everything anyway
+	default: // it will anyway
 	}
 }
 
