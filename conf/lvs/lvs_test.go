@@ -104,6 +104,7 @@ func TestWhatWeirCheckWouldRefuseIsInTheReport(t *testing.T) {
 		{"weight", server + "weight 70000\n}", ":2: missing: weir check refuses backends[0].weight "},
 		{"expression of Perl", server + "HTTP_GET { url { regex a(?=b)\n}\n}\n}", ":3: missing: weir check refuses health.body "},
 		{"program without a path", server + "MISC_CHECK { misc_path check.sh\n}\n}", ":3: missing: weir check refuses health.command[0] "},
+		{"program that is not here", server + "MISC_CHECK { misc_path /nonexistent/check.sh\n}\n}", ":3: missing: weir check refuses health.command[0] "},
 		{"GRE with a port", "lb_kind TUN type gre port 5\n" + server + "}", ":1: missing: weir check refuses tunnel.port "},
 		{"backend of another link in DR", "lb_kind DR\n" + server + "}", ":3: missing: weir check refuses backends[0].address "},
 		{"sorry server that is a backend", "sorry_server 10.0.0.1 80\n" + server + "}", ":1: missing: weir check refuses sorry "},

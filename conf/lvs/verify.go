@@ -17,7 +17,10 @@ func (s *Setup) Verify(p Port) {
 	}
 	var b strings.Builder
 	_ = s.YAML(&b, "", p) // a Builder takes everything
-	_, err := conf.Parse("", []byte(b.String()))
+	cfg, err := conf.Parse("", []byte(b.String()))
+	if err == nil {
+		err = cfg.CheckFiles()
+	}
 	var all conf.Errors
 	if !errors.As(err, &all) {
 		return
