@@ -214,8 +214,10 @@ func (d *Daemon) startHealth(cfg *conf.Config) (func() error, error) {
 		m.Close()
 		return nil, fmt.Errorf("starting health checks: %w", err)
 	}
-	d.do(func() { d.health = m })
-	d.wake() // a check may have changed its mind before the loop knew whom to ask
+	d.do(func() {
+		d.health = m
+		d.lookAgain() // the loop could not see yet what the first checks have found
+	})
 	return func() error { m.Close(); return nil }, nil
 }
 

@@ -7,9 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/view"
+	"github.com/weirlb/weir/slowpath/watch"
 )
 
 // service is the first service as weir show tells it.
@@ -152,4 +155,41 @@ func TestBackendsThatStartDownWaitForTheirFirstCheck(t *testing.T) {
 	r.expectBackends("web 10.0.0.11:8080 down", "web 10.0.0.12:8080 up", "web 10.0.0.99:8080 standby")
 	set("10.0.0.11", "0")
 	r.expectBackends("web 10.0.0.11:8080 up", "web 10.0.0.12:8080 up", "web 10.0.0.99:8080 standby")
+}
+
+// TestWhatTheFirstChecksFindIsNotLost: they may end before the loop knows whom to ask about it.
+func TestWhatTheFirstChecksFindIsNotLost(t *testing.T) {
+	command, _ := switched(t)
+	cfg := load(t, filepath.Join(t.TempDir(), "weir.yaml"), checked(command, ""))
+	d := &Daemon{
+		log: discard(), hw: memory(), calls: make(chan func()), changed: make(chan struct{}, 1), punted: make(chan struct{}, 1),
+		stopped: make(chan struct{}), events: watch.NewHub(),
+	}
+	var undo []func() error
+	for _, up := range []func(*conf.Config) (func() error, error){d.openHardware, d.startHooks, d.makeNode, d.startWorkers, d.startLoop} {
+		down, err := up(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		undo = append(undo, down)
+	}
+	var before, after uint64
+	d.do(func() { before = d.node.Snapshot().Generation })
+	down, err := d.startHealth(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo = append(undo, down)
+	// All checks pass, and so tell of no change.
+	for deadline := time.Now().Add(20 * time.Second); after <= before; time.Sleep(time.Millisecond) {
+		if d.do(func() { after = d.node.Snapshot().Generation }); time.Now().After(deadline) {
+			t.Error("the loop has not looked again")
+			break
+		}
+	}
+	for i := len(undo) - 1; i >= 0; i-- {
+		if err := undo[i](); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -109,14 +109,14 @@ func (d *Daemon) healthChanged(e health.Event) {
 			d.hooks.Fire(hook.Change{Service: e.Service, Backend: e.Backend.String(), Up: e.Up, Reason: e.Reason})
 		}
 	}
-	d.wake()
+	d.lookAgain()
 }
 
-// wake makes the loop look at the health of everything.
-func (d *Daemon) wake() {
+// lookAgain makes the loop find out what is up.
+func (d *Daemon) lookAgain() {
 	select {
 	case d.changed <- struct{}{}:
-	default: // it will anyway
+	default: // the loop will look at everything anyway
 	}
 }
 
