@@ -21,11 +21,16 @@ func (c *checker) onePacket(i int, s *Service) {
 	if len(s.Addresses) > 1 || len(s.Addresses) == 1 && s.Addresses[0].Valid() && !s.Addresses[0].isSingle() {
 		at.errorf("needs a single address and port in mode nat: a backend's answer does not tell which of several its client sent to")
 	}
-	for j := range s.Backends {
-		if k, ok := c.once.again(s.Backends[j].Address, i); ok && k != i && s.Backends[j].Address != (netip.AddrPort{}) {
-			c.backendAt(i, j).field("address").errorf(
-				"%s is a backend of %s, too, and both have one_packet: nobody could tell whose answers it gives", s.Backends[j].Address, c.serviceNamed(k))
+	apart := func(at value, b *Backend) {
+		if k, ok := c.once.again(b.Address, i); ok && k != i && b.Address != (netip.AddrPort{}) {
+			at.errorf("%s is a backend of %s, too, and both have one_packet: nobody could tell whose answers it gives", b.Address, c.serviceNamed(k))
 		}
+	}
+	for j := range s.Backends {
+		apart(c.backendAt(i, j).field("address"), &s.Backends[j])
+	}
+	if s.Sorry != nil {
+		apart(c.service(i).field("sorry"), s.Sorry)
 	}
 }
 

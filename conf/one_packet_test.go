@@ -10,9 +10,11 @@ services:
   - {name: a, address: 203.0.113.10:53, protocol: udp, mode: nat, one_packet: true, backends: [{address: 203.0.113.11:53}]}
   - {name: b, address: 203.0.113.12:53, protocol: udp, mode: nat, one_packet: true, backends: [{address: 203.0.113.11:53}]}
   - {name: c, addresses: [203.0.113.13:53, 203.0.113.14:53], protocol: udp, mode: nat, one_packet: true, backends: [{address: 203.0.113.15:53}]}
+  - {name: e, address: 203.0.113.17:53, protocol: udp, mode: nat, one_packet: true, sorry: 203.0.113.11:53, backends: [{address: 203.0.113.18:53}]}
   - {name: d, address: 203.0.113.16:53, protocol: udp, mode: dr, one_packet: true, backends: [{address: 203.0.113.11}]}
 `
 	expectErrors(t, two,
 		"4: services[1].backends[0].address: 203.0.113.11:53 is a backend of service a (line 3), too, and both have one_packet: nobody could tell whose answers it gives",
-		"5: services[2].one_packet: needs a single address and port in mode nat: a backend's answer does not tell which of several its client sent to")
+		"5: services[2].one_packet: needs a single address and port in mode nat: a backend's answer does not tell which of several its client sent to",
+		"6: services[3].sorry: 203.0.113.11:53 is a backend of service a (line 3), too, and both have one_packet: nobody could tell whose answers it gives")
 }
