@@ -50,14 +50,14 @@ func (w *Worker) fullErrorToClient(f *port.Frame, it *item, q *quote, e *conn.En
 }
 
 // unshift makes the sequence number of a quoted packet to the backend the client's again, and returns the change. That of
-// the SYN and of the PROXY header itself is none of the client's.
+// the SYN and of the PROXY header itself, which have been acknowledged if it is not pending, is none of the client's.
 func (w *Worker) unshift(q *quote, e *conn.Entry) packet.Delta {
 	if e.Shift == 0 || q.proto != packet.ProtoTCP {
 		return 0
 	}
 	old := packet.Load32(q.l4, packet.TCPSeq)
 	seq := packet.Swap32(old)
-	if int32(seq-w.start(e).isn-1) < int32(e.Shift) {
+	if e.Flags&conn.Pending != 0 && int32(seq-w.start(e).isn-1) < int32(e.Shift) {
 		return 0
 	}
 	word := packet.Swap32(seq - uint32(e.Shift))

@@ -194,14 +194,22 @@ func (w *Worker) sendHeader(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 	if !ok {
 		return false
 	}
-	head := uint32(it.L4) + headerLen(f, it)
+	own := *it
+	if it.v6() {
+		own.L4, own.Frag = plain6L4, 0 // without the packet's extension headers: it may be the first of several fragments
+	}
+	size := headerLen(f, it)
+	head := uint32(own.L4) + size
 	if head+maxProxyHeader > uint32(g.Tail) {
 		w.free(&g)
 		return false
 	}
-	copy(packet.Bytes(g.Data, head), packet.Bytes(f.Data, head))
+	copy(packet.Bytes(g.Data, uint32(own.L4)), packet.Bytes(f.Data, uint32(own.L4)))
+	copy(packet.Bytes(unsafe.Add(g.Data, uintptr(own.L4)), size), packet.Bytes(unsafe.Add(f.Data, uintptr(it.L4)), size))
+	if it.v6() {
+		packet.Store8(g.Data, packet.EthLen+packet.IP6Next, packet.ProtoTCP)
+	}
 	g.Len, g.Tail = head, g.Tail-uint16(head)
-	own := *it
 	own.End = uint16(head)
 	own.TCPFlags = it.TCPFlags &^ packet.FIN
 	// As if the client had sent no data: the checksums are those of this packet, whatever the client's were.

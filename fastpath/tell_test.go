@@ -312,6 +312,44 @@ func TestErrorsAboutShiftedPacketsAreAboutTheClientsBytes(t *testing.T) {
 	})
 }
 
+// TestErrorsAreAboutTheClientsBytesHoweverManyThereWere: more than half of all sequence numbers behind the first.
+func TestErrorsAreAboutTheClientsBytesHoweverManyThereWere(t *testing.T) {
+	eachProxy(t, func(t *testing.T, v6 bool, tell ClientAddress) {
+		c := newTalk(t, v6, tell)
+		c.handshake()
+		c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 1 + c.shift()})
+		p := pk{from: c.client, to: c.vip, flags: "A", payload: 200, tcp: (&seg{seq: isn + 1<<31 + 5000, ack: bisn + 1}).fill}
+		sent := p.frame(t)
+		out := c.send(wan, sent)
+		s := one(t, out, lan)
+		in := icmpFrame(netipAddr(c.backend).String(), s.src.Addr().String(), errorKind(v6), 3, quoteOf(out[0].data, 20), rs1MAC, lanMAC, 64)
+		s = one(t, c.send(lan, in), wan)
+		checkQuote(t, s.l4[8:], c.client, c.vip, 20, sent)
+	})
+}
+
+// TestTheHeaderIsNoFragment: the handshake's ACK is lost, and the client's data come in fragments.
+func TestTheHeaderIsNoFragment(t *testing.T) {
+	eachProxy(t, func(t *testing.T, v6 bool, tell ClientAddress) {
+		c := newTalk(t, v6, tell)
+		c.fromClient(seg{flags: "S", seq: isn})
+		c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1})
+		p := pk{from: c.client, to: c.vip, flags: "A", payload: 600, tcp: (&seg{seq: isn + 1, ack: bisn + 1}).fill}
+		parts := cutUp(p.frame(t), 400, 5)
+		out := c.send(wan, parts[0])
+		if len(out) != 2 {
+			t.Fatalf("%d frames left", len(out))
+		}
+		s := look(t, out[0].data)
+		if got := read(s.l4); got.data != string(c.header) || got.seq != isn+1 || len(s.ip)-len(s.l4) != headerOf(v6) || s.ip[6]&0x20 != 0 && !v6 {
+			t.Errorf("the header came as % x", s.ip)
+		}
+		if out = c.send(wan, parts[1]); len(out) != 1 {
+			t.Errorf("%d frames left for the second fragment", len(out))
+		}
+	})
+}
+
 func TestTOAIsInTheFirstPackets(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		c := newTalk(t, v6, TellTOA)
