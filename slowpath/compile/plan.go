@@ -121,7 +121,7 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 			next.giveUp(removed, gone)
 			old, removed, p.load = nil, nil, nil
 		}
-		p.backends, p.removed = next.takeBackends(s, old, removed, gone)
+		p.backends, p.removed = next.takeBackends(s, old, removed, p.load != nil, gone)
 		next.settleRemoved(&p, acked, gone)
 		next.services[s.Name] = &p
 	}
@@ -153,14 +153,14 @@ func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 		}
 	}
 	if !c.reserve(s, p) {
-		p.backends, _ = c.takeBackends(s, nil, nil, 0)
+		p.backends, _ = c.takeBackends(s, nil, nil, false, 0)
 	}
 	return p
 }
 
 // takeBackends gives a service's destinations the places they have among the service's old ones, or those removed before,
-// and takes new ones. It returns the places that nobody has, too.
-func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, gone uint64) (out, removed []*Place) {
+// and takes new ones. It returns the places that nobody has, too; counted: their connections are for the service's limits.
+func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, counted bool, gone uint64) (out, removed []*Place) {
 	out = make([]*Place, 0, len(s.Backends)+1)
 	var fresh slab
 	var rest map[netip.AddrPort]*Place // of old, those that do not stand where they stood
@@ -192,12 +192,12 @@ func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, gone uint
 	if rest == nil {
 		removed = append(removed, before...)
 		if len(out) < len(old) {
-			removed = append(removed, c.remove(old[len(out):], gone)...)
+			removed = append(removed, c.remove(old[len(out):], counted, gone)...)
 		}
 	}
 	for _, p := range append(slices.Clip(before), old...) {
 		if rest[p.address] == p {
-			removed = append(removed, c.remove([]*Place{p}, gone)...)
+			removed = append(removed, c.remove([]*Place{p}, counted, gone)...)
 		}
 	}
 	wide := wider(s)

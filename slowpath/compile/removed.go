@@ -19,14 +19,15 @@ func (c *Compiler) Removed(s *conf.Service) []*Place {
 }
 
 // remove marks places as those of removed backends from a generation on, unless they are already, and gives up those without
-// connections: what a worker opens there at this very moment is lost with them.
-func (c *Compiler) remove(list []*Place, gone uint64) []*Place {
+// connections: what a worker opens there at this very moment is lost with them, which must not be if it is counted for the
+// service's limits.
+func (c *Compiler) remove(list []*Place, counted bool, gone uint64) []*Place {
 	var out []*Place
 	for _, p := range list {
 		switch {
 		case p.removedIn != 0:
 			out = append(out, p)
-		case p.Load.Total() == 0:
+		case p.Load.Total() == 0 && !counted:
 			c.bePlaces.giveUp(p.Index, gone)
 		default:
 			marked := *p // what the last snapshot has stays as it is until the commit

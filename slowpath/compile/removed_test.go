@@ -97,3 +97,25 @@ func TestExpireNodestIsForBackendsThatAreDown(t *testing.T) {
 		}
 	}
 }
+
+// TestAConnectionOpenedAsItsBackendGoesCountsOut: a worker that has not heard of the removal opens it. If the backend left no
+// trace, nobody would know at its end that it was one of the service's, and its limit would be one less for ever.
+func TestAConnectionOpenedAsItsBackendGoesCountsOut(t *testing.T) {
+	r := newRig(t)
+	both, one := web(first, second), web(second)
+	both.Limits, one.Limits = &conf.Limits{Connections: 5}, &conf.Limits{Connections: 5}
+	r.compile(both)
+	was, old := r.place(both, first), r.acked
+	r.compile(one)
+	r.acked = old
+	was.Load.Add()
+	r.compile(one)
+	if b := &r.snap.Backends[was.Index]; b.Gen != was.Gen || b.Service != r.snap.Backends[r.place(one, second).Index].Service {
+		t.Errorf("the snapshot has %+v there", b)
+	}
+	was.Load.Remove(false)
+	r.compile(one)
+	if len(r.c.Removed(&one)) != 0 || r.snap.Peers[was.Index].Gen != 0 || !r.c.Due().IsZero() {
+		t.Error("it is still there when the connection has ended")
+	}
+}
