@@ -2,6 +2,7 @@ package fastpath
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -64,14 +65,41 @@ func fuzzSeeds(f *testing.F) (seeds [][]byte) {
 			seeds = append(seeds, row(parts[1], nil, parts[0], nil, parts[2], nil, parts[4], nil, parts[3], nil, parts[1]))
 		}
 	}
+	seeds = append(seeds, fullSeeds(f)...)
 	six := families[1]
 	return append(seeds, row(insert6(pk{from: six.client, to: six.vip, flags: "S"}.frame(f), make([]byte, 8), options)),
 		row(pk{from: client4, to: vip4, flags: "S", options: 8, payload: 1400}.frame(f)))
 }
 
+// fullSeeds are beginnings of connections in fullnat, with what either side may answer: each local port is one worker's.
+func fullSeeds(f *testing.F) (seeds [][]byte) {
+	for i, v := range families {
+		for port := uint16(90); port < 97; port++ {
+			to, local := netipPort(v.rs1, 80), map[bool]string{false: "10.0.0.20", true: "fd00::20"}[v.v6]
+			if port%2 == 1 || port == 96 {
+				to, local = netipPort(families[1-i].rs1, 80), map[bool]string{false: "10.0.0.20", true: "fd00::20"}[!v.v6]
+			}
+			client := func(flags string, payload int) []byte {
+				return pk{from: v.client, to: netipPort(v.vip, port), udp: port == 96, flags: flags, payload: payload}.frame(f)
+			}
+			frames := [][]byte{client("S", 0)}
+			for _, flags := range []string{"SA", "A"} {
+				for from := uint16(5000); from < 5002; from++ {
+					at := netip.AddrPortFrom(netip.MustParseAddr(local), from).String()
+					back := pk{from: to, to: at, udp: port == 96, flags: flags, payload: 90, srcMAC: rs1MAC, dstMAC: lanMAC}.frame(f)
+					frames = append(frames, back, client("A", 0), back, client("A", 50))
+				}
+			}
+			seeds = append(seeds, row(frames[:9]...), row(frames...))
+		}
+	}
+	return seeds
+}
+
 // fuzzServices are services of every mode and both families.
 func fuzzServices() (services []rigService) {
-	for _, v := range families {
+	for i, v := range families {
+		crossed := families[1-i].rs1
 		services = append(services,
 			rigService{vip: v.vip, proto: packet.ProtoTCP, mode: NAT, peers: []string{v.rs1}},
 			rigService{vip: netipPort(v.vip, 81), proto: packet.ProtoUDP, mode: TUN, peers: []string{netipPort(v.rs1, 81), "10.0.0.12:81"}},
@@ -79,7 +107,20 @@ func fuzzServices() (services []rigService) {
 			rigService{vip: netipPort(v.vip, 83), proto: packet.ProtoUDP, mode: DR},
 			rigService{vip: netipPort(v.vip, 84), proto: packet.ProtoUDP, mode: NAT},
 			rigService{vip: netipPort(v.vip, 85), proto: packet.ProtoSCTP, mode: NAT, peers: []string{netipPort(v.rs1, 3868)}},
-			rigService{vip: netipPort(v.vip, 86), proto: packet.ProtoSCTP, mode: TUN})
+			rigService{vip: netipPort(v.vip, 86), proto: packet.ProtoSCTP, mode: TUN},
+			rigService{vip: netipPort(v.vip, 87), proto: packet.ProtoUDP, mode: TUN, tunnel: TunnelSpec{Encap: GUE, Port: 6080, Checksum: true}})
+		for i, tell := range []ClientAddress{TellTOA, TellProxyV1, TellProxyV2} {
+			for j, to := range []string{v.rs1, crossed} {
+				services = append(services, rigService{
+					vip: netipPort(v.vip, uint16(90+2*i+j)), proto: packet.ProtoTCP, mode: FullNAT, peers: []string{netipPort(to, 80)},
+					full: rigFull{tell: tell, first: 5000, last: 5001},
+				})
+			}
+		}
+		services = append(services, rigService{
+			vip: netipPort(v.vip, 96), proto: packet.ProtoUDP, mode: FullNAT, peers: []string{netipPort(crossed, 80)},
+			full: rigFull{first: 5000, last: 5001},
+		})
 	}
 	return services
 }
