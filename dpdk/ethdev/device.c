@@ -3,9 +3,25 @@
 #include <rte_common.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_version.h>
 
 #define L4_CHECKSUMS (RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_SCTP_CKSUM)
 #define RX_CHECKSUMS (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | L4_CHECKSUMS)
+
+/* Whether the largest frame may take the device several buffers. A device may fill less of a buffer than there is. */
+static int
+scatters(const struct rte_eth_dev_info *info, const struct weir_setup *s)
+{
+	uint32_t room = s->room;
+
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 11, 0, 0)
+	if (info->max_rx_bufsize != 0)
+		room = RTE_MIN(room, info->max_rx_bufsize);
+#else
+	RTE_SET_USED(info);
+#endif
+	return s->frame > room;
+}
 
 int
 weir_device_configure(uint16_t port, const struct weir_setup *s)
@@ -19,6 +35,8 @@ weir_device_configure(uint16_t port, const struct weir_setup *s)
 	conf.rxmode.offloads = info.rx_offload_capa & RX_CHECKSUMS;
 	if (s->vlans)
 		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+	if (scatters(&info, s))
+		conf.rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
 	if (s->no_l4_checksum)
 		conf.rxmode.offloads &= ~(uint64_t)L4_CHECKSUMS;
 	if (s->fast_free)

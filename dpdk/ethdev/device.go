@@ -222,9 +222,12 @@ func (d *Device) Demand() mempool.Demand {
 		Bursts:      d.cfg.Workers,
 		Workers:     d.cfg.Workers,
 		Extra:       d.preloaded + d.keeps(),
-		Frame:       d.cfg.MTU + etherHeader + 2*vlanTag + etherCRC,
+		Frame:       d.largestReceived(),
 	}
 }
+
+// largestReceived is the length of the largest frame that is received, with all that may be around its packet.
+func (d *Device) largestReceived() int { return d.cfg.MTU + etherHeader + 2*vlanTag + etherCRC }
 
 // Socket is the NUMA node the device is attached to, or mempool.AnySocket.
 func (d *Device) Socket() int { return d.socket }

@@ -8,6 +8,8 @@ struct weir_setup {
 	uint16_t rx_queues;
 	uint16_t tx_queues;
 	uint16_t mtu;
+	uint32_t frame;    /* bytes of the largest frame received, with VLAN tags and CRC */
+	uint32_t room;     /* bytes of it that one receive buffer takes */
 	uint8_t rss;       /* spread over the queues by L3 and L4, as far as the device can */
 	uint8_t vlans;     /* take VLAN tags off, as far as the device can */
 	uint8_t fast_free; /* all buffers come from one pool and have one owner */

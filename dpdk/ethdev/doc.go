@@ -11,10 +11,10 @@
 //	xdp.go        buffers that net_af_xdp keeps
 //	setup.go      queues, offloads, MTU, MAC and filters, as far as the device has them
 //	status.go     link and counters
-//	queue.go      a worker's queue; exchange.c is what happens in it
+//	queue.go      a worker's queue; exchange.c is what happens in it, segments.c where a frame came in several buffers
 //	layout.go     Go's and C's view of a burst are the same
 //
-// Not supported: frames in several buffers (flagged, so that the worker drops them), VLAN offloads
+// Not supported: frames larger than a buffer (flagged, so that the worker drops them), VLAN offloads
 // (net_af_packet delivers a tagged frame with 4 bytes less headroom than port.Headroom), checksum
 // offload on transmission, receive interrupts, and changing a device while it runs.
 package ethdev

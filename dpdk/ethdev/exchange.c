@@ -1,5 +1,6 @@
 #include "exchange.h"
 #include "partial.h"
+#include "segments.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,20 @@ rx_flags(const struct rte_mbuf *m)
 	return flags;
 }
 
+/* A frame in several buffers, or one whose VLAN tag the device took off. */
+static void
+receive_special(const struct weir_queue *q, struct weir_frame *f)
+{
+	struct rte_mbuf *m = f->buf;
+
+	if (f->flags & WEIR_SEGMENTED) {
+		m = weir_join(q->pool, m);
+		describe(f, m, rx_flags(m));
+	}
+	if (f->flags & WEIR_VLAN_STRIPPED)
+		f->hash = m->vlan_tci;
+}
+
 /* The driver has just written the buffers' headers, so they are in the cache. The frames themselves
  * are not: the device wrote them. */
 static inline void
@@ -112,8 +127,8 @@ receive(struct weir_queue *q, struct weir_burst *b, uint32_t limit)
 	for (uint16_t i = 0; i < n; i++) {
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 		describe(&b->rx[i], m[i], rx_flags(m[i]));
-		if (unlikely(b->rx[i].flags & WEIR_VLAN_STRIPPED))
-			b->rx[i].hash = m[i]->vlan_tci;
+		if (unlikely(b->rx[i].flags & (WEIR_SEGMENTED | WEIR_VLAN_STRIPPED)))
+			receive_special(q, &b->rx[i]);
 	}
 	b->nrx = n;
 }

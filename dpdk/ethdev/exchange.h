@@ -80,7 +80,7 @@ static_assert(sizeof(struct weir_burst) == 27688, "port.Burst");
 /* One worker's side of one port: constant once made, except for its counter. */
 struct weir_queue {
 	struct weir_burst *burst;
-	struct rte_mempool *pool; /* of the spare buffers */
+	struct rte_mempool *pool; /* of the spare buffers, and of those that segments are joined in */
 	uint64_t tsc_start;       /* eal.Clock */
 	uint64_t tsc_mult;
 	uint32_t max_frame;       /* bytes of the largest frame the device sends */

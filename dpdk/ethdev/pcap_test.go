@@ -182,8 +182,8 @@ func TestBuffersForACaptureThatIsRepeated(t *testing.T) {
 	}
 }
 
-// A frame over a buffer's size comes in several; the worker drops it, and none of them may leak.
-func TestAFrameInSeveralBuffersIsFlagged(t *testing.T) {
+// A frame over a buffer's size stays in several; the worker drops it, and none of them may leak.
+func TestAFrameLargerThanABufferIsFlagged(t *testing.T) {
 	asWorker(t, lcore.AnyCore)
 	d := device1(t, "%s,rx_pcap=%s", dpdktest.Name("net_pcap"), writePcap(t, [][]byte{testFrame(60, 1), testFrame(5000, 2)}))
 	q, b := d.Queue(0), d.Queue(0).Burst()

@@ -2,6 +2,7 @@ package ethdev
 
 /*
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include "device.h"
 */
 import "C"
@@ -166,6 +167,8 @@ func (d *Device) configure(onlyPool bool) error {
 		rx_queues: C.uint16_t(d.rxQueues),
 		tx_queues: C.uint16_t(d.txQueues),
 		mtu:       C.uint16_t(d.toldMTU()),
+		frame:     C.uint32_t(d.largestReceived()),
+		room:      C.uint32_t(C.rte_pktmbuf_data_room_size((*C.struct_rte_mempool)(d.pool.Pointer())) - C.RTE_PKTMBUF_HEADROOM),
 		rss:       boolean(d.cfg.RSS),
 		vlans:     boolean(d.cfg.VLANs),
 		fast_free: boolean(onlyPool),

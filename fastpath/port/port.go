@@ -31,7 +31,8 @@ const (
 	BadIPChecksum
 	// BadL4Checksum: the device checked the TCP, UDP or SCTP checksum and found it wrong.
 	BadL4Checksum
-	// Segmented: the frame continues in further buffers. The worker drops it, counted as segmented.
+	// Segmented: the frame continues in further buffers, for it fits into no single one. The worker drops it, counted as
+	// segmented.
 	Segmented
 	// VLANStripped: the device took a VLAN tag off, whose control information Frame.Hash has in its low 16 bits.
 	VLANStripped
