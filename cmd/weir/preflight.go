@@ -33,6 +33,7 @@ that runs has taken its memory already. The exit status is 1 if something is wro
 			}
 			m := &preflight.Machine{
 				Root: os.DirFS("/"), DPDK: eal.Version(), Drivers: eal.DriverFolder, Scripts: scriptsFolder(),
+				Interface: preflight.ReadInterface,
 			}
 			if file != "" {
 				var err error

@@ -1,5 +1,6 @@
 // Package preflight looks at everything Weir needs of a machine and says what is wrong and how to mend it, before
-// anything is started or changed. It only reads files: /proc, /sys, /dev and DPDK's drivers.
+// anything is started or changed. It only reads: files (/proc, /sys, /dev and DPDK's drivers), and the kernel's account of
+// its interfaces.
 //
 //	hugepages.go  huge pages of each NUMA node, and memory
 //	nic.go        PCI devices, their drivers, IOMMU groups and DPDK's drivers for them
@@ -7,6 +8,7 @@
 //	cores.go      the workers' cores, and what else runs there
 //	process.go    capabilities and limits
 //	kernel.go     TAP interfaces and interfaces under virtual devices
+//	offloads.go   offloads that make frames too large under packet sockets
 //	cpu.go        CPU flags and clock source
 //	dpdk.go       DPDK's version and drivers
 //	routes.go     which interfaces carry a default route
@@ -47,6 +49,8 @@ type Machine struct {
 	DPDK    string       // the library's name and version, as in "DPDK 22.11.11"
 	Drivers string       // the folder of DPDK's drivers
 	Scripts string       // the folder of nic and hugepages, for commands that mend
+	// Interface tells of an interface of the kernel's; nil leaves out what needs it.
+	Interface func(name string) (Interface, error)
 }
 
 // A check's results are in the order in which they help: what comes first can be the cause of what comes later.
@@ -63,6 +67,7 @@ var checks = []struct {
 	{"vfio", (*Machine).checkVFIO},
 	{"nic", (*Machine).checkNICs},
 	{"interface", (*Machine).checkInterfaces},
+	{"offload", (*Machine).checkOffloads},
 	{"driver", (*Machine).checkDrivers},
 	{"core", (*Machine).checkCores},
 	{"isolation", (*Machine).checkIsolation},
