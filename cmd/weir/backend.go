@@ -26,8 +26,8 @@ file, the next weir reload undoes it unless --keep-runtime is given.`,
 	return cmd
 }
 
-// change is a command's change of one backend.
-type change func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) ([]string, error)
+// change is a command's change of one backend. It prints what it has changed.
+type change func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error
 
 // changeCommand makes a command that changes one backend.
 func changeCommand(t *target, use, short string, make change) *cobra.Command {
@@ -43,12 +43,7 @@ func changeCommand(t *target, use, short string, make change) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			changes, err := make(cmd, c, match(revision), args[0], backend)
-			if err != nil {
-				return err
-			}
-			printChanges(cmd, changes)
-			return nil
+			return make(cmd, c, match(revision), args[0], backend)
 		},
 	}
 	matchFlag(cmd, &revision)
@@ -58,8 +53,9 @@ func changeCommand(t *target, use, short string, make change) *cobra.Command {
 func setCommand(t *target) *cobra.Command {
 	var weight int
 	cmd := changeCommand(t, "set SERVICE ADDRESS:PORT --weight N", "Set a backend's weight; ends a drain",
-		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) ([]string, error) {
-			return c.SetWeight(cmd.Context(), m, service, backend, weight)
+		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
+			changes, err := c.SetWeight(cmd.Context(), m, service, backend, weight)
+			return printChanged(cmd, changes, err)
 		})
 	cmd.Flags().IntVar(&weight, "weight", 0, "the weight `N`, 0 (no new connections) to 65535")
 	_ = cmd.MarkFlagRequired("weight") // fails only for a flag that does not exist
@@ -69,8 +65,9 @@ func setCommand(t *target) *cobra.Command {
 func addCommand(t *target) *cobra.Command {
 	var weight int
 	cmd := changeCommand(t, "add SERVICE ADDRESS:PORT", "Give a service another backend",
-		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) ([]string, error) {
-			return c.AddBackend(cmd.Context(), m, service, backend, weight)
+		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
+			changes, err := c.AddBackend(cmd.Context(), m, service, backend, weight)
+			return printChanged(cmd, changes, err)
 		})
 	cmd.Flags().IntVar(&weight, "weight", 1, "its weight `N`, 0 to 65535")
 	return cmd
@@ -78,8 +75,9 @@ func addCommand(t *target) *cobra.Command {
 
 func removeCommand(t *target) *cobra.Command {
 	cmd := changeCommand(t, "remove SERVICE ADDRESS:PORT", "Take a backend out of a service",
-		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) ([]string, error) {
-			return c.RemoveBackend(cmd.Context(), m, service, backend)
+		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
+			changes, err := c.RemoveBackend(cmd.Context(), m, service, backend)
+			return printChanged(cmd, changes, err)
 		})
 	cmd.Long = "Take a backend out of a service. What becomes of its connections, the service's on_remove says."
 	return cmd
@@ -89,19 +87,18 @@ func drainCommand(t *target) *cobra.Command {
 	var undo bool
 	var wait time.Duration
 	cmd := changeCommand(t, "drain SERVICE ADDRESS:PORT", "Give a backend no new connections; those it has go on",
-		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) ([]string, error) {
+		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
 			switch {
 			case wait < 0:
-				return nil, fmt.Errorf("--wait is a time such as 5m, not %s", wait)
+				return fmt.Errorf("--wait is a time such as 5m, not %s", wait)
 			case undo && wait > 0:
-				return nil, fmt.Errorf("--undo ends a drain, and --wait waits for its end: give one of them")
+				return fmt.Errorf("--undo ends a drain, and --wait waits for its end: give one of them")
 			}
 			changes, err := c.Drain(cmd.Context(), m, service, backend, undo)
-			if err != nil || wait == 0 {
-				return changes, err
+			if err := printChanged(cmd, changes, err); err != nil || wait == 0 {
+				return err
 			}
-			printChanges(cmd, changes)
-			return nil, awaitDrain(cmd, c, service, backend, wait)
+			return awaitDrain(cmd, c, service, backend, wait)
 		})
 	cmd.Long = `Give a backend no new connections; those it has go on. With --wait, wait until it has none left, and tell how many there
 are: the exit status is 0 then, 3 if the time is up before, 130 after Ctrl-C. The drain stays in force in any case, until
@@ -109,6 +106,14 @@ are: the exit status is 0 then, 3 if the time is up before, 130 after Ctrl-C. Th
 	cmd.Flags().BoolVar(&undo, "undo", false, "end the drain: the backend has the weight again that it had before")
 	cmd.Flags().DurationVar(&wait, "wait", 0, "wait until no connections are left, `TIME` such as 5m at most")
 	return cmd
+}
+
+// printChanged prints what has changed, if err says nothing else.
+func printChanged(cmd *cobra.Command, changes []string, err error) error {
+	if err == nil {
+		printChanges(cmd, changes)
+	}
+	return err
 }
 
 func parseBackend(s string) (netip.AddrPort, error) {

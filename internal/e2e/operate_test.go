@@ -110,7 +110,7 @@ func TestADrainIsWaitedForToItsEnd(t *testing.T) {
 	d.until("it waits", func() bool { return strings.Contains(waiting.printed(), "1 connections left") })
 	close(stop)
 	<-held
-	if code := waiting.end(); code != 0 || !strings.Contains(waiting.printed(), "is drained: no connections are left") {
+	if code := waiting.end(); code != 0 || !strings.HasSuffix(waiting.printed(), "is drained: no connections are left\n") {
 		t.Errorf("%d: %s", code, waiting.printed())
 	}
 	d.until("the watcher has told that it is drained", func() bool { return strings.Contains(watch.printed(), "has no connections left") })
