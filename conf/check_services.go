@@ -20,6 +20,7 @@ func (c *checker) services() {
 		c.timeouts(i, s)
 		c.persistence(i, s)
 		c.sloppy(i, s)
+		c.mssClamp(i, s)
 		c.limits(i, s)
 		c.onePacket(i, s)
 		c.onEmpty(i, s)

@@ -66,6 +66,7 @@ var serviceFields = []field[Service]{
 	})),
 	section("quorum", quorumFields, func(s *Service) *Quorum { return &s.Quorum }),
 	scalar("sloppy", boolean, "false", func(s *Service, text string) error { return keep(&s.Sloppy)(parseBool(text)) }),
+	scalar("mss_clamp", boolean, "false", func(s *Service, text string) error { return keep(&s.MSSClamp)(parseBool(text)) }),
 	optional(section("limits", limitFields, func(s *Service) *Limits {
 		if s.Limits == nil {
 			s.Limits = new(Limits)

@@ -82,7 +82,7 @@ func TestMistakesInAService(t *testing.T) {
 		{"unknown key of a tunnel", "mss_clamp: false", "mss: false", says(
 			"50: services[1].tunnel.mss: unknown key: known here are checksum, df, key, mac, mss_clamp, port, sources, type and vni")},
 		{"unknown key of a service", "protocol: udp", "protocol: udp\n    weight: 1", says(
-			"49: services[1].weight: unknown key: known here are address, addresses, backend_group, backends, client_address, expire_nodest, expire_quiescent, health, limits, local_addresses, local_ports, match, mh_table_size, mode, name, on_change, on_empty, on_remove, one_packet, persistence, protocol, quorum, scheduler, scheduler_flags, sloppy, slow_start, sorry, timeouts and tunnel")},
+			"49: services[1].weight: unknown key: known here are address, addresses, backend_group, backends, client_address, expire_nodest, expire_quiescent, health, limits, local_addresses, local_ports, match, mh_table_size, mode, mss_clamp, name, on_change, on_empty, on_remove, one_packet, persistence, protocol, quorum, scheduler, scheduler_flags, sloppy, slow_start, sorry, timeouts and tunnel")},
 	})
 }
 

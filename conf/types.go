@@ -127,6 +127,7 @@ type Service struct {
 	Quorum         Quorum
 	// Sloppy is LVS's sloppy_tcp and sloppy_sctp: a connection may begin with any packet that does not end one.
 	Sloppy    bool
+	MSSClamp  bool // nat and fullnat: lower the MSS option of SYNs to what both ports take
 	OnePacket bool // udp: each packet is scheduled for itself, and no connection kept
 	Limits    *Limits
 	OnRemove  OnRemove

@@ -169,6 +169,9 @@ func (w *Worker) forward(f *port.Frame, it *item, e *conn.Entry, b *Backend) ver
 // carry counts a client's packet, which may go on, and sends it to the backend.
 func (w *Worker) carry(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
 	w.advance(it, e, b, false)
+	if it.TCPFlags&packet.SYN != 0 && b.clampsBoth(it) {
+		w.clampBetween(f, it, b.V6, int(b.MTU))
+	}
 	c := &w.backends[e.Backend]
 	c.PacketsIn++
 	c.BytesIn += uint64(it.End - packet.EthLen)
@@ -230,6 +233,9 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 		w.answered(it, e, b)
 	}
 	w.advance(it, e, b, true)
+	if it.TCPFlags&packet.SYN != 0 && b.clampsBoth(it) {
+		w.clampBetween(f, it, e.Flags&conn.V6 != 0, mtu)
+	}
 	c := &w.backends[e.Backend]
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)

@@ -53,7 +53,7 @@ func FuzzHeaders(f *testing.F) {
 		case packet.Flow4, packet.Flow6:
 			before := bytes.Clone(frame)
 			if it.Proto == packet.ProtoTCP {
-				clampMSS(&fr, &it, &Backend{MSS4: 100, MSS6: 100})
+				clampMSS(&fr, &it, 100)
 			}
 			if it.Kind == packet.Flow4 {
 				dropUncopied(unsafe.Add(fr.Data, packet.EthLen))

@@ -90,6 +90,7 @@ type rigService struct {
 	peers  []string // backends with port; .11 and .12 of the family and the service's port if nil
 	full   rigFull  // of fullnat
 	tunnel TunnelSpec
+	clamp  bool // besides tun, which always does
 }
 
 // rigFull is what a fullnat service has besides; .20 of either family and all ports from 1024 on if it is zero.
@@ -214,7 +215,7 @@ func (r *rig) addService(s rigService) {
 		svc.Backends = append(svc.Backends, uint32(len(r.spec.Backends)))
 		r.spec.Backends = append(r.spec.Backends, BackendSpec{
 			Gen: uint32(len(r.spec.Backends)) + 1, Service: index, Address: addr, Accepts: true,
-			Hop: r.hop(lan, addr.Addr().String(), mac), Port: lan, Clamp: true, Source: src, Load: load, Tunnel: s.tunnel,
+			Hop: r.hop(lan, addr.Addr().String(), mac), Port: lan, Clamp: s.mode == TUN || s.clamp, Source: src, Load: load, Tunnel: s.tunnel,
 			Wide: wide || addr.Port() == 0,
 		})
 		servers = append(servers, sched.Server{Address: p, Weight: 1, Load: load})

@@ -106,13 +106,13 @@ type Backend struct {
 	Load       *sched.Load
 
 	Service uint32 // index
-	// MSS4 and MSS6 are the largest TCP segments that fit MTU.
+	// MSS4 and MSS6 are the largest TCP segments that fit MTU, for TUN.
 	MSS4, MSS6 uint16
 	Hdr        uint16 // TUN: length of all that is put in front of a packet
 	// TUN: what of an IPv4 packet's fragment field is in the outer one, and what is always.
 	copyDF, setDF uint16
 	Accepts       bool // takes new connections: up and with a weight
-	Clamp         bool // TUN: lower the MSS of SYNs to MSS
+	Clamp         bool // lower the MSS of SYNs, in TUN to MSS4 and MSS6
 	// Outer is TUN's outer header with addresses, version and TTL filled in, zeros elsewhere; for IPv4,
 	// OuterSum is the sum of its words, the changing ones being 0.
 	Outer    [40]byte

@@ -18,7 +18,11 @@ func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
 	inner := unsafe.Add(f.Data, packet.EthLen)
 	lowerTTL(inner, v6, 0)
 	if b.Clamp && it.TCPFlags&packet.SYN != 0 && it.flow() {
-		clampMSS(f, it, b)
+		limit := b.MSS4
+		if v6 {
+			limit = b.MSS6
+		}
+		clampMSS(f, it, limit)
 	}
 	size := it.End - packet.EthLen
 	f.Wrap(uint32(it.End), hdr)
@@ -86,17 +90,13 @@ func outer6(outer, inner unsafe.Pointer, v6 bool, size uint16, b *Backend, hash 
 	}
 }
 
-// clampMSS lowers the MSS option of a SYN so that the other end's segments fit the tunnel.
-func clampMSS(f *port.Frame, it *item, b *Backend) {
+// clampMSS lowers the MSS option of a SYN to limit.
+func clampMSS(f *port.Frame, it *item, limit uint16) {
 	const (
 		optEnd = 0
 		optNop = 1
 		optMSS = 2
 	)
-	limit := b.MSS4
-	if it.v6() {
-		limit = b.MSS6
-	}
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
 	end := uintptr(packet.Load8(l4, packet.TCPDataOffset)>>4) * 4
 	for off := uintptr(packet.TCPLen); off < end; {

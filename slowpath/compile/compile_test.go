@@ -183,3 +183,24 @@ func TestErrorsNameWhatCannotBe(t *testing.T) {
 		})
 	}
 }
+
+func TestTheMSSIsLoweredWhereTheModesKeySays(t *testing.T) {
+	for _, c := range []struct {
+		mode            conf.Mode
+		service, tunnel bool
+		want            bool
+	}{
+		{conf.NAT, true, false, true},
+		{conf.NAT, false, true, false}, // a tunnel's is true by default
+		{conf.TUN, false, true, true},
+		{conf.TUN, true, false, false},
+	} {
+		r := newRig(t)
+		s := web("10.0.1.11:80")
+		s.Mode, s.MSSClamp, s.Tunnel = c.mode, c.service, conf.Tunnel{MSSClamp: c.tunnel}
+		r.compile(s)
+		if got := r.snap.Backends[r.place(s, "10.0.1.11:80").Index].Clamp; got != c.want {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}

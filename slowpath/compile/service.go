@@ -174,12 +174,20 @@ func (c *section) addBackend(s *conf.Service, b *conf.Backend, place *Place, r *
 func (c *Compiler) specOf(s *conf.Service, place *Place, r *route) fastpath.BackendSpec {
 	out := fastpath.BackendSpec{
 		Gen: place.Gen, Service: c.services[s.Name].Index, Address: place.address, Load: place.Load,
-		DF: dfs[s.Tunnel.DF], Clamp: s.Tunnel.MSSClamp, Wide: place.wide, Hop: r.hop, Port: r.port, Source: r.source,
+		DF: dfs[s.Tunnel.DF], Clamp: clamps(s), Wide: place.wide, Hop: r.hop, Port: r.port, Source: r.source,
 	}
 	if s.Mode == conf.TUN {
 		out.Tunnel = tunnelTo(s, place.address.Addr())
 	}
 	return out
+}
+
+// clamps reports whether the MSS of a service's TCP connections is lowered.
+func clamps(s *conf.Service) bool {
+	if s.Mode == conf.TUN {
+		return s.Tunnel.MSSClamp
+	}
+	return s.MSSClamp
 }
 
 func tunnelTo(s *conf.Service, backend netip.Addr) fastpath.TunnelSpec {
