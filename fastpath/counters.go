@@ -62,6 +62,7 @@ type counterMemory struct {
 	setups   []Setups      // by service index
 	locals   []uint64      // by index of a local address: ports in use
 	walks    []uint32      // by backend index
+	directs  []uint32      // by backend index
 	traffic  []PortTraffic // by port
 }
 
@@ -87,7 +88,7 @@ func newCounterMemory() (*counterMemory, error) {
 	setups := MaxServices * int(unsafe.Sizeof(Setups{}))
 	const locals, walks = MaxLocals * 8, MaxBackends * 4
 	traffic := maxPorts * int(unsafe.Sizeof(PortTraffic{}))
-	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + walks + traffic)
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + 2*walks + traffic)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
@@ -103,7 +104,8 @@ func newCounterMemory() (*counterMemory, error) {
 		setups:   unsafe.Slice((*Setups)(unsafe.Add(p, countersSize+backends+states+ports+services)), MaxServices),
 		locals:   unsafe.Slice((*uint64)(after), MaxLocals),
 		walks:    unsafe.Slice((*uint32)(unsafe.Add(after, locals)), MaxBackends),
-		traffic:  unsafe.Slice((*PortTraffic)(unsafe.Add(after, locals+walks)), maxPorts),
+		directs:  unsafe.Slice((*uint32)(unsafe.Add(after, locals+walks)), MaxBackends),
+		traffic:  unsafe.Slice((*PortTraffic)(unsafe.Add(after, locals+2*walks)), maxPorts),
 	}, nil
 }
 

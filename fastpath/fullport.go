@@ -5,6 +5,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/rss"
 )
 
 // A new connection in FullNAT takes a local address and port whose tuple with the backend no other has: the same port is
@@ -12,14 +13,23 @@ import (
 // all addresses and ports that are this worker's, one for every backend, in an order in which each comes once before any
 // comes again; so the first one tried is nearly always free, and the longest unused. Where it is not, the walk goes on,
 // portTries steps for one connection: the next one takes it up where this one has left it, and the last free port of a
-// backend is found after as many connections as the walk has steps, divided by portTries, at most.
+// backend is found after as many connections as the walk has steps, divided by portTries-1, at most.
+//
+// Where the device that the replies come in by tells its RSS, a second walk, over the same places, looks further for those
+// whose replies arrive on this worker's own queue, and passes the others by. Only a connection that finds these taken goes
+// the first walk.
 
 const (
-	// portTries is how many addresses and ports one connection tries.
+	// portTries is how many addresses and ports one connection tries; one less if directTries come before.
 	portTries = 256
 	// triesPerTick bounds what all connections of a millisecond try, so that those which find nothing left do not take
 	// the time of the others.
 	triesPerTick = 4096
+	// directTries is how many addresses and ports one connection tries whose replies need not be handed over.
+	directTries = 4
+	// directLook is how far the walk to each of these looks, in steps for each worker. That many in a row lead elsewhere
+	// about once in e^directLook times.
+	directLook = 8
 	// walkStep leads from one place of a walk to the next. It is a prime larger than any walk is long, and so goes
 	// through all its places, not in a row.
 	walkStep = 2_654_435_761
@@ -36,24 +46,99 @@ func (f *fullNAT) share(worker, workers int) (first, n uint64) {
 	return first, (hi-first)/uint64(workers) + 1
 }
 
-// nextLocal is the walk's next step for a backend, as in conn.Entry.Local.
-func (w *Worker) nextLocal(backend uint32, b *Backend) (local uint32, ok bool) {
+// walk is a worker's way through a service's local addresses and ports to a backend.
+type walk struct {
+	locals         []uint16
+	first, workers uint64
+	places, step   uint64
+	offset         uint64 // where the backend's begins
+}
+
+func (w *Worker) walkTo(backend uint32, b *Backend) (k walk) {
 	full := w.snap.Services[b.Service].full
-	locals := full.locals[family(b.V6)]
+	k.locals = full.locals[family(b.V6)]
 	first, ports := full.share(w.id, w.workers)
-	n := uint64(len(locals)) * ports
-	if n == 0 {
+	k.first, k.workers, k.places = first, uint64(w.workers), uint64(len(k.locals))*ports
+	if k.places > 0 {
+		k.step = walkStep % k.places
+		k.offset = w.hasher.HashOf(uint64(backend)) % k.places
+	}
+	return k
+}
+
+// next goes a step from a place, and returns what is there, as in conn.Entry.Local.
+func (k *walk) next(at *uint32) (local uint32) {
+	*at = uint32((uint64(*at) + k.step) % k.places)
+	place, n := (uint64(*at)+k.offset)%k.places, uint64(len(k.locals))
+	local = uint32(k.locals[place%n]) << 16
+	return local | uint32(packet.Swap16(uint16(k.first+place/n*k.workers)))
+}
+
+// nextLocal is the walk's next step for a backend.
+func (w *Worker) nextLocal(backend uint32, b *Backend) (local uint32, ok bool) {
+	way := w.walkTo(backend, b)
+	if way.places == 0 {
 		return 0, false
 	}
-	at := &w.walks[backend]
-	*at = uint32((uint64(*at) + walkStep) % n)
-	place := (uint64(*at) + w.hasher.HashOf(uint64(backend))%n) % n
-	local = uint32(locals[place%uint64(len(locals))]) << 16
-	return local | uint32(packet.Swap16(uint16(first+place/uint64(len(locals))*uint64(w.workers)))), true
+	return way.next(&w.walks[backend]), true
+}
+
+// nextDirect is the next place of the second walk from which a backend's replies come to this worker's queue.
+func (w *Worker) nextDirect(k *conn.Key, backend uint32, b *Backend) (local uint32, ok bool) {
+	s := w.ports[w.hops.Load(b.Hop).Port()].spread
+	if s == nil || !s.HashesPorts(b.V6, k.Proto) {
+		return 0, false
+	}
+	way := w.walkTo(backend, b)
+	look := min(way.places, directLook*way.workers)
+	var addrs [32]byte
+	index, sum := ^uint32(0), uint32(0) // of the local address before, and its part in the hash
+	for range look {
+		local = way.next(&w.directs[backend])
+		rk := w.fullReplyKey(local, k.Ports, k.Proto, b, &addrs)
+		if local>>16 != index {
+			index, sum = local>>16, s.Addrs(addrs[:addrsLen(b.V6)])
+		}
+		if s.Queue(sum^s.Ports(rk.Ports, b.V6)) == w.id {
+			return local, true
+		}
+	}
+	return 0, false
+}
+
+// addrsLen is the length of two addresses.
+func addrsLen(v6 bool) int { return 2 * destinationOff(v6) }
+
+// spreadTo is how the port's device spreads what it receives, if that helps a worker, of n, to choose local ports.
+func (p *PortInfo) spreadTo(worker, n int) *rss.Spread {
+	if n == 1 || p.RSS == nil || !p.RSS.Reaches(worker) {
+		return nil
+	}
+	return p.RSS
+}
+
+// Direct reports whether a worker, of n, chooses local ports by the RSS of the port's device for connections to backends
+// behind it, in place of any port of its share.
+func (p *PortInfo) Direct(worker, n int, v6 bool, proto uint8) bool {
+	s := p.spreadTo(worker, n)
+	return s != nil && s.HashesPorts(v6, proto)
 }
 
 // proposeLocal gives an opening the first address and port to try, whose home can be fetched meanwhile.
 func (w *Worker) proposeLocal(k *conn.Key, b *Backend, o *opening) bool {
+	return w.proposeDirect(k, b, o) || w.proposeAny(k, b, o)
+}
+
+// proposeDirect proposes one whose replies need not be handed over, if it finds any.
+func (w *Worker) proposeDirect(k *conn.Key, b *Backend, o *opening) bool {
+	local, ok := w.nextDirect(k, o.backend, b)
+	if ok {
+		w.tryLocal(local, k, b, o)
+	}
+	return ok
+}
+
+func (w *Worker) proposeAny(k *conn.Key, b *Backend, o *opening) bool {
 	local, ok := w.nextLocal(o.backend, b)
 	if ok {
 		w.tryLocal(local, k, b, o)
@@ -73,15 +158,25 @@ func (w *Worker) settleLocal(k *conn.Key, b *Backend, o *opening) bool {
 	if w.triesAt != w.now {
 		w.triesAt, w.tries = w.now, 0
 	}
-	for range portTries {
+	for direct, left := directTries-1, portTries-1; ; {
 		if w.freeLocal(k, b, o) {
 			return true
 		}
-		if w.tries++; w.tries > triesPerTick || !w.proposeLocal(k, b, o) {
+		if w.tries++; w.tries > triesPerTick {
 			return false
 		}
+		if direct > 0 {
+			direct--
+			if w.proposeDirect(k, b, o) {
+				continue
+			}
+			direct = 0
+		}
+		if left == 0 || !w.proposeAny(k, b, o) {
+			return false
+		}
+		left--
 	}
-	return false
 }
 
 // freeLocal reports whether no connection has an opening's address and port. One that has expired gives them up.

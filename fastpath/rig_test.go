@@ -14,6 +14,7 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/fastpath/rss"
 	"github.com/weirlb/weir/sched"
 )
 
@@ -63,6 +64,7 @@ type rigConfig struct {
 	lanMTU                    int
 	former                    *rig
 	vlan                      *VLAN
+	rss                       *rss.Spread
 }
 
 func withWorkers(n, queues int) rigOption {
@@ -74,8 +76,11 @@ func withCapacity(n int) rigOption { return func(c *rigConfig) { c.capacity = n 
 func withVLAN(outer, inner uint16) rigOption {
 	return func(c *rigConfig) { c.vlan = &VLAN{Parent: wan, Outer: outer, Inner: inner} }
 }
-func withTAP() rigOption         { return func(c *rigConfig) { c.tap = true } }
-func withLanMTU(n int) rigOption { return func(c *rigConfig) { c.lanMTU = n } }
+
+// withRSS makes the ports' devices tell how they spread.
+func withRSS(s *rss.Spread) rigOption { return func(c *rigConfig) { c.rss = s } }
+func withTAP() rigOption              { return func(c *rigConfig) { c.tap = true } }
+func withLanMTU(n int) rigOption      { return func(c *rigConfig) { c.lanMTU = n } }
 
 // withMemoryOf uses the large tables of a rig that is done with.
 func withMemoryOf(r *rig) rigOption { return func(c *rigConfig) { c.former = r } }
@@ -149,6 +154,7 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 		{MAC: lanMAC, MTU: c.lanMTU, Own4: AddrOf(netip.MustParseAddr("10.0.0.1")), Own6: AddrOf(netip.MustParseAddr("fd00::1")), HasTAP: c.tap, Queues: c.queues},
 	}
 	ports[lan].VLAN = c.vlan
+	ports[wan].RSS, ports[lan].RSS = c.rss, c.rss
 	handover := NewHandover(c.workers)
 	templates, err := persist.New(1000, conn.Seed{7, 9})
 	if err != nil {

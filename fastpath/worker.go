@@ -14,6 +14,7 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/fastpath/rss"
 	"github.com/weirlb/weir/sched"
 )
 
@@ -27,6 +28,8 @@ type PortInfo struct {
 	// Queues is how many of the workers, from the first on, have a queue of this port. The others send
 	// through them.
 	Queues int
+	// RSS is how the device spreads received packets over the queues, a sub-port's parent for it; nil: not known.
+	RSS *rss.Spread
 	// VLAN is that of a sub-port, whose queues are its parent's; nil: it is none. Its parent comes before it.
 	VLAN *VLAN
 }
@@ -62,8 +65,9 @@ type egress struct {
 	tap       bool
 	tx        bool // the queue has a transmit side
 	queues    int
-	sub       *subPort // nil: it is none
-	vlans     *vlans   // nil: it has no sub-ports
+	spread    *rss.Spread // see spreadTo
+	sub       *subPort    // nil: it is none
+	vlans     *vlans      // nil: it has no sub-ports
 }
 
 // Worker handles one queue of every port. All its methods but the Read side of its counters and Dump
@@ -83,6 +87,7 @@ type Worker struct {
 	states   []serviceState // by service index: see schedulerState
 	locals   []uint64       // by local address: see LocalPorts
 	walks    []uint32       // by backend: see nextLocal
+	directs  []uint32       // by backend: see nextDirect
 	startMem *offheap.Region
 	starts   []start // by entry of the table, in memory that is only mapped when it is used
 	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.
@@ -166,7 +171,7 @@ func NewWorker(o Options) (*Worker, error) {
 	w := &Worker{
 		templates: o.Templates, holds: offheap.Slice[hold](holds, o.MaxConnections+1), holdMem: holds,
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
-		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
+		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks, directs: mem.directs,
 		portReasons: mem.ports, serviceReasons: mem.services, setups: mem.setups,
 		starts: offheap.Slice[start](starts, o.MaxConnections+1), startMem: starts,
 		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, unhurried: o.Unhurried,
@@ -174,6 +179,7 @@ func NewWorker(o Options) (*Worker, error) {
 	for i, p := range o.Ports {
 		q := o.Queues[i]
 		e := egress{q: q, b: q.Burst(), mtu: p.MTU, own4: p.Own4, own6: p.Own6, tap: p.HasTAP, tx: q.HasTX(), queues: max(p.Queues, 1)}
+		e.spread = p.spreadTo(w.id, w.workers)
 		e.linkLocal = packet.LinkLocal(p.MAC)
 		for j, c := range p.MAC {
 			e.mac |= uint64(c) << (8 * j)
