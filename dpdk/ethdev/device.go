@@ -22,6 +22,7 @@ import (
 	"github.com/weirlb/weir/dpdk/internal/rtelog"
 	"github.com/weirlb/weir/dpdk/mempool"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/rss"
 )
 
 var errNoMemory = errors.New("the machine has no memory left")
@@ -70,6 +71,7 @@ type Device struct {
 	mac     [6]byte
 	pool    *mempool.Pool
 	queues  []*Queue
+	spread  *rss.Spread // nil: the device does not tell, or does not spread
 	started bool
 	closed  bool
 	undo    []func() // puts back what Start changed outside this process
@@ -242,7 +244,7 @@ func (d *Device) Queues() (rx, tx int) { return d.rxQueues, d.txQueues }
 func (d *Device) Info() port.Info {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return port.Info{Name: d.cfg.Name, MAC: d.mac, MTU: uint16(d.cfg.MTU)}
+	return port.Info{Name: d.cfg.Name, MAC: d.mac, MTU: uint16(d.cfg.MTU), RSS: d.spread}
 }
 
 // Queue is worker w's queue, 0 ≤ w < Config.Workers, on a started device.

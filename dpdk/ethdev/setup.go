@@ -126,6 +126,7 @@ func (d *Device) Start(pool *mempool.Pool, onlyPool bool) error {
 		d.setMAC,
 		d.setFilters,
 		d.start,
+		d.learnSpread,
 		d.makeQueues,
 	} {
 		if err := f(); err != nil {

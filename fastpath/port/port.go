@@ -5,7 +5,11 @@
 // Everything a burst needs crosses in one call, [Queue.Exchange]; nothing is called per packet.
 package port
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/rss"
+)
 
 const (
 	// BurstSize is the most frames one Exchange receives.
@@ -117,4 +121,6 @@ type Info struct {
 	Name string
 	MAC  [6]byte
 	MTU  uint16 // bytes of the largest IP packet, 1280 to 9000
+	// RSS is how the device spreads received packets over its queues; nil: it does not tell.
+	RSS *rss.Spread
 }
