@@ -11,6 +11,7 @@ import (
 	"github.com/weirlb/weir/dpdk/lcore"
 	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/rss"
 	"github.com/weirlb/weir/slowpath/daemon"
 )
 
@@ -121,6 +122,8 @@ type device struct {
 }
 
 func (d *device) MAC() [6]byte { return d.Info().MAC }
+
+func (d *device) RSS() *rss.Spread { return d.Info().RSS }
 
 func (d *device) Queues() int {
 	_, tx := d.Device.Queues()

@@ -181,7 +181,7 @@ func (d *Daemon) makeNode(cfg *conf.Config) (func() error, error) {
 	ports := make([]node.Port, len(d.devices))
 	queues := make([][]port.Queue, workerCount(cfg))
 	for i, dev := range d.devices {
-		ports[i] = node.Port{MAC: dev.MAC(), Queues: dev.Queues(), HasTAP: cfg.Ports[i].TAP != ""}
+		ports[i] = node.Port{MAC: dev.MAC(), Queues: dev.Queues(), HasTAP: cfg.Ports[i].TAP != "", RSS: dev.RSS()}
 		for w := range queues {
 			queues[w] = append(queues[w], dev.Queue(w))
 		}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/rss"
 )
 
 // Hardware is what the daemon runs on: DPDK, or memory in tests.
@@ -26,6 +27,8 @@ type Device interface {
 	Driver() string
 	// Queues is how many queues of each direction the device has, at most one for each worker.
 	Queues() int
+	// RSS is how the device spreads received packets over its queues; nil: it does not tell.
+	RSS() *rss.Spread
 	// Queue is the queue of a worker; those beyond Queues get one without either side.
 	Queue(worker int) port.Queue
 	LinkUp() bool

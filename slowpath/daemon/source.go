@@ -305,7 +305,7 @@ func (s *source) Ports() []view.Port {
 		}
 		v := view.Port{
 			Name: p.Name, Device: p.Where(), Driver: dev.Driver(), MAC: net.HardwareAddr(mac[:]).String(),
-			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), TAP: p.TAP,
+			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), LocalPorts: localPortsBy(dev, workerCount(cfg)), TAP: p.TAP,
 			PacketsIn: st.PacketsIn, PacketsOut: st.PacketsOut, BytesIn: st.BytesIn, BytesOut: st.BytesOut,
 			Missed: st.Missed, ErrorsIn: st.ErrorsIn, ErrorsOut: st.ErrorsOut, NoBuffers: st.NoBuffers,
 			BuffersFree: st.BuffersFree, Buffers: st.Buffers,
@@ -316,6 +316,20 @@ func (s *source) Ports() []view.Port {
 		out = append(out, v)
 	}
 	return out
+}
+
+// localPortsBy is by what workers choose local ports for connections to backends behind a device.
+func localPortsBy(dev Device, workers int) string {
+	s := dev.RSS()
+	if workers == 1 || s == nil {
+		return "share"
+	}
+	for queue := range dev.Queues() {
+		if !s.Reaches(queue) {
+			return "share"
+		}
+	}
+	return "rss"
 }
 
 // Neighbors implements view.Source.

@@ -17,6 +17,7 @@ import (
 	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/memport"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/rss"
 )
 
 // wires is Hardware on packet sockets: every port is a kernel interface, and the test decides which queue a frame
@@ -168,6 +169,7 @@ func (w *wire) send(frame []byte) {
 func (w *wire) MAC() [6]byte                { return w.mac }
 func (w *wire) Driver() string              { return "test" }
 func (w *wire) Queues() int                 { return w.n }
+func (w *wire) RSS() *rss.Spread            { return nil }
 func (w *wire) Queue(worker int) port.Queue { return w.queues[worker] }
 func (w *wire) LinkUp() bool                { return !w.hw.cut.Load() }
 func (w *wire) Stats() DeviceStats          { return DeviceStats{PacketsIn: w.in.Load()} }

@@ -235,3 +235,12 @@ func TestSorryServerIsSaidToTakeOver(t *testing.T) {
 		t.Errorf("%+v\n%s", e, text)
 	}
 }
+
+func TestTheNextLocalPortSaysWhatItIsChosenBy(t *testing.T) {
+	a := netip.MustParseAddrPort("10.0.0.20:3001")
+	for by, want := range map[string]string{"": "the next that is this worker's", "lan": "the RSS of lan brings to this worker"} {
+		if got := nextLocal(a, by); !strings.HasPrefix(got, a.String()) || !strings.Contains(got, want) {
+			t.Errorf("by %q: %s", by, got)
+		}
+	}
+}

@@ -27,5 +27,18 @@ func (t *trial) tellLocal() {
 		t.step("local", fmt.Sprintf("%s is where the backend sees the connection come from", a))
 		return
 	}
-	t.step("local", fmt.Sprintf("%s, the next that is this worker's: any connection made before with this backend moves it on", a))
+	by := ""
+	worker := min(t.owner, len(t.Still.Workers)-1)
+	if port, ok := t.Still.Direct(worker, &t.Still.Snapshot.Backends[t.made.Backend], t.p.number); ok {
+		by = t.cfg.Ports[port].Name
+	}
+	t.step("local", nextLocal(a, by))
+}
+
+// nextLocal tells which address and port a connection gets; by is the port whose device's RSS decides, empty if none does.
+func nextLocal(a netip.AddrPort, by string) string {
+	if by != "" {
+		return fmt.Sprintf("%s, or another that is this worker's: one whose replies the RSS of %s brings to this worker, if there is one among the next", a, by)
+	}
+	return fmt.Sprintf("%s, the next that is this worker's: any connection made before with this backend moves it on", a)
 }

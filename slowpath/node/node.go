@@ -27,6 +27,7 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
+	"github.com/weirlb/weir/fastpath/rss"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/neighbor"
 	"github.com/weirlb/weir/slowpath/view"
@@ -37,6 +38,8 @@ type Port struct {
 	MAC    [6]byte
 	Queues int // of the device, at most one for each worker
 	HasTAP bool
+	// RSS is how the device spreads received packets over its queues, a sub-port's parent for it; nil: not known.
+	RSS *rss.Spread
 }
 
 // Kernel takes packets for the kernel's interface of a port. It does not keep the frame and reports
@@ -135,7 +138,7 @@ func (n *Node) addWorkers(o Options) error {
 	infos := make([]fastpath.PortInfo, len(o.Ports))
 	for i, p := range o.Ports {
 		c := &o.Config.Ports[i]
-		infos[i] = fastpath.PortInfo{MAC: p.MAC, MTU: c.MTU, HasTAP: p.HasTAP, Queues: p.Queues}
+		infos[i] = fastpath.PortInfo{MAC: p.MAC, MTU: c.MTU, HasTAP: p.HasTAP, Queues: p.Queues, RSS: p.RSS}
 		infos[i].VLAN = compile.VLANOf(o.Config, i)
 		infos[i].Own4 = errorSource(c, netip.IPv4Unspecified())
 		infos[i].Own6 = errorSource(c, netip.IPv6Unspecified())

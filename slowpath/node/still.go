@@ -44,6 +44,13 @@ func (n *Node) Still() *Still {
 	return s
 }
 
+// Direct reports whether a worker chooses local ports for connections to a backend by the RSS of the device whose port the
+// backend is behind, and which port that is.
+func (s *Still) Direct(worker int, b *fastpath.Backend, proto uint8) (port int, ok bool) {
+	port = int(s.hops.Load(b.Hop).Port())
+	return port, s.infos[port].Direct(worker, len(s.Workers), b.V6, proto)
+}
+
 // twinConnections is the size of a twin's table: for the one connection that is copied, and one that is made.
 const twinConnections = 16
 

@@ -157,6 +157,7 @@ var portColumns = []column[Port]{
 	{"MAC", left, func(p Port) string { return p.MAC }},
 	{"MTU", right, func(p Port) string { return strconv.Itoa(p.MTU) }},
 	{"QUEUES", right, func(p Port) string { return strconv.Itoa(p.Queues) }},
+	{"LOCAL-PORTS", left, func(p Port) string { return p.LocalPorts }},
 	{"PKTS-IN", right, func(p Port) string { return count(p.PacketsIn) }},
 	{"PKTS-OUT", right, func(p Port) string { return count(p.PacketsOut) }},
 	{"BYTES-IN", right, func(p Port) string { return size(p.BytesIn) }},

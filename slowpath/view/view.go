@@ -271,6 +271,7 @@ type Port struct {
 	MTU         int      `json:"mtu"`
 	Link        string   `json:"link"` // up | down
 	Queues      int      `json:"queues"`
+	LocalPorts  string   `json:"local_ports"` // by what those of fullnat connections to backends behind it are chosen: rss | share
 	TAP         string   `json:"tap"`
 	Addresses   []string `json:"addresses"`
 	PacketsIn   uint64   `json:"packets_in"`
