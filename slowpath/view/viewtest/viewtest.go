@@ -138,7 +138,7 @@ func Explanation() *view.Explanation {
 	return &view.Explanation{
 		Packet: "tcp 198.51.100.7:40000 > 203.0.113.10:80 syn ttl 64 len 44",
 		Steps: []view.Step{
-			{Name: "port", Text: "comes in by wan, as 198.51.100.7 is reached by it"},
+			{Name: "port", Text: "comes in by wan, as 198.51.100.7 is reached by it; a SYN, as nothing else was given"},
 			{Name: "connection", Text: "none is known with these ends"},
 			{Name: "service", Text: "web: tcp 203.0.113.10:80, nat"},
 			{Name: "scheduler", Text: "wlc chooses none, none is up and has a weight", Detail: []string{
@@ -146,9 +146,9 @@ func Explanation() *view.Explanation {
 				"10.0.0.13:8080 draining, weight 0, 0 active and 0 inactive connections",
 			}},
 		},
-		Verdict: "dropped", Reason: "no_backend", Help: "no backend of the service is up and has a weight",
-		Cause: "Health checks took all backends down, or all are drained.", Mend: "Bring one back.",
-		Service: "web", Frames: []view.Frame{}, Basis: "the running daemon as it is now: nothing was sent",
+		Verdict: "answered", Reason: "no_backend", Help: "no backend of the service is up and has a weight",
+		Cause: "Health checks took all backends down, or all are drained.", Mend: "`weir show backends` has each one's state and what its last check said; bring one back, or `weir backend set` its weight.",
+		Service: "web", Frames: []view.Frame{}, Basis: "the running daemon as it is now (state 9): nothing was sent, no connection made, no scheduler moved on",
 	}
 }
 
