@@ -212,7 +212,7 @@ func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
 }
 
 func collectPort(ch chan<- prometheus.Metric, p view.Port) {
-	portInfo.send(ch, 1, p.Name, p.Device, p.Driver, p.MAC, p.TAP)
+	portInfo.send(ch, 1, p.Name, p.Device, p.Driver, p.MAC, p.TAP, p.LocalPorts)
 	for _, a := range p.Addresses {
 		portAddress.send(ch, 1, p.Name, a)
 	}

@@ -153,7 +153,7 @@ var (
 )
 
 var (
-	portInfo        = gauge("port_info", "Always 1; what a port is.", "port", "device", "driver", "mac", "tap")
+	portInfo        = gauge("port_info", "Always 1; what a port is.", "port", "device", "driver", "mac", "tap", "local_ports")
 	portAddress     = gauge("port_address_info", "Always 1; an address of Weir's own on a port.", "port", "address")
 	portLinkUp      = gauge("port_link_up", "1 if the port's link is up.", "port")
 	portMTU         = gauge("port_mtu_bytes", "Largest IP packet of a port.", "port")
