@@ -236,6 +236,12 @@ func (w *Worker) reply(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdi
 	if it.TCPFlags&packet.SYN != 0 && b.clampsBoth(it) {
 		w.clampBetween(f, it, e.Flags&conn.V6 != 0, mtu)
 	}
+	return w.carryBack(f, it, e, b, out, large)
+}
+
+// carryBack counts a backend's packet, which may go on, and sends it to the client: in pieces if it is large.
+func (w *Worker) carryBack(f *port.Frame, it *item, e *conn.Entry, b *Backend, out way, large bool) verdict {
+	mtu := w.ports[out.port].mtu
 	c := &w.backends[e.Backend]
 	c.PacketsOut++
 	c.BytesOut += uint64(it.End - packet.EthLen)

@@ -210,28 +210,16 @@ func (w *Worker) follow(f *port.Frame, it *item) verdict {
 
 // replyPart is reply for a later fragment.
 func (w *Worker) replyPart(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
-	v6 := it.v6()
 	out, ok := w.wayTo(unsafe.Pointer(&e.Addrs), e.Flags&conn.V6 != 0, it.hash)
 	if !ok {
 		return drop(reason.NoRoute)
 	}
-	mtu := w.ports[out.port].mtu
-	most := roomFor(f, it, e.Flags&conn.V6 != 0, mtu)
+	most := roomFor(f, it, e.Flags&conn.V6 != 0, w.ports[out.port].mtu)
 	large := int(it.End)-packet.EthLen > most
 	if large && !mayFragment(f, it) {
 		return w.partTooBig(f, it, most)
 	}
-	c := &w.backends[e.Backend]
-	c.PacketsOut++
-	c.BytesOut += uint64(it.End - packet.EthLen)
-	if b.Mode == FullNAT {
-		return w.fullBack(f, it, e, b, out, mtu)
-	}
-	w.natFrom(f, it, e, b)
-	if large {
-		return w.sendPieces(f, it, mtu, func(w *Worker, p *piece) verdict { return w.sendWay(&p.frame, false, out) })
-	}
-	return w.sendWay(f, v6, out)
+	return w.carryBack(f, it, e, b, out, large)
 }
 
 // partTooBig answers only where no first fragment is asked for (RFC 4443 section 3.2, against RFC 1122 section 3.2.2).
