@@ -268,9 +268,7 @@ func fuzz(f *testing.F, seed string, read func(string) (*Setup, error)) {
 	}
 	f.Add(string(data))
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "include") {
-			t.Skip() // files of this machine
-		}
+		text = strings.ReplaceAll(text, "include", "incl") // files of this machine are none of its business
 		if s, err := read(text); err == nil {
 			imported(t, s, "in", nil)
 		}

@@ -93,7 +93,7 @@ func wantError(t *testing.T, err error, want string) {
 }
 
 // need skips a test, loudly, where something it stands on is missing; in CI that is a failure.
-func need(t *testing.T, ok bool, what string) {
+func need(t testing.TB, ok bool, what string) {
 	t.Helper()
 	if ok {
 		return

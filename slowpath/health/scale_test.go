@@ -26,6 +26,7 @@ import (
 	"golang.org/x/net/ipv4"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/internal/netnstest"
 )
 
 // serverVariable makes the test program a server for the benchmark, so that the CPU time of one process is that of the
@@ -183,8 +184,8 @@ func BenchmarkTenThousandBackends(b *testing.B) {
 			h.Port = udp
 		}
 		b.Run(string(kind), func(b *testing.B) {
-			if kind == conf.CheckPing && os.Geteuid() != 0 {
-				b.Skip("needs root")
+			if kind == conf.CheckPing {
+				netnstest.NeedRoot(b)
 			}
 			benchmarkChecks(b, h, 10_000, netip.AddrPort{})
 		})

@@ -18,6 +18,8 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/weirlb/weir/internal/netnstest"
 )
 
 func TestInnerPacket(t *testing.T) {
@@ -73,12 +75,7 @@ func isolate(t *testing.T) bool {
 	if os.Getenv(isolated) != "" {
 		return true
 	}
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("root is missing")
-		}
-		t.Skip("SKIPPED, NOT TESTED: root is missing")
-	}
+	netnstest.NeedRoot(t)
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), isolated+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
