@@ -55,11 +55,13 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 		}
 		if v.fate == fresh {
 			o.state = admitted
+			if o.Home != 0 {
+				w.table.PrefetchHome(o.Home)
+			}
 		} else if v.fate != gone {
 			w.settle(f, v)
 		}
 	}
-	w.prefetch(all)
 	for i := range all {
 		o := &all[i]
 		f, it := &frames[o.at], &items[o.at]

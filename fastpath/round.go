@@ -94,27 +94,20 @@ func (w *Worker) sweep(idle bool) {
 	w.counters.FragmentsWaiting = uint64(w.datagrams.waiting)
 }
 
-// sweepOnce ends the connections that one sweep finds, a few at a time: the lines of the next few are on their way
-// meanwhile.
+// sweepOnce ends the connections that one sweep finds. The index lines of those that come next are on their way meanwhile.
 func (w *Worker) sweepOnce() int {
+	const ahead = 8 // as many as have about as many lines as a core can wait for at a time
 	n := w.table.Sweep(w.now, sweepBudget, &w.dead)
 	w.counters.Expired += uint64(n)
-	next := w.dead[:n]
-	few := next[:min(conn.PrefetchMost, n)]
-	if n == 0 {
-		return 0
+	dead := w.dead[:n]
+	for _, e := range dead[:min(ahead, n)] {
+		w.table.PrefetchHomes(e)
 	}
-	w.table.PrefetchHomes(few)
-	for len(few) > 0 {
-		next = next[len(few):]
-		after := next[:min(conn.PrefetchMost, len(next))]
-		if len(after) > 0 {
-			w.table.PrefetchHomes(after)
+	for i, e := range dead {
+		if i+ahead < n {
+			w.table.PrefetchHomes(dead[i+ahead])
 		}
-		for _, e := range few {
-			w.expire(e)
-		}
-		few = after
+		w.expire(e)
 	}
 	return n
 }

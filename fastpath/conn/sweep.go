@@ -28,35 +28,38 @@ func (t *Table) Sweep(now Tick, budget int, dead *Dead) int {
 	t.last = now
 	steps := min(t.owed/SweepPeriod, uint64(max(budget, 0)))
 	found := 0
-	var i uint64
-	for ; i < steps && found < len(dead); i++ {
+	var walked uint64
+	for walked < steps && found < len(dead) {
 		if t.hand >= t.fresh {
 			t.hand = 1
 		}
-		e := &t.entries[t.hand]
-		t.hand++
+		n, total := scan(t.entryAt(t.hand), int(min(steps-walked, uint64(t.fresh-t.hand))), now, dead, found)
+		t.hand += uint32(n)
+		walked += uint64(n)
+		found = total
+	}
+	t.owed -= walked * SweepPeriod
+	return found
+}
+
+// scanInGo is what scan does but for the prefetch, for processors without one of their own and for the test that both
+// agree.
+func scanInGo(first *Entry, n int, now Tick, dead *Dead, found int) (walked, total int) {
+	for ; walked < n && found < len(dead); walked++ {
+		e := (*Entry)(unsafe.Add(unsafe.Pointer(first), uintptr(walked)*EntrySize))
 		if e.Proto != 0 && !now.Before(e.Expires) {
 			dead[found] = e
 			found++
 		}
 	}
-	t.owed -= i * SweepPeriod
-	return found
+	return walked, found
 }
 
-// PrefetchHomes starts loading the index lines that deleting these entries, at most PrefetchMost, will write.
-func (t *Table) PrefetchHomes(entries []*Entry) {
-	var homes [2 * PrefetchMost]Probe
-	n := 0
-	for _, e := range entries[:min(len(entries), PrefetchMost)] {
-		homes[n].Home, homes[n+1].Home = e.fwd, e.rev
-		n += 2
-	}
-	t.PrefetchIndex(&homes[0], n, unsafe.Sizeof(homes[0]))
-}
+// PrefetchHomes starts loading the index lines that deleting an entry will write.
+func (t *Table) PrefetchHomes(e *Entry) { prefetchHomes(t.indexBase, e.fwd, e.rev) }
 
-// PrefetchMost is as many entries as have about as many lines as a core can wait for at a time.
-const PrefetchMost = 16
+// PrefetchHome starts loading the index line of a home.
+func (t *Table) PrefetchHome(h Home) { prefetchHomes(t.indexBase, h, h) }
 
 // Behind is how many entries the sweep still has to look at to be up to date.
 func (t *Table) Behind() int { return int(t.owed / SweepPeriod) }

@@ -117,6 +117,46 @@ func TestASweepOfAnEmptyTableOwesNothing(t *testing.T) {
 	}
 }
 
+func TestAScanFindsWhatGoFinds(t *testing.T) {
+	const capacity = 1000
+	r := rand.New(rand.NewPCG(55, 56))
+	now := ^Tick(0) - 100
+	tab := fill(t, capacity, func(_ int, e *Entry) {
+		switch e.Expires = now + Tick(r.IntN(5)) - 2; r.IntN(8) {
+		case 0:
+			e.Expires = now + 1<<31
+		case 1:
+			e.Expires = now + 1<<31 - 1
+		}
+	})
+	for i := range tab.entries {
+		if r.IntN(3) == 0 {
+			tab.entries[i].Proto = 0
+		}
+	}
+	full, ended := 0, 0
+	for range 5000 {
+		at, n, found := 1+r.IntN(capacity), r.IntN(200), r.IntN(len(Dead{})+1)
+		n = min(n, capacity+1-at)
+		var got, want Dead
+		walked, total := scan(tab.entryAt(uint32(at)), n, now, &got, found)
+		walkedInGo, totalInGo := scanInGo(tab.entryAt(uint32(at)), n, now, &want, found)
+		if walked != walkedInGo || total != totalInGo {
+			t.Fatalf("%d entries from %d on with %d found: looked at %d and found %d, in Go %d and %d",
+				n, at, found, walked, total, walkedInGo, totalInGo)
+		}
+		for i := found; i < total; i++ {
+			if got[i] != want[i] {
+				t.Fatalf("%d entries from %d on: found %d, in Go %d", n, at, tab.indexOf(got[i]), tab.indexOf(want[i]))
+			}
+		}
+		full, ended = count(total == len(got), full, ended)
+	}
+	if full == 0 || ended == 0 {
+		t.Errorf("%d scans stopped because the list was full, %d at their end", full, ended)
+	}
+}
+
 func TestTimesWrap(t *testing.T) {
 	for _, c := range []struct {
 		a, b Tick

@@ -1,0 +1,20 @@
+//go:build !amd64
+
+package conn
+
+import (
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/prefetch"
+)
+
+func scan(first *Entry, n int, now Tick, dead *Dead, found int) (walked, total int) {
+	return scanInGo(first, n, now, dead, found)
+}
+
+func prefetchHomes(buckets unsafe.Pointer, a, b Home) {
+	var lines [prefetch.Max]unsafe.Pointer
+	lines[0] = unsafe.Add(buckets, uintptr(a.bucket())*bucketSize)
+	lines[1] = unsafe.Add(buckets, uintptr(b.bucket())*bucketSize)
+	prefetch.Lines(&lines, 2)
+}
