@@ -39,6 +39,14 @@ var recorded = sync.OnceValues(func() (map[string][]Recorded, error) {
 			return nil, fmt.Errorf("scripts/ipvslab record: %w\n%s", err, said)
 		}
 	}
+	all, err := read(file)
+	if err != nil || file == stored {
+		return all, err
+	}
+	return all, complete(all)
+})
+
+func read(file string) (map[string][]Recorded, error) {
 	r, err := ReadRecording(file)
 	if err != nil {
 		return nil, err
@@ -48,7 +56,26 @@ var recorded = sync.OnceValues(func() (map[string][]Recorded, error) {
 		all[p.Scenario] = p.Events
 	}
 	return all, nil
-})
+}
+
+// complete adds what a kernel without twos could not be asked, from what is stored, and says so.
+func complete(all map[string][]Recorded) error {
+	old, err := read(stored)
+	if err != nil {
+		return err
+	}
+	missing := 0
+	for _, s := range All() {
+		if _, ok := all[s.Name]; !ok && s.Uses(Twos) {
+			all[s.Name] = old[s.Name]
+			missing++
+		}
+	}
+	if missing > 0 {
+		fmt.Printf("NOT RUN: twos in the kernel, which could not be built when it was fetched: %d scenarios are compared with what is recorded\n", missing)
+	}
+	return nil
+}
 
 // perform is what IPVS and Weir do in a scenario.
 func perform(t *testing.T, s *Scenario) (linux []Recorded, weir []Event) {

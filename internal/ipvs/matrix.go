@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// Schedulers are those that Linux has; twos is missing from Debian's kernel for User Mode Linux, and its choices are
-// random anyway.
+// Schedulers are those that Linux has, but for Twos, whose choices are random.
 var Schedulers = []string{"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"}
 
 // Protocols are those that both balancers know.
@@ -105,10 +104,10 @@ func (t *story) end(s Service, n, i int) {
 
 // Scenarios are those in which both do the same.
 func Scenarios() []Scenario {
-	return slices.Concat(schedulers(), states(), timeouts(), edits(), thresholds(), persistence(), marked(), fields(), complaints(), refusals())
+	return slices.Concat(schedulers(), drawing(), states(), timeouts(), edits(), thresholds(), persistence(), marked(), fields(), complaints(), refusals())
 }
 
-// All are those and the ones in which they differ.
-func All() []Scenario { return slices.Concat(Scenarios(), Differences()) }
+// All are those, the ones in which they differ, and the ones that are left to chance.
+func All() []Scenario { return slices.Concat(Scenarios(), Differences(), chances()) }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -50,8 +50,10 @@ func record(prefix string) (*ipvs.Recording, error) {
 		return nil, err
 	}
 	defer k.close()
+	_, err = os.Stat("/sys/module/ip_vs_" + ipvs.Twos)
+	built := err == nil
 	for _, s := range ipvs.All() {
-		if !strings.HasPrefix(s.Name, prefix) {
+		if !strings.HasPrefix(s.Name, prefix) || !built && s.Uses(ipvs.Twos) {
 			continue
 		}
 		if err := report(s.Name); err != nil {
