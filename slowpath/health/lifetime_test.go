@@ -50,6 +50,24 @@ func expectEvent(t *testing.T, events <-chan Event, up bool) Event {
 	}
 }
 
+// awaitEvent passes over events until one is as wanted: of two checks under way at once, the one that began later may
+// have been first to see how things were, so what was before comes once more.
+func awaitEvent(t *testing.T, events <-chan Event, what string, wanted func(Event) bool) {
+	t.Helper()
+	var others []Event
+	for timeout := time.After(patience); ; {
+		select {
+		case e := <-events:
+			if wanted(e) {
+				return
+			}
+			others = append(others, e)
+		case <-timeout:
+			t.Fatalf("no event of %s after %v, but %+v", what, patience, others)
+		}
+	}
+}
+
 // webServer serves 200 for every path on the address, and returns what stops it.
 func webServer(t *testing.T, address string) (at netip.AddrPort, stop func()) {
 	t.Helper()
