@@ -17,7 +17,9 @@ type item struct {
 	// kind to change nothing there but when it ends; 0 if there is no such packet, see steady.go.
 	steady uint32
 	conn.Probe
-	ports uint32 // of a fragment's flow, once they are known
+	// datagram is what is known of all of the datagram: of an SCTP packet, or any first fragment, how many bytes there are
+	// from L4 on, of a later fragment the ports. It is 0 while that is not known; of plain frames it is not set.
+	datagram uint32
 }
 
 // itemSize is an item's size, the same as a Frame's.
@@ -102,9 +104,9 @@ func (w *Worker) parse(f *port.Frame, it *item, mac uint64) {
 	case packet.Flow6:
 		hash = w.hasher.Hash6(unsafe.Add(f.Data, packet.EthLen+packet.IP6Src), packet.Load32(f.Data, uintptr(it.L4)), it.Proto)
 	}
-	it.hash, it.steady, it.Home, it.ports = uint32(hash), 0, w.hasher.HomeOf(hash), 0
+	it.hash, it.steady, it.Home, it.datagram = uint32(hash), 0, w.hasher.HomeOf(hash), 0
 	if it.Proto == packet.ProtoSCTP && it.flow() {
-		it.steady = it.steadySCTP()
+		it.steady, it.datagram = it.steadySCTP(), uint32(it.End-it.L4)
 	}
 }
 

@@ -118,7 +118,7 @@ func (w *Worker) cross(f *port.Frame, it *item, n *ends) reason.Reason {
 	if h.field&0x1fff == 0 {
 		l4 := unsafe.Add(f.Data, uintptr(it.L4))
 		if it.Proto == packet.ProtoSCTP {
-			setSCTPPorts(l4, n.ports, it.End-it.L4)
+			setSCTPPorts(l4, n.ports, uint16(it.datagram))
 		} else {
 			updateL4(l4, it.Proto, d.Plus(n.writePorts(l4)))
 		}

@@ -36,10 +36,11 @@ type span struct{ from, to uint16 }
 type datagramFate uint8
 
 const (
-	awaited datagramFate = iota // the first has not come
-	flowing                     // of the connection with these ports
-	echoed                      // an echo request that is answered
-	refused                     // for why
+	awaited    datagramFate = iota // the first has not come
+	unmeasured                     // it waits, before all others, until the last has come
+	flowing                        // of the connection with these ports
+	echoed                         // an echo request that is answered
+	refused                        // for why
 )
 
 // datagram is one that comes in fragments. It is not put together: what has come is noted to tell what comes twice, what
@@ -47,19 +48,19 @@ const (
 type datagram struct {
 	addrs   [4]uint64 // as in conn.Entry
 	id      uint32    // as loaded
-	ports   uint32    // flowing
+	ports   uint32    // flowing and unmeasured
 	begun   conn.Tick
 	ends    conn.Tick
 	proto   uint8 // of IPv4; of IPv6 that of the fragment header, as it need not be the same in all; 0: a free place
 	v6      bool
 	fate    datagramFate
 	why     reason.Reason // refused
-	carries uint8         // flowing: the protocol
+	carries uint8         // flowing and unmeasured: the protocol
 	spans   uint8
 	held    uint8  // fragments that wait
 	head    uint16 // the first of these, place + 1
 	tail    uint16
-	size    uint16         // in units of 8 bytes; 0 until the last has come
+	size    uint16         // in bytes; 0 until the last has come
 	ranges  [maxSpans]span // what has come, in no order
 }
 
@@ -176,7 +177,7 @@ func (d *datagram) add(p *packet.Piece) reason.Reason {
 		}
 	}
 	switch {
-	case d.size != 0 && (s.to > d.size || p.More == (s.to == d.size)):
+	case d.size != 0 && (s.to > d.units() || p.More == (s.to == d.units())):
 		return reason.FragmentOverlap // with the end
 	case covered:
 		return reason.FragmentDuplicate
@@ -184,7 +185,7 @@ func (d *datagram) add(p *packet.Piece) reason.Reason {
 		return reason.FragmentQueueFull
 	}
 	if !p.More {
-		d.size = s.to
+		d.size = uint16(p.To)
 	}
 	return reason.Unset
 }
@@ -211,13 +212,17 @@ func (d *datagram) join(s span) bool {
 	return true
 }
 
+// units is the size in units of 8 bytes.
+func (d *datagram) units() uint16 { return uint16((uint32(d.size) + 7) / 8) }
+
 // complete reports whether nothing more is to come.
 func (d *datagram) complete() bool {
-	return d.size != 0 && d.ranges[0] == span{0, d.size} && d.spans == 1
+	return d.size != 0 && d.ranges[0] == span{0, d.units()} && d.spans == 1
 }
 
-// hold lets a frame wait for a datagram's first fragment; false if too many do.
-func (t *datagrams) hold(d *datagram, f *port.Frame) bool {
+// hold lets a frame wait for a datagram's first fragment, or that one before all others for the last; false if too many
+// wait.
+func (t *datagrams) hold(d *datagram, f *port.Frame, first bool) bool {
 	if t.free == 0 || d.held == waitingEach {
 		return false
 	}
@@ -226,12 +231,24 @@ func (t *datagrams) hold(d *datagram, f *port.Frame) bool {
 	t.free = h.next
 	h.next = 0
 	f.MoveTo(&h.frame)
-	c := chain{d.head, d.tail}
-	t.append(&c, chain{at, at})
+	c, one := chain{d.head, d.tail}, chain{at, at}
+	if first {
+		c, one = one, c
+	}
+	t.append(&c, one)
 	d.head, d.tail = c.head, c.tail
 	d.held++
 	t.waiting++
 	return true
+}
+
+// unhold takes the frame that is before all others back.
+func (t *datagrams) unhold(d *datagram, f *port.Frame) {
+	c := chain{d.head, d.tail}
+	if t.take(&c, f) {
+		d.head, d.tail = c.head, c.tail
+		d.held--
+	}
 }
 
 func (t *datagrams) append(to *chain, more chain) {

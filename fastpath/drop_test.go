@@ -41,7 +41,6 @@ func TestEveryBadPacketIsDroppedForItsReason(t *testing.T) {
 		"UDP length below 8":       {frame: edit(udp, func(b []byte) { b[39] = 7 }), reason: "bad_l4_header"},
 		"SCTP chunk's length":      {frame: edit(sctp, func(b []byte) { b[49] = 21 }), reason: "bad_l4_header"},
 		"SCTP without a chunk":     {frame: edit(sctp, func(b []byte) { b[17] = 32 }), reason: "truncated"},
-		"SCTP fragment":            {frame: edit(sctp, func(b []byte) { b[20] = 0x20 }), reason: "sctp_fragment"},
 		"SCTP checksum (device)":   {frame: sctp.frame(t), flags: port.BadL4Checksum, reason: "bad_l4_checksum"},
 		"DATA of no association":   {frame: pk{from: sctp.from, to: sctp.to, chunks: []uint8{0}}.frame(t), reason: "no_connection"},
 		"INIT ACK of none":         {frame: pk{from: sctp.from, to: sctp.to, chunks: []uint8{2}}.frame(t), reason: "no_connection"},

@@ -12,9 +12,11 @@ import (
 // Fragments are not put together: each goes on by itself, as soon as it is known whose it is. Only the first of a
 // datagram has the ports. All of a datagram come together at one worker, computed from addresses and identification,
 // which knows the ports once the first has come, lets those wait that come before it, and hands every fragment to the
-// worker that owns the connection. There the first goes the way of whole packets, and the others follow it.
+// worker that owns the connection. There the first goes the way of whole packets, and the others follow it. A first one
+// that needs the datagram's length waits until the last has come: see unmeasured.go.
 
-// joined marks, in Frame.Flags, a fragment whose ports are known: Frame.Hash has them, Frame.Proto the protocol.
+// joined marks, in Frame.Flags, a fragment whose datagram is known: Frame.Proto has the protocol, Frame.Hash, of the first,
+// how long the datagram is from the L4 header on, 0 if that is not known, and of any other the ports.
 const joined uint16 = 1 << 14
 
 // isFragment reports whether the frame is a fragment that is not known as a flow's.
@@ -57,14 +59,17 @@ func (w *Worker) fragment(f *port.Frame, it *item) verdict {
 	switch {
 	case p.From == 0:
 		v = w.firstFragment(f, it, d, local)
+	case d.fate == unmeasured && d.size != 0:
+		w.measured(d)
+		v = w.join(f, it, d, false)
 	case d.fate == flowing:
 		v = w.join(f, it, d, false)
 	case d.fate == echoed:
 		v = w.echoPart(f, it)
-	case !w.datagrams.hold(d, f):
+	case !w.datagrams.hold(d, f, false):
 		v = drop(reason.FragmentQueueFull)
 	}
-	if d.fate != awaited && d.complete() {
+	if d.fate > unmeasured && d.complete() {
 		d.proto = 0
 	}
 	return v
@@ -98,16 +103,25 @@ func (w *Worker) refuse(d *datagram, r reason.Reason) {
 
 // firstFragment decides by its first fragment about a datagram, and about what has waited for that.
 func (w *Worker) firstFragment(f *port.Frame, it *item, d *datagram, local uint32) verdict {
-	d.ends = d.begun + restWithin
 	if it.Proto == packet.ProtoICMP || it.Proto == packet.ProtoICMP6 {
+		d.ends = d.begun + restWithin
 		return w.firstOfICMP(f, it, d, local)
 	}
-	d.fate, d.ports, d.carries = flowing, packet.Load32(f.Data, uintptr(it.L4)), it.Proto
+	d.ports, d.carries = packet.Load32(f.Data, uintptr(it.L4)), it.Proto
+	if d.size == 0 && w.needsLength(f, it, d) {
+		return w.holdFirst(f, d)
+	}
+	return w.lead(f, it, d)
+}
+
+// lead sends a datagram's first fragment on, and behind it what has waited.
+func (w *Worker) lead(f *port.Frame, it *item, d *datagram) verdict {
+	d.ends, d.fate = d.begun+restWithin, flowing
 	waiting := d.release()
 	owner := w.ownerOfPart(f, it, d)
 	v := w.join(f, it, d, true)
 	for at := waiting.head; at != 0; at = w.datagrams.held[at-1].next {
-		d.mark(&w.datagrams.held[at-1].frame)
+		d.mark(&w.datagrams.held[at-1].frame, d.ports)
 	}
 	if owner == w.id {
 		w.datagrams.append(&w.datagrams.ripe, waiting)
@@ -120,10 +134,10 @@ func (w *Worker) firstFragment(f *port.Frame, it *item, d *datagram, local uint3
 	return v
 }
 
-// mark tells a fragment what it belongs to.
-func (d *datagram) mark(f *port.Frame) {
+// mark tells a fragment what it belongs to: see joined.
+func (d *datagram) mark(f *port.Frame, of uint32) {
 	f.Flags |= joined
-	f.Hash, f.Proto = d.ports, d.carries
+	f.Hash, f.Proto = of, d.carries
 }
 
 // ownerOfPart is the owner of the connection that a fragment belongs to.
@@ -134,7 +148,11 @@ func (w *Worker) ownerOfPart(f *port.Frame, it *item, d *datagram) int {
 
 // join gives a fragment to the owner of its connection.
 func (w *Worker) join(f *port.Frame, it *item, d *datagram, first bool) verdict {
-	d.mark(f)
+	if first {
+		d.mark(f, d.length(it))
+	} else {
+		d.mark(f, d.ports)
+	}
 	if o := w.ownerOfPart(f, it, d); o != w.id {
 		w.handTo(f, o)
 		return sent
@@ -144,28 +162,26 @@ func (w *Worker) join(f *port.Frame, it *item, d *datagram, first bool) verdict 
 
 // arrived takes a fragment whose ports are known, at its connection's owner: a first one for a packet like any other.
 func (w *Worker) arrived(f *port.Frame, it *item, first bool) verdict {
-	it.Proto = f.Proto
-	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: f.Hash, Proto: f.Proto, V6: it.v6()}
-	hash := w.hashOf(&k)
-	it.hash, it.Home, it.Guess, it.steady, it.ports = uint32(hash), w.hasher.HomeOf(hash), 0, 0, f.Hash
-	f.Flags &^= joined
-	if k.Proto == packet.ProtoSCTP && !w.asItIs(&k, f.Port) {
-		return drop(reason.SCTPFragment)
+	it.Proto, it.datagram = f.Proto, f.Hash
+	ports := f.Hash
+	if first {
+		ports = packet.Load32(f.Data, uintptr(it.L4))
 	}
+	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: ports, Proto: f.Proto, V6: it.v6()}
+	hash := w.hashOf(&k)
+	it.hash, it.Home, it.Guess, it.steady = uint32(hash), w.hasher.HomeOf(hash), 0, 0
+	f.Flags &^= joined
 	if !first {
 		return follower
+	}
+	if k.Proto == packet.ProtoSCTP && it.datagram == 0 && !w.asItIs(&k, f.Port) {
+		return drop(reason.SCTPFragment) // the service was another one when the fragment came
 	}
 	it.Kind = packet.Flow4
 	if k.V6 {
 		it.Kind = packet.Flow6
 	}
 	return newcomer
-}
-
-// asItIs reports whether packets of a tuple go on without a change behind their IP header.
-func (w *Worker) asItIs(k *conn.Key, in uint8) bool {
-	i := w.snap.services.find(k, in)
-	return i != 0 && (w.snap.Services[i-1].Mode == TUN || w.snap.Services[i-1].Mode == DR)
 }
 
 // followRipe sends on what has waited for first fragments that are through now.
@@ -185,7 +201,7 @@ func (w *Worker) followRipe() {
 // follow sends a later fragment the way of its connection, which only the first one can have begun.
 func (w *Worker) follow(f *port.Frame, it *item) verdict {
 	v6 := it.v6()
-	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(v6)), Ports: it.ports, Proto: it.Proto, V6: v6}
+	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(v6)), Ports: it.datagram, Proto: it.Proto, V6: v6}
 	r := w.table.FindHome(&k, it.Home)
 	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
 		return w.other(f, it, reason.FragmentOrphan)

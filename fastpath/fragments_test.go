@@ -493,7 +493,6 @@ func TestFullNATOfFragments(t *testing.T) {
 	}
 }
 
-// Where nothing behind the IP header changes SCTP passes in fragments; elsewhere its CRC stands against it.
 // Where the change of a packet is not prepared, too, what follows the first fragment's header is all payload.
 func TestFragmentsOfAServiceWithSeveralAddresses(t *testing.T) {
 	for _, f := range families {
@@ -518,19 +517,6 @@ func TestFragmentsOfAServiceWithSeveralAddresses(t *testing.T) {
 		}
 		if s := together(t, got); s.src.String() != other {
 			t.Errorf("%s: to the client: %s", f.name, &s)
-		}
-	}
-}
-
-func TestSCTPInFragments(t *testing.T) {
-	for mode, left := range map[Mode]int{NAT: 0, DR: 3} {
-		r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoSCTP, mode: mode}})
-		n := 0
-		for _, p := range cutUp(pk{from: client4, to: vip4, chunks: []uint8{packet.ChunkInit}, payload: 2000}.frame(t), 800, 1) {
-			n += len(r.send(wan, p))
-		}
-		if n != left || r.reasons()["sctp_fragment"] != uint64(3-left) {
-			t.Errorf("mode %d: %d left, reasons %v", mode, n, r.reasons())
 		}
 	}
 }

@@ -172,7 +172,7 @@ func (n *ends) write(f *port.Frame, it *item) {
 	}
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
 	if it.Proto == packet.ProtoSCTP {
-		setSCTPPorts(l4, n.ports, it.End-it.L4)
+		setSCTPPorts(l4, n.ports, uint16(it.datagram))
 		return
 	}
 	updateL4(l4, it.Proto, d.Plus(n.writePorts(l4)))

@@ -39,8 +39,8 @@ func (o *ownership) find(w *Worker, frame []byte, in uint8, it *item) {
 			o.endpoint(w, &k, in)
 		}
 	case it.isFragment():
-		if it.ports != 0 {
-			k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: it.ports, Proto: it.Proto, V6: it.v6()}
+		if it.datagram != 0 {
+			k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: it.datagram, Proto: it.Proto, V6: it.v6()}
 			o.connection(w, &k)
 		}
 	case it.Kind == packet.ICMP4 || it.Kind == packet.ICMP6:

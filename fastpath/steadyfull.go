@@ -134,7 +134,7 @@ func (w *Worker) finishFull(f *port.Frame, it *item, e *conn.Entry, b *Backend, 
 	d, l4 := f.Data, uintptr(it.L4)
 	switch it.Proto {
 	case packet.ProtoSCTP:
-		setSCTPPorts(unsafe.Add(d, l4), to, it.End-it.L4)
+		setSCTPPorts(unsafe.Add(d, l4), to, uint16(it.datagram))
 	case packet.ProtoTCP:
 		dAddr += uint64(^ports) + uint64(to)
 		if e.Shift != 0 {

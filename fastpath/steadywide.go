@@ -33,7 +33,7 @@ func natWide(f *port.Frame, it *item, addr unsafe.Pointer, to uint16, source boo
 	}
 	if it.Proto == packet.ProtoSCTP {
 		shift := 8 * (portOff - packet.PortsOff)
-		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&^(0xffff<<shift)|uint32(to)<<shift, it.End-it.L4)
+		setSCTPPorts(l4, packet.Load32(l4, packet.PortsOff)&^(0xffff<<shift)|uint32(to)<<shift, uint16(it.datagram))
 		return
 	}
 	d = d.Plus(packet.Replace16(packet.Load16(l4, portOff), to))

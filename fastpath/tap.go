@@ -158,7 +158,7 @@ const (
 	Punted               // handed to the slow path
 	Dropped
 	FromSlowPath // sent for the slow path or the kernel: it did not come in
-	Held         // a fragment that waits for the first of its datagram, with which it is shown as it leaves
+	Held         // a fragment that waits for another of its datagram, with which it is shown as it leaves
 )
 
 // ready reports whether the limit lets another packet through.

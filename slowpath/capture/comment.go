@@ -46,7 +46,7 @@ func verdict(c *fastpath.Copy) string {
 	case fastpath.FromSlowPath:
 		return "from the slow path"
 	case fastpath.Held:
-		return "waits for the first fragment"
+		return "waits for other fragments"
 	case fastpath.Answered:
 		switch {
 		case c.Reason.Answer() && c.Out:
