@@ -13,6 +13,9 @@ import (
 // 7915 sections 4.2, 4.3, 5.2 and 5.3). Of a connection with a PROXY header, what the backend's side quotes is moved back.
 // The new message's checksum is computed, and so the old one's must be right.
 func (w *Worker) crossError(f *port.Frame, it *item, q *quote, n *ends, quoted *conn.Entry) reason.Reason {
+	if q.later {
+		return reason.ICMPFragment // its quote would need a fragment header, for which there may be no room
+	}
 	kind, code, rest, ok := crossICMP(f, it)
 	if !ok {
 		return reason.ICMPUnsupported

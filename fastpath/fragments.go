@@ -203,17 +203,22 @@ func (w *Worker) follow(f *port.Frame, it *item) verdict {
 	v6 := it.v6()
 	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(v6)), Ports: it.datagram, Proto: it.Proto, V6: v6}
 	r := w.table.FindHome(&k, it.Home)
-	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
-		return w.other(f, it, reason.FragmentOrphan)
+	e, reply := r.Entry, r.Reply
+	if e == nil || !w.now.Before(e.Expires) {
+		if e, reply = w.onceOfPart(f, it, &k); e == nil {
+			return w.other(f, it, reason.FragmentOrphan)
+		}
 	}
-	e := r.Entry
 	b := w.backendOf(e)
 	switch {
 	case b == nil || !w.hasLocal(e):
 		return drop(reason.BackendGone)
 	case b.Mode != DR && ttlOut(f, v6):
 		return drop(reason.TTLExceeded) // no error about a fragment but the first (RFC 1122 section 3.2.2)
-	case r.Reply:
+	}
+	w.rememberLeaving(f, it, e, b, reply)
+	switch {
+	case reply:
 		return w.replyPart(f, it, e, b)
 	case !fits(f, it, b):
 		return w.partTooBig(f, it, roomFor(f, it, b.side6(it), int(b.MTU)))

@@ -52,7 +52,7 @@ func (w *Worker) fullErrorToClient(f *port.Frame, it *item, q *quote, e *conn.En
 // unshift makes the sequence number of a quoted packet to the backend the client's again, and returns the change. That of
 // the SYN and of the PROXY header itself, which have been acknowledged if it is not pending, is none of the client's.
 func (w *Worker) unshift(q *quote, e *conn.Entry) packet.Delta {
-	if e.Shift == 0 || q.proto != packet.ProtoTCP {
+	if e.Shift == 0 || q.later || q.proto != packet.ProtoTCP {
 		return 0
 	}
 	old := packet.Load32(q.l4, packet.TCPSeq)
@@ -70,8 +70,11 @@ func (w *Worker) unshift(q *quote, e *conn.Entry) packet.Delta {
 func (q *quote) translateEnds(f *port.Frame, it *item, n *ends, more packet.Delta) {
 	inner := n.turned()
 	dAddr := inner.writeAddrs(q.addrs)
-	dCRC := q.updateCRC(inner.ports)
-	total := dAddr.Plus(inner.writePorts(q.l4)).Plus(more)
+	total, dCRC := dAddr.Plus(more), packet.Delta(0)
+	if !q.later {
+		dCRC = q.updateCRC(inner.ports)
+		total = total.Plus(inner.writePorts(q.l4))
+	}
 	d := total
 	if !n.v6 {
 		old := packet.Load16(q.ip, packet.IP4Checksum)

@@ -209,22 +209,31 @@ func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
 		if v, ok := w.tunnelTooBig(f, it); ok {
 			return v
 		}
-		return w.other(f, it, reason.BadICMP)
+		if !q.later || !q.sentByReceiver(f) {
+			return w.other(f, it, reason.BadICMP)
+		}
+		if !w.findPart(&q) {
+			return w.askAboutPart(f, it)
+		}
 	}
+	f.Flags &^= asked
 	var addrs [32]byte
 	k := q.turned(&addrs)
 	r := w.table.Find(&k)
-	if r.Entry == nil || !w.now.Before(r.Entry.Expires) {
+	e, reply := r.Entry, r.Reply
+	if e == nil || !w.now.Before(e.Expires) {
 		if v, ok := w.tunnelTooBig(f, it); ok { // the outer header has ports, too
 			return v
 		}
-		return w.other(f, it, reason.ICMPNoConnection)
+		if e, reply = w.onceToClient(f, &k), true; e == nil {
+			return w.other(f, it, reason.ICMPNoConnection)
+		}
 	}
 	if bad := w.badSource(f, unsafe.Add(f.Data, addrsOff(v6)), v6); bad != reason.Unset {
 		return drop(bad)
 	}
-	b := w.backendOf(r.Entry)
-	if b == nil || !w.hasLocal(r.Entry) {
+	b := w.backendOf(e)
+	if b == nil || !w.hasLocal(e) {
 		return drop(reason.BackendGone)
 	}
 	it.hash = uint32(w.hashOf(&k))
@@ -232,14 +241,14 @@ func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
 		return drop(reason.TTLExceeded) // no error about an error (RFC 1122 section 3.2.2)
 	}
 	switch {
-	case r.Reply && b.Mode == FullNAT:
-		return w.fullErrorToClient(f, it, &q, r.Entry)
-	case r.Reply:
-		return w.errorToClient(f, it, &q, r.Entry, b)
+	case reply && b.Mode == FullNAT:
+		return w.fullErrorToClient(f, it, &q, e)
+	case reply:
+		return w.errorToClient(f, it, &q, e, b)
 	case b.Mode == FullNAT:
-		return w.fullErrorToBackend(f, it, &q, r.Entry, b)
+		return w.fullErrorToBackend(f, it, &q, e, b)
 	}
-	return w.errorToBackend(f, it, &q, r.Entry, b)
+	return w.errorToBackend(f, it, &q, e, b)
 }
 
 func (w *Worker) hashOf(k *conn.Key) uint64 {

@@ -17,8 +17,10 @@ type quote struct {
 	ports uint32 // of TCP, UDP or SCTP
 	proto uint8
 	v6    bool
-	size  int  // bytes quoted from l4 on
-	part  bool // it was the first fragment of a packet
+	size  int    // bytes quoted from l4 on
+	part  bool   // it was a fragment of a packet
+	later bool   // not the first: at l4 there is no header, and ports have to be known from elsewhere
+	id    uint32 // part: the identification, as loaded
 }
 
 // find reads the quoted packet of an ICMP error; false if there is none of TCP, UDP or SCTP to be found, or the error
@@ -44,7 +46,7 @@ func (q *quote) first(f *port.Frame, it *item) bool {
 }
 
 // read reads the beginning of a packet at an offset of a frame, of which no more than up to end is there. It
-// reports false for too little of it, or a fragment that is not the first.
+// reports false for too little of it, or a fragment that is not the first: q.later, then.
 func (q *quote) read(f *port.Frame, off, end int, v6 bool) bool {
 	q.ip, q.v6 = unsafe.Add(f.Data, off), v6
 	var l4 int
@@ -54,11 +56,15 @@ func (q *quote) read(f *port.Frame, off, end int, v6 bool) bool {
 	} else {
 		l4, ok = q.read4(off, end)
 	}
-	if !ok || end-l4 < packet.L4QuoteLen {
+	if !ok || l4 > end || !q.later && end-l4 < packet.L4QuoteLen {
+		q.later = false
 		return false
 	}
 	q.l4, q.size = unsafe.Add(f.Data, l4), end-l4
 	q.addrs = unsafe.Add(q.ip, addrsOff(v6)-packet.EthLen)
+	if q.later {
+		return false
+	}
 	q.ports = packet.Load32(q.l4, 0)
 	return true
 }
@@ -69,10 +75,12 @@ func (q *quote) read4(off, end int) (l4 int, ok bool) {
 	}
 	const offset = 0xff1f // of the fragment field, as loaded: only a first fragment has ports
 	hl := int(packet.Load8(q.ip, packet.IP4VerIHL)&0x0f) * 4
-	if hl < packet.IP4Len || packet.Load16(q.ip, packet.IP4Frag)&offset != 0 {
+	if hl < packet.IP4Len {
 		return 0, false
 	}
-	q.proto, q.part = packet.Load8(q.ip, packet.IP4Proto), packet.Load16(q.ip, packet.IP4Frag)&packet.IP4FragMask != 0
+	field := packet.Load16(q.ip, packet.IP4Frag)
+	q.proto, q.part, q.later = packet.Load8(q.ip, packet.IP4Proto), field&packet.IP4FragMask != 0, field&offset != 0
+	q.id = uint32(packet.Load16(q.ip, packet.IP4ID))
 	return off + hl, true
 }
 
@@ -84,12 +92,11 @@ func (q *quote) read6(f *port.Frame, off, end int) (l4 int, ok bool) {
 	if fault != reason.Unset {
 		return 0, false
 	}
-	q.part = proto == packet.ProtoFragment
+	q.part, q.later = proto == packet.ProtoFragment, false
 	if q.part {
-		const fragmentOff, size, offset = 2, 8, 0xf8ff // the header's length; the offset in its field, as loaded
-		if packet.Load16(f.Data, uintptr(at)+fragmentOff)&offset != 0 {
-			return 0, false
-		}
+		const fragmentOff, idOff, size, offset = 2, 4, 8, 0xf8ff // the header's length; the offset in its field, as loaded
+		q.later = packet.Load16(f.Data, uintptr(at)+fragmentOff)&offset != 0
+		q.id = packet.Load32(f.Data, uintptr(at)+idOff)
 		proto, at = packet.Load8(f.Data, uintptr(at)), at+size
 	}
 	q.proto = proto

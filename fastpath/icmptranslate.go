@@ -26,9 +26,12 @@ func (q *quote) translate(f *port.Frame, it *item, addr unsafe.Pointer, port uin
 
 	dAddr := packet.Replace(inner, addr, n)
 	copy(packet.Bytes(inner, uint32(n)), packet.Bytes(addr, uint32(n)))
-	dPort := packet.Replace16(packet.Load16(q.l4, portOff), port)
-	dCRC := q.updateCRC(q.ports&^(0xffff<<(8*portOff)) | uint32(port)<<(8*portOff))
-	packet.Store16(q.l4, portOff, port)
+	var dPort, dCRC packet.Delta
+	if !q.later {
+		dPort = packet.Replace16(packet.Load16(q.l4, portOff), port)
+		dCRC = q.updateCRC(q.ports&^(0xffff<<(8*portOff)) | uint32(port)<<(8*portOff))
+		packet.Store16(q.l4, portOff, port)
+	}
 	total := dAddr.Plus(dPort).Plus(dCRC)
 	if !v6 {
 		old := packet.Load16(q.ip, packet.IP4Checksum)
@@ -51,10 +54,10 @@ func (q *quote) translate(f *port.Frame, it *item, addr unsafe.Pointer, port uin
 // updateL4 changes the quoted packet's TCP or UDP checksum, if it was quoted, and returns the change.
 func (q *quote) updateL4(d packet.Delta) packet.Delta {
 	off := uintptr(packet.UDPChecksum)
-	switch q.proto {
-	case packet.ProtoSCTP:
-		return 0 // see updateCRC
-	case packet.ProtoTCP:
+	switch {
+	case q.later || q.proto == packet.ProtoSCTP: // see updateCRC
+		return 0
+	case q.proto == packet.ProtoTCP:
 		off = packet.TCPChecksum
 	}
 	if q.size < int(off)+2 {

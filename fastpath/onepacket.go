@@ -16,13 +16,12 @@ import (
 func (w *Worker) sendOnce(f *port.Frame, it *item, k *conn.Key, o *opening) verdict {
 	b := w.real(o.backend)
 	w.giveBack(o) // it is over as soon as it has begun
-	w.setOnce(k.V6, o.backend)
-	if k.V6 {
-		w.once.Addrs = *(*[4]uint64)(k.Addrs)
-	} else {
-		w.once.Addrs[0] = *(*uint64)(k.Addrs)
+	w.setOnce(k, o.backend, b.Gen)
+	if it.firstOfSeveral(f) {
+		dk := it.arriving(f)
+		p := w.remember(&dk, false)
+		p.backend, p.gen = o.backend, b.Gen
 	}
-	w.once.Ports = k.Ports
 	c := &w.backends[o.backend]
 	c.NewConns++
 	w.counters.NewConns++
@@ -31,37 +30,70 @@ func (w *Worker) sendOnce(f *port.Frame, it *item, k *conn.Key, o *opening) verd
 	return w.convey(f, it, &w.once, b)
 }
 
-// answerOnce sends on what may be a backend's answer in one-packet scheduling; false: it is not.
-func (w *Worker) answerOnce(f *port.Frame, it *item, k *conn.Key) (verdict, bool) {
+// setOnce makes the entry that stands for a connection while its one packet, with a client's tuple, is handled.
+func (w *Worker) setOnce(k *conn.Key, backend, gen uint32) {
+	w.once = conn.Entry{Proto: packet.ProtoUDP, State: conn.UDPFlow, Backend: backend, Gen: gen, Ports: k.Ports}
+	if k.V6 {
+		w.once.Flags = conn.V6
+		w.once.Addrs = *(*[4]uint64)(k.Addrs)
+	} else {
+		w.once.Addrs[0] = packet.Load64(k.Addrs, 0)
+	}
+}
+
+// onceOf makes it for the tuple of what may be a backend's answer in one-packet scheduling; nil: it is none.
+func (w *Worker) onceOf(k *conn.Key) *conn.Entry {
 	t := w.snap.onceBackends
 	if t == nil || k.Proto != packet.ProtoUDP {
-		return verdict{}, false
+		return nil
 	}
 	index := t.get(endpointAt(k.Addrs, k.V6, uint16(k.Ports), k.Proto))
 	if index == 0 {
-		return verdict{}, false
+		return nil
 	}
 	b := w.real(index - 1)
 	vip := w.snap.Services[b.Service].once
-	w.setOnce(k.V6, index-1)
-	client, to := destination(k.Addrs, k.V6), unsafe.Pointer(&w.once.Addrs)
+	var addrs [32]byte
+	back := turned(k, &addrs) // from the client to the backend, which becomes the VIP
+	to := destination(back.Addrs, k.V6)
 	if k.V6 {
-		*(*[16]byte)(to) = *(*[16]byte)(client)
-		*(*[16]byte)(unsafe.Add(to, 16)) = vip.addr
+		*(*[16]byte)(to) = vip.addr
 	} else {
-		packet.Store32(to, 0, packet.Load32(client, 0))
-		packet.Store32(to, 4, packet.Load32(unsafe.Pointer(&vip.addr), 0))
+		packet.Store32(to, 0, packet.Load32(unsafe.Pointer(&vip.addr), 0))
 	}
-	w.once.Ports = k.Ports>>16 | uint32(vip.port)<<16
-	return w.reply(f, it, &w.once, b), true
+	back.Ports = back.Ports&0xffff | uint32(vip.port)<<16
+	w.setOnce(&back, index-1, b.Gen)
+	return &w.once
 }
 
-// setOnce begins the entry that stands for a connection while its one packet is handled.
-func (w *Worker) setOnce(v6 bool, backend uint32) {
-	w.once = conn.Entry{Proto: packet.ProtoUDP, State: conn.UDPFlow, Backend: backend, Gen: w.real(backend).Gen}
-	if v6 {
-		w.once.Flags = conn.V6
+// answerOnce sends on what may be a backend's answer in one-packet scheduling; false: it is not.
+func (w *Worker) answerOnce(f *port.Frame, it *item, k *conn.Key) (verdict, bool) {
+	e := w.onceOf(k)
+	if e == nil {
+		return verdict{}, false
 	}
+	return w.reply(f, it, e, w.real(e.Backend)), true
+}
+
+// onceOfPart makes it for a later fragment, of a packet that was scheduled for itself or of an answer; nil: it is of neither.
+func (w *Worker) onceOfPart(f *port.Frame, it *item, k *conn.Key) (e *conn.Entry, reply bool) {
+	if k.Proto != packet.ProtoUDP {
+		return nil, false
+	}
+	dk := it.arriving(f)
+	if p := w.passage(&dk, false); p != nil {
+		w.setOnce(k, p.backend, p.gen)
+		return &w.once, false
+	}
+	return w.onceToClient(f, k), true
+}
+
+// onceToClient is onceOf where it is not known yet that the tuple leads to no address of Weir's.
+func (w *Worker) onceToClient(f *port.Frame, k *conn.Key) *conn.Entry {
+	if w.snap.onceBackends == nil || w.local(f, destination(k.Addrs, k.V6), k.V6) != 0 {
+		return nil
+	}
+	return w.onceOf(k)
 }
 
 // onePacket is where the clients of a service with one-packet scheduling send to, the only place in NAT.

@@ -111,6 +111,8 @@ type Worker struct {
 	inject    *ring.Packets
 	scratch   *scratch
 	datagrams *datagrams
+	passages  *passages
+	asking    limiter // of asking other workers what they know of a fragment
 	key       sched.Key
 	dead      conn.Dead
 	mem       *counterMemory
@@ -164,9 +166,13 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("worker %d: memory for fragments: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free())
 	}
+	passages, err := newPassages()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for fragments: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free(), grams.region.Free())
+	}
 	holds, err := offheap.Reserve((o.MaxConnections + 1) * int(unsafe.Sizeof(hold(0))))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("worker %d: memory for persistence: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free(), grams.region.Free())
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for persistence: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free(), grams.region.Free(), passages.region.Free())
 	}
 	w := &Worker{
 		templates: o.Templates, holds: offheap.Slice[hold](holds, o.MaxConnections+1), holdMem: holds,
@@ -174,7 +180,7 @@ func NewWorker(o Options) (*Worker, error) {
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks, directs: mem.directs,
 		portReasons: mem.ports, serviceReasons: mem.services, setups: mem.setups,
 		starts: offheap.Slice[start](starts, o.MaxConnections+1), startMem: starts,
-		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, unhurried: o.Unhurried,
+		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, passages: passages, unhurried: o.Unhurried,
 	}
 	for i, p := range o.Ports {
 		q := o.Queues[i]
@@ -212,7 +218,7 @@ func (w *Worker) Close() error {
 	for i := range w.ports {
 		w.ports[i].q.Exchange(0)
 	}
-	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.holdMem.Free(), w.startMem.Free())
+	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.passages.region.Free(), w.holdMem.Free(), w.startMem.Free())
 }
 
 // Generation is that of the snapshot the worker uses; for any goroutine.

@@ -39,6 +39,7 @@ const (
 	UnsupportedProtocol
 	NoConnection
 	ICMPNoConnection
+	ICMPFragment
 	ICMPUnsupported
 	MulticastIgnored
 
