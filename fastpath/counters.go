@@ -35,6 +35,8 @@ type Counters struct {
 	// TemplatesEvicted are the clients of persistent services that were forgotten too early for want of room,
 	// TemplatesFull the connections whose client could not be remembered.
 	TemplatesEvicted, TemplatesFull uint64
+	// LocalPortsElsewhere are the FullNAT connections that went to another backend, as the one chosen had no local port left.
+	LocalPortsElsewhere uint64
 }
 
 // BackendCounters are one backend's totals on one worker. Packets and bytes count IP packets as received;

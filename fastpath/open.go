@@ -304,8 +304,10 @@ func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
 	b := w.real(o.backend)
 	if b.Mode == FullNAT && !w.settleLocal(&k, b, o) {
-		w.giveBack(o)
-		return w.turnAway(f, it, &w.snap.Services[b.Service], drop(reason.NoLocalPort))
+		svc := &w.snap.Services[b.Service]
+		if b = w.settleElsewhere(f, it, &k, o); b == nil {
+			return w.turnAway(f, it, svc, drop(reason.NoLocalPort))
+		}
 	}
 	if w.snap.Services[b.Service].once != nil {
 		return w.sendOnce(f, it, &k, o)

@@ -68,6 +68,7 @@ type Service struct {
 	// Sched picks among Backends, which lists the snapshot's indices in the scheduler's order.
 	Sched    sched.Scheduler
 	keyless  bool // Sched needs no key
+	binds    bool // Sched gives a client no other backend than its own
 	Backends []uint32
 	full     *fullNAT // of one in FullNAT
 	persist  *persistence

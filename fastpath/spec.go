@@ -99,7 +99,7 @@ func AddrOf(a netip.Addr) (out nexthop.Addr) {
 
 func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) {
 	snap.Services[i] = Service{
-		Name: v.Name, gen: v.Gen, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), Backends: v.Backends,
+		Name: v.Name, gen: v.Gen, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), binds: sched.Binds(v.Sched), Backends: v.Backends,
 		persist: newPersistence(v.Persist), limits: newLimits(v.Limits), once: newOnePacket(v), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
 	}
 	if v.Full != nil {

@@ -104,6 +104,7 @@ type Worker struct {
 	ids       uint16 // of outer IPv4 headers
 	tries     uint32 // of local ports since triesAt
 	triesAt   conn.Tick
+	lookAt    uint32 // place among a service's backends: see another
 	unhurried bool
 
 	handover  *Handover

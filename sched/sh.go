@@ -13,13 +13,15 @@ const hashBuckets = 256
 type sh struct {
 	buckets [hashBuckets]int32 // servers; -1: none, or without the flag one that takes no connections
 	ports   bool
-	bounds  bounds
-	owners  *[hashBuckets]int32 // without those that take no connections; nil unless full servers are to be got round
+	// fallback: a client gets another server if its own takes no connections
+	fallback bool
+	bounds   bounds
+	owners   *[hashBuckets]int32 // without those that take no connections; nil unless full servers are to be got round
 }
 
 func newSH(servers []Server, opt Options) (Scheduler, error) {
 	owners := shOwners(servers, opt.Fallback)
-	s := &sh{ports: opt.Ports, bounds: boundsOf(servers)}
+	s := &sh{ports: opt.Ports, fallback: opt.Fallback, bounds: boundsOf(servers)}
 	for b := range s.buckets {
 		s.buckets[b] = shResolve(servers, &owners, b, opt.Fallback)
 	}

@@ -127,7 +127,7 @@ var texts = [Count]text{
 	TableFull: {"table_full", "the connection table is full of connections worth more; raise dataplane.max_connections",
 		"More clients than `dataplane.max_connections` allows a worker, or a flood that opens connections for good.",
 		"Raise `dataplane.max_connections` (77 bytes each) and restart; shorten `timeouts`."},
-	NoLocalPort: {"no_local_port", "fullnat: no local address and port is left for a connection with the chosen backend",
+	NoLocalPort: {"no_local_port", "fullnat: no local address and port is left for a connection with the chosen backend, nor with the others that were tried",
 		"More connections with one backend than local addresses and ports: 64,512 for each address, of which every worker has its share.",
 		"Add addresses to the service's `local_addresses`, or backends; widen `local_ports`; shorten `timeouts`."},
 	NoChecksum: {"no_checksum", "fullnat from IPv4 to IPv6: the first fragment of a UDP datagram without a checksum, which IPv6 needs",

@@ -244,7 +244,7 @@ func (s *source) Workers() []view.Worker {
 		v := view.Worker{
 			ID: i, Core: -1, PacketsIn: c.In, PacketsOut: c.Out, Own: c.Own, HandedOver: c.HandedOver, FragmentsWait: int(c.FragmentsWaiting),
 			Connections: int(c.Live), MaxConnections: w.MaxConnections(), Evicted: c.Evicted,
-			TemplatesEvicted: c.TemplatesEvicted, TemplatesFull: c.TemplatesFull,
+			TemplatesEvicted: c.TemplatesEvicted, TemplatesFull: c.TemplatesFull, LocalPortsElsewhere: c.LocalPortsElsewhere,
 			Steering: "software", PollGaps: pollGaps(&c),
 			BusySeconds: float64(c.BusyNs) / 1e9, Polls: c.Polls, BusyPolls: c.BusyPolls,
 		}

@@ -195,6 +195,7 @@ func collectWorker(ch chan<- prometheus.Metric, w view.Worker) {
 	workerEvicted.send(ch, float64(w.Evicted), id)
 	workerTemplatesEvicted.send(ch, float64(w.TemplatesEvicted), id)
 	workerTemplatesFull.send(ch, float64(w.TemplatesFull), id)
+	workerLocalPortsElsewhere.send(ch, float64(w.LocalPortsElsewhere), id)
 	workerBusy.send(ch, w.BusyShare, id)
 	workerBusySeconds.send(ch, w.BusySeconds, id)
 	workerCycles.send(ch, w.CyclesPerPacket, id)

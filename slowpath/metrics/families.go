@@ -145,11 +145,12 @@ var (
 )
 
 var (
-	serviceConnectionLimit = gauge("service_connection_limit", "Connections that a service may have; absent without such a limit.", "service")
-	serviceRateLimit       = gauge("service_rate_limit", "New connections a second that a service may have; absent without such a limit.", "service")
-	serviceTemplates       = gauge("service_templates", "Clients, or networks of them, that persistence binds to a backend.", "service")
-	workerTemplatesEvicted = counter("worker_templates_evicted_total", "Clients of services with persistence that were forgotten too early because there was no room for them.", "worker")
-	workerTemplatesFull    = counter("worker_templates_full_total", "Connections whose client could not be bound to its backend because all that are bound have connections and there was no room.", "worker")
+	serviceConnectionLimit    = gauge("service_connection_limit", "Connections that a service may have; absent without such a limit.", "service")
+	serviceRateLimit          = gauge("service_rate_limit", "New connections a second that a service may have; absent without such a limit.", "service")
+	serviceTemplates          = gauge("service_templates", "Clients, or networks of them, that persistence binds to a backend.", "service")
+	workerTemplatesEvicted    = counter("worker_templates_evicted_total", "Clients of services with persistence that were forgotten too early because there was no room for them.", "worker")
+	workerTemplatesFull       = counter("worker_templates_full_total", "Connections whose client could not be bound to its backend because all that are bound have connections and there was no room.", "worker")
+	workerLocalPortsElsewhere = counter("worker_local_ports_elsewhere_total", "Connections in fullnat that went to another backend, because no local port was left for the one chosen first.", "worker")
 )
 
 var (

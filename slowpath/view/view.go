@@ -240,6 +240,9 @@ type Worker struct {
 	// could not be remembered.
 	TemplatesEvicted uint64 `json:"templates_evicted"`
 	TemplatesFull    uint64 `json:"templates_full"`
+	// LocalPortsElsewhere are the fullnat connections that went to another backend, as no local port was left for the one
+	// chosen first.
+	LocalPortsElsewhere uint64 `json:"local_ports_elsewhere"`
 }
 
 // Durations are times, counted in buckets since the start.

@@ -252,7 +252,7 @@ func Sample() *Source {
 			{
 				ID: 1, Core: -1, PacketsIn: 14_344_009, PacketsOut: 14_343_998, Own: 96, Dropped: 11,
 				Punted: 96, HandedOver: 7_120_000, Steering: "software",
-				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, TemplatesEvicted: 2, TemplatesFull: 1, BusyShare: 1, Queues: []view.Queue{}, PollGaps: view.Durations{Buckets: []view.Duration{}},
+				Connections: 2_530, MaxConnections: 1_000_000, Evicted: 3, TemplatesEvicted: 2, TemplatesFull: 1, LocalPortsElsewhere: 5, BusyShare: 1, Queues: []view.Queue{}, PollGaps: view.Durations{Buckets: []view.Duration{}},
 			},
 		},
 		PortList: []view.Port{{
