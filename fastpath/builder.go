@@ -7,23 +7,20 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/weirlb/weir/fastpath/conn"
 )
 
 // Builder makes a snapshot of a great many backends: without a description of all of them in memory, by several
-// goroutines, and for those that stay from the snapshot before.
+// goroutines, and of those that stay from the snapshot before.
 type Builder struct {
 	spec *Spec
 	snap *Snapshot
-	// moved: some real server is not the one that was at its place in the base.
-	moved atomic.Bool
+	own  []atomic.Bool // by chunk of backends: no other snapshot has it
 
-	mu sync.Mutex // guards the snapshot's tunnels and what follows
-	// sources are the outer ones of tunnels that have several.
-	sources  map[netip.Addr]bool
+	mu       sync.Mutex // guards the chunks, the snapshot's tunnels and what follows
+	slab     []chunk    // not yet taken
+	taken    int        // chunks of all slabs
+	tunnels  bool       // those of the base have been copied
 	departed []departed
-	set      map[uint32]bool // of those that departed in the base, which are set anew
 }
 
 // NewBuilder begins a snapshot with so many places for backends. The services of the spec may be filled in until
@@ -32,41 +29,35 @@ func NewBuilder(s *Spec, backends int) (*Builder, error) {
 	if backends > MaxBackends || len(s.Services) > MaxServices {
 		return nil, fmt.Errorf("%d services with %d backends: the most is %d with %d", len(s.Services), backends, MaxServices, MaxBackends)
 	}
-	b := &Builder{spec: s, sources: map[netip.Addr]bool{}, set: map[uint32]bool{}}
-	if base := s.Base; base != nil {
+	base := s.Base
+	if s.Rest {
 		snap := *base
-		b.snap = &snap
 		snap.Generation, snap.taps = s.Generation, nil
-		snap.Services = append([]Service(nil), base.Services...)
-		snap.Backends = append([]Backend(nil), base.Backends...)
-		snap.Peers = append([]conn.Peer(nil), base.Peers...)
-		return b, nil
+		snap.Services = slices.Clone(base.Services)
+		return newBuilder(s, &snap, snap.Backends.grown(backends)), nil
 	}
 	if len(s.Timeouts) == 0 || len(s.Timeouts) > MaxTimeouts {
 		return nil, fmt.Errorf("services have %d different sets of timeouts: there can be 1 to %d", len(s.Timeouts), MaxTimeouts)
 	}
-	b.snap = &Snapshot{
-		Generation: s.Generation, Timeouts: s.Timeouts,
-		Backends: make([]Backend, backends), Peers: make([]conn.Peer, backends), Services: make([]Service, len(s.Services)),
+	snap := &Snapshot{Generation: s.Generation, Timeouts: s.Timeouts, Services: make([]Service, len(s.Services))}
+	if base == nil {
+		return newBuilder(s, snap, newBackends(backends)), nil
 	}
-	return b, nil
+	copy(snap.Services, base.Services)
+	snap.tunnels, snap.tunnelAt, snap.tunnelPorts, snap.tunnelSources = base.tunnels, base.tunnelAt, base.tunnelPorts, base.tunnelSources
+	return newBuilder(s, snap, base.Backends.grown(backends)), nil
+}
+
+func newBuilder(s *Spec, snap *Snapshot, backends Backends) *Builder {
+	snap.Backends = backends
+	return &Builder{spec: s, snap: snap, own: make([]atomic.Bool, len(backends.chunks))}
 }
 
 // SetBackend puts a backend into a place; for any goroutine, but only one for each place.
-func (b *Builder) SetBackend(index uint32, spec *BackendSpec) {
-	was := b.snap.Backends[index]
-	if was.Gen == 0 && b.spec.Base != nil {
-		b.mu.Lock()
-		b.set[index] = true
-		b.mu.Unlock()
-	}
-	b.addBackend(index, spec)
-	if is := &b.snap.Backends[index]; was.peer == is.peer && was.Mode == is.Mode && was.wide == is.wide {
-		is.shared = was.shared
-	} else {
-		b.moved.Store(true)
-	}
-}
+func (b *Builder) SetBackend(index uint32, spec *BackendSpec) { b.addBackend(index, spec) }
+
+// Vacate leaves a place of the base unused.
+func (b *Builder) Vacate(index uint32) { *b.place(index) = Backend{} }
 
 func (b *Builder) depart(d departed) {
 	b.mu.Lock()
@@ -77,8 +68,12 @@ func (b *Builder) depart(d departed) {
 // addDeparted sorts the backends whose connections are to end, after those that stay so from the base.
 func (b *Builder) addDeparted() {
 	if base := b.spec.Base; base != nil {
+		set := make(map[uint32]bool, len(b.departed))
+		for _, d := range b.departed {
+			set[d.index] = true
+		}
 		for _, d := range base.departed {
-			if !b.set[d.index] {
+			if r := b.snap.Backends.At(d.index); !set[d.index] && r.Gen == 0 && r.peer.Gen == d.gen {
 				b.departed = append(b.departed, d)
 			}
 		}
@@ -90,28 +85,28 @@ func (b *Builder) addDeparted() {
 // Snapshot ends it.
 func (b *Builder) Snapshot() (*Snapshot, error) {
 	s, snap := b.spec, b.snap
-	if s.Base == nil {
+	if !s.Rest {
 		if err := snap.addAddresses(s); err != nil {
 			return nil, err
 		}
-		for a := range b.sources {
+		for a := range snap.tunnelSources {
 			if at := snap.locals.ref(endpointOf(a, 0, 0)); *at == 0 {
 				*at = localFull
 			}
 		}
 	}
 	for i := range s.Services {
-		if v := &s.Services[i]; v.Sched != nil {
+		switch v := &s.Services[i]; {
+		case v.Sched != nil:
 			if err := snap.addService(uint32(i), v, s); err != nil {
 				return nil, fmt.Errorf("service %s: %w", v.Name, err)
 			}
+		case v.unused() && !s.Rest:
+			snap.Services[i] = Service{}
 		}
 	}
 	b.addDeparted()
-	snap.addOnce()
-	if b.moved.Load() {
-		snap.markShared()
-	}
+	snap.addOnce(s)
 	return snap, nil
 }
 
@@ -132,7 +127,7 @@ func (snap *Snapshot) addAddresses(s *Spec) error {
 	var vips []netip.Addr
 	snap.vipNets.table = newEndpointTable(0)
 	for i := range s.Services {
-		if v := &s.Services[i]; v.Sched != nil {
+		if v := &s.Services[i]; !v.unused() {
 			vips = snap.addVIPs(v, vips)
 		}
 	}
@@ -146,12 +141,20 @@ func NewSnapshot(s *Spec) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	servers := Servers{}
 	for i := range s.Backends {
-		if r := &s.Backends[i]; r.Gen != 0 {
-			if int(r.Service) >= len(s.Services) {
-				return nil, fmt.Errorf("backend %s names service %d, of %d", r.Address, r.Service, len(s.Services))
-			}
-			b.SetBackend(uint32(i), r)
+		r := &s.Backends[i]
+		if r.Gen != 0 && int(r.Service) >= len(s.Services) {
+			return nil, fmt.Errorf("backend %s names service %d, of %d", r.Address, r.Service, len(s.Services))
+		}
+		if r.Gen != 0 && s.Services[r.Service].Mode == NAT {
+			servers.Add(r.Address, 1)
+		}
+	}
+	for i := range s.Backends {
+		if r := s.Backends[i]; r.Gen != 0 {
+			r.Shared = servers.Shared(r.Address)
+			b.SetBackend(uint32(i), &r)
 		}
 	}
 	return b.Snapshot()

@@ -1,7 +1,9 @@
 package fastpath
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/nexthop"
@@ -72,6 +74,72 @@ type tunnel struct {
 	// head is what stands behind the outer IP header, as far as it is the same in all packets.
 	head    [vxlanLen]byte
 	sources []nexthop.Addr
+}
+
+// tunnelKey is what a tunnel is built of.
+type tunnelKey struct {
+	encap    Encap
+	checksum bool
+	v6       bool
+	port     uint16
+	key, vni uint32
+	mac      [6]byte
+	source   nexthop.Addr // of VXLAN, whose inner MAC follows from it
+	sources  string
+}
+
+// addTunnel chooses how a backend's packets are wrapped.
+func (bl *Builder) addTunnel(out *Backend, b *BackendSpec) {
+	t := &b.Tunnel
+	out.Hdr = uint16(t.Overhead(out.V6))
+	if out.V6 {
+		out.wrap = wrapIP6
+	}
+	if t.Encap == IPIP && len(t.Sources) == 0 {
+		return
+	}
+	made := t.build(out.V6, AddrOf(b.Source))
+	if t.Encap == IPIP && len(made.sources) == 0 {
+		return
+	}
+	k := tunnelKey{encap: t.Encap, checksum: t.Checksum, v6: out.V6, port: t.Port, key: t.Key, vni: t.VNI, mac: t.MAC}
+	if t.Encap == VXLAN {
+		k.source = AddrOf(b.Source)
+	}
+	for _, a := range made.sources {
+		k.sources += string(a[:])
+	}
+	bl.mu.Lock()
+	defer bl.mu.Unlock()
+	out.wrap, out.tunnel = wrapMore, bl.tunnelOf(k, made, t)
+}
+
+// tunnelOf is the index of a tunnel in the snapshot, where each stands once.
+func (bl *Builder) tunnelOf(k tunnelKey, made *tunnel, t *TunnelSpec) uint32 {
+	snap := bl.snap
+	if i, ok := snap.tunnelAt[k]; ok {
+		return i
+	}
+	if !bl.tunnels { // the base's are for others, too
+		bl.tunnels = true
+		snap.tunnels, snap.tunnelPorts = slices.Clip(snap.tunnels), slices.Clip(snap.tunnelPorts)
+		snap.tunnelAt, snap.tunnelSources = cloned(snap.tunnelAt), cloned(snap.tunnelSources)
+	}
+	i := uint32(len(snap.tunnels))
+	snap.tunnels, snap.tunnelAt[k] = append(snap.tunnels, *made), i
+	for _, a := range t.Sources {
+		snap.tunnelSources[a] = true
+	}
+	if p := (tunnelPort{packet.Swap16(t.Port), t.Encap}); (t.Encap == GUE || t.Encap == VXLAN) && !slices.Contains(snap.tunnelPorts, p) {
+		snap.tunnelPorts = append(snap.tunnelPorts, p)
+	}
+	return i
+}
+
+func cloned[K comparable, V any](m map[K]V) map[K]V {
+	out := make(map[K]V, len(m)+1)
+	maps.Copy(out, m)
+	return out
 }
 
 // wrapping is how a backend's packets get their outer header.

@@ -79,10 +79,10 @@ func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
 
 // backendOf is the backend a connection leads to, nil if it is no longer configured.
 func (w *Worker) backendOf(e *conn.Entry) *Backend {
-	if int(e.Backend) >= len(w.snap.Backends) {
+	if e.Backend >= w.realCount {
 		return nil
 	}
-	b := &w.snap.Backends[e.Backend]
+	b := w.real(e.Backend)
 	if b.Gen != e.Gen {
 		return nil
 	}

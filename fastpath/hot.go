@@ -14,7 +14,7 @@ import (
 type hot struct {
 	hasher    conn.Hasher
 	entries   unsafe.Pointer // of the table
-	reals     unsafe.Pointer // the snapshot's backends
+	reals     unsafe.Pointer // the chunks of the snapshot's backends
 	realCount uint32
 	idles     unsafe.Pointer // the snapshot's tables of idle times
 	totals    unsafe.Pointer // the backends' counters
@@ -52,7 +52,10 @@ func (h *hot) entry(s conn.Slot) *conn.Entry {
 }
 
 // real is the snapshot's backend of an index below realCount.
-func (h *hot) real(i uint32) *Backend { return (*Backend)(unsafe.Add(h.reals, uintptr(i)*backendSize)) }
+func (h *hot) real(i uint32) *Backend {
+	chunk := *(*unsafe.Pointer)(unsafe.Add(h.reals, uintptr(i>>conn.ChunkBits)*unsafe.Sizeof(h.reals)))
+	return (*Backend)(unsafe.Add(chunk, uintptr(i%conn.ChunkLen)*backendSize))
+}
 
 // idle is the table of idle times of a backend's connections.
 func (h *hot) idle(b *Backend) *conn.Timeouts {

@@ -266,7 +266,7 @@ func (w *Worker) errorToBackend(f *port.Frame, it *item, q *quote, e *conn.Entry
 	}
 	switch b.Mode {
 	case NAT:
-		p := &w.snap.Peers[e.Backend]
+		p := &b.peer
 		q.translate(f, it, unsafe.Pointer(&p.Addr), p.PortOf(e), true)
 	case TUN:
 		if !w.encapsulate(f, it, b) {

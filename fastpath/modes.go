@@ -74,7 +74,7 @@ func replacePorts(old, new uint32, size uint16) uint32 {
 func (w *Worker) natTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
 	ip := unsafe.Add(f.Data, packet.EthLen)
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))
-	p := &w.snap.Peers[e.Backend]
+	p := &b.peer
 	if b.wide {
 		natWide(f, it, unsafe.Pointer(&p.Addr), p.PortOf(e), false)
 		return

@@ -110,21 +110,25 @@ func newOnePacket(v *ServiceSpec) *onePacket {
 	return &onePacket{addr: AddrOf(e.Prefix.Addr()), port: packet.Swap16(e.First)}
 }
 
-// addOnce makes the table of the backends whose answers belong to no connection.
-func (snap *Snapshot) addOnce() {
-	snap.onceBackends = nil
+// addOnce makes the table of the backends whose answers belong to no connection, unless it is the base's.
+func (snap *Snapshot) addOnce(s *Spec) {
+	table, news := 0, !s.Rest
 	for i := range snap.Services {
 		if v := &snap.Services[i]; v.once != nil && v.Mode == NAT {
-			snap.onceBackends = newEndpointTable(len(v.Backends))
+			table += len(v.Backends)
+			news = news || i < len(s.Services) && !s.Services[i].unused()
 		}
 	}
-	if snap.onceBackends == nil {
+	if !news {
 		return
 	}
-	for i := range snap.Backends {
-		b := &snap.Backends[i]
-		if v := &snap.Services[b.Service]; b.Gen != 0 && v.once != nil && v.Mode == NAT {
-			*snap.onceBackends.ref(endpointAt(unsafe.Pointer(&b.peer.Addr), b.V6, b.peer.Port, packet.ProtoUDP)) = uint32(i) + 1
-		}
+	if snap.onceBackends = nil; table == 0 {
+		return
 	}
+	snap.onceBackends = newEndpointTable(table)
+	snap.Backends.each(func(i uint32, b *Backend) {
+		if v := &snap.Services[b.Service]; b.Gen != 0 && v.once != nil && v.Mode == NAT {
+			*snap.onceBackends.ref(endpointAt(unsafe.Pointer(&b.peer.Addr), b.V6, b.peer.Port, packet.ProtoUDP)) = i + 1
+		}
+	})
 }

@@ -20,9 +20,16 @@ func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sche
 	c := *snap
 	c.taps = nil
 	load := new(sched.Load)
-	c.Backends = append([]Backend(nil), snap.Backends...)
-	for i := range c.Backends {
-		c.Backends[i].Load = load
+	c.Backends = snap.Backends.grown(0)
+	for i, in := range c.Backends.chunks {
+		if in == &unused {
+			continue
+		}
+		mine := *in
+		for j := range mine {
+			mine[j].Load = load
+		}
+		c.Backends.chunks[i] = &mine
 	}
 	c.Services = append([]Service(nil), snap.Services...)
 	if int(service) < len(c.Services) && c.Services[service].Sched != nil {
@@ -71,7 +78,7 @@ func (snap *Snapshot) LocalAddress(a netip.Addr) bool {
 func (w *Worker) Connection(src, dst netip.AddrPort, proto uint8, snap *Snapshot) (e conn.Entry, reply, ok bool) {
 	var addrs [32]byte
 	k := tuple(src, dst, proto, &addrs)
-	return w.table.Peek(&k, snap.Peers, snap.Locals)
+	return w.table.Peek(&k, snap.Backends.peers(), snap.Locals)
 }
 
 // SchedulerState copies what the scheduler of a snapshot's service keeps on this worker; for any goroutine.

@@ -35,7 +35,7 @@ func newServiceTable(services []ServiceSpec) *serviceTable {
 	}
 	b := &serviceBuilder{t: &serviceTable{hosts: newEndpointTable(n), sources: newEndpointTable(0)}, nets: map[netKey]*netBuild{}}
 	for i := range services {
-		if s := &services[i]; s.Sched != nil {
+		if s := &services[i]; !s.unused() {
 			b.add(s, uint32(i)+1)
 		}
 	}

@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"net/netip"
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -34,10 +35,7 @@ const (
 type Snapshot struct {
 	// Generation grows with every publication.
 	Generation uint64
-	// Backends and Peers have the same index, which a backend keeps while it is configured. An unused
-	// place has generation 0.
-	Backends []Backend
-	Peers    []conn.Peer
+	Backends   Backends
 	// Locals are the local addresses of fullnat services, by the index that connections keep.
 	Locals   []conn.Local
 	Services []Service // a service keeps its index while it is configured
@@ -56,9 +54,12 @@ type Snapshot struct {
 	departed []departed     // by index
 	// onceBackends are those of services with one-packet scheduling in NAT: address and port → index + 1; nil: none.
 	onceBackends *endpointTable
-	// tunnels are those of backends with wrapMore, and tunnelPorts where they lead by UDP.
-	tunnels     []tunnel
-	tunnelPorts []tunnelPort
+	// tunnels are those of backends with wrapMore, each once, tunnelAt tells where, tunnelPorts where they lead by UDP, and
+	// tunnelSources where from, if from several addresses.
+	tunnels       []tunnel
+	tunnelAt      map[tunnelKey]uint32
+	tunnelPorts   []tunnelPort
+	tunnelSources map[netip.Addr]bool
 }
 
 // Service is a virtual service.
@@ -82,7 +83,9 @@ type Service struct {
 
 // Backend is one real server of one service. What every packet needs comes first, within 64 bytes.
 type Backend struct {
-	Gen uint32 // as in Peers
+	peer conn.Peer // where conn looks for it
+	// Gen is the peer's, or 0 if its connections are to end.
+	Gen uint32
 	Hop nexthop.ID
 	// MTU is the largest IP packet that may be sent this way; in TUN without the outer header. maxEnd is the end
 	// of the frame around it.
@@ -103,7 +106,6 @@ type Backend struct {
 	wide       bool     // FullNAT, or NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
 	quiescent  bool     // takes no new connections because its weight is 0; else it is down, if it takes none
 	timeouts   uint16   // index in the snapshot's
-	peer       conn.Peer
 	Load       *sched.Load
 
 	Service uint32 // index
@@ -126,6 +128,9 @@ const backendSize = 128
 
 var _ [backendSize - unsafe.Sizeof(Backend{})]struct{}
 var _ [unsafe.Sizeof(Backend{}) - backendSize]struct{}
+
+// Peer is where the backend's index leads.
+func (b *Backend) Peer() *conn.Peer { return &b.peer }
 
 // DFPolicy is what becomes of the don't-fragment bit in a tunnel's IPv4 outer header.
 type DFPolicy uint8

@@ -2,7 +2,6 @@ package fastpath
 
 import (
 	"net/netip"
-	"slices"
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -16,11 +15,13 @@ type Spec struct {
 	Generation uint64
 	Ports      []PortSpec
 	Gateways   []GatewaySpec
-	Services   []ServiceSpec // by index; one without a scheduler is an unused place
+	Services   []ServiceSpec // by index; one without a scheduler that is not Same is an unused place
 	Backends   []BackendSpec // by index; one with generation 0 is an unused place
-	// Base is a snapshot of which only some services, and backends of these, become others: those that are given. All else
-	// is the same: addresses, ports, timeouts, and what is at which place. nil: there is none.
-	Base     *Snapshot
+	// Base is a snapshot whose backends stay unless they are set or their places vacated, and so do its services that are
+	// Same. Ports, and timeouts as far as the base has them, are the same. nil: there is none.
+	Base *Snapshot
+	// Rest says that the base's services that are not given stay, and its addresses and timeouts, too.
+	Rest     bool
 	Locals   []netip.Addr    // local addresses of fullnat services, by index; one that is not valid is an unused place
 	Timeouts []conn.Timeouts // at least one
 }
@@ -63,7 +64,13 @@ type ServiceSpec struct {
 	OnePacket bool
 	// Sloppy lets a connection begin with any packet that does not end one.
 	Sloppy bool
+	// Same says that the service is what it is in the base, and all its backends: of what is above, only what its packets
+	// are known by is looked at.
+	Same bool
 }
+
+// unused reports a place without a service.
+func (s *ServiceSpec) unused() bool { return s.Sched == nil && !s.Same }
 
 // BackendSpec is a real server.
 type BackendSpec struct {
@@ -84,6 +91,8 @@ type BackendSpec struct {
 	// Quiescent: it takes no new connections only because its weight is 0.
 	Quiescent bool
 	Departure Departure
+	// Shared is what Servers says of the address, in NAT.
+	Shared bool
 }
 
 // AddrOf is an address as the packet path compares it.
@@ -129,20 +138,16 @@ func (snap *Snapshot) addVIPs(v *ServiceSpec, hosts []netip.Addr) []netip.Addr {
 
 // addBackend makes a backend; others at other places may be made at the same time.
 func (bl *Builder) addBackend(i uint32, b *BackendSpec) {
-	snap, s := bl.snap, bl.spec
+	s := bl.spec
 	svc := &s.Services[b.Service]
 	addr := AddrOf(b.Address.Addr())
-	snap.Peers[i] = conn.Peer{
-		Addr: *(*[2]uint64)(unsafe.Pointer(&addr)),
-		Gen:  b.Gen,
-		Port: packet.Swap16(b.Address.Port()),
-		V6:   b.Address.Addr().Is6(),
-	}
-	out, was := &snap.Backends[i], snap.Backends[i].tunnel
+	out := bl.place(i)
 	*out = Backend{
 		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, quiescent: b.Quiescent, Clamp: b.Clamp,
-		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, peer: snap.Peers[i],
-		timeouts: svc.Timeouts,
+		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, timeouts: svc.Timeouts,
+		peer: conn.Peer{
+			Addr: *(*[2]uint64)(unsafe.Pointer(&addr)), Gen: b.Gen, Port: packet.Swap16(b.Address.Port()), V6: b.Address.Addr().Is6(),
+		},
 	}
 	if b.Departure != Stays {
 		out.Gen = 0
@@ -152,7 +157,7 @@ func (bl *Builder) addBackend(i uint32, b *BackendSpec) {
 	switch svc.Mode {
 	case TUN:
 		out.buildOuter(b, addr)
-		bl.addTunnel(out, was, b)
+		bl.addTunnel(out, b)
 		mtu -= int(out.Hdr)
 	case FullNAT:
 		out.wide = true
@@ -163,8 +168,9 @@ func (bl *Builder) addBackend(i uint32, b *BackendSpec) {
 		}
 		vip := AddrOf(svc.Addresses[0].Prefix.Addr())
 		out.ToL3 = packet.Replace(unsafe.Pointer(&vip), unsafe.Pointer(&addr), len(addr))
-		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Addresses[0].First), snap.Peers[i].Port))
+		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Addresses[0].First), out.peer.Port))
 	}
+	out.shared = svc.Mode == NAT && (b.Shared || out.wide)
 	out.toL3TTL, out.fromL3TTL = out.ToL3.Plus(packet.TTLDelta), out.ToL3.Neg().Plus(packet.TTLDelta)
 	out.minTTLBack = 1
 	switch {
@@ -205,34 +211,6 @@ func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
 	copy(h[packet.IP4Src:], src[:4])
 	copy(h[packet.IP4Dst:], addr[:4])
 	out.OuterSum = uint32(packet.Fold(packet.Sum(unsafe.Pointer(&out.Outer), packet.IP4Len, 0)))
-}
-
-// addTunnel chooses how a backend's packets are wrapped. In a snapshot with a base its tunnel is the one that it was.
-func (bl *Builder) addTunnel(out *Backend, was uint32, b *BackendSpec) {
-	t := &b.Tunnel
-	out.Hdr = uint16(t.Overhead(out.V6))
-	if out.V6 {
-		out.wrap = wrapIP6
-	}
-	made := t.build(out.V6, AddrOf(b.Source))
-	if t.Encap == IPIP && len(made.sources) == 0 {
-		return
-	}
-	out.wrap, out.tunnel = wrapMore, was
-	if bl.spec.Base != nil {
-		return
-	}
-	bl.mu.Lock()
-	defer bl.mu.Unlock()
-	snap := bl.snap
-	out.tunnel = uint32(len(snap.tunnels))
-	snap.tunnels = append(snap.tunnels, *made)
-	for _, a := range t.Sources {
-		bl.sources[a] = true
-	}
-	if p := (tunnelPort{packet.Swap16(t.Port), t.Encap}); (t.Encap == GUE || t.Encap == VXLAN) && !slices.Contains(snap.tunnelPorts, p) {
-		snap.tunnelPorts = append(snap.tunnelPorts, p)
-	}
 }
 
 // local returns what the address at p is to us; 0: nothing.

@@ -60,7 +60,7 @@ func benchRewrite(b *testing.B, mode Mode, v6 bool, rewrite func(*Worker, *port.
 	if mode == NAT || mode == FullNAT {
 		o.Home = 1<<8 | 1 // anywhere
 	}
-	e := w.insert(&k, w.hasher.KeyHome(&k), &w.snap.Backends[0], &o)
+	e := w.insert(&k, w.hasher.KeyHome(&k), w.snap.Backends.At(0), &o)
 	if e == nil {
 		b.Fatal("no connection was made")
 	}
@@ -68,7 +68,7 @@ func benchRewrite(b *testing.B, mode Mode, v6 bool, rewrite func(*Worker, *port.
 	b.ReportAllocs()
 	for b.Loop() {
 		f = frame // a tunnel moves its start
-		if rewrite(w, &f, &it, e, &w.snap.Backends[0]) != sent {
+		if rewrite(w, &f, &it, e, w.snap.Backends.At(0)) != sent {
 			b.Fatal("the packet was not sent")
 		}
 		w.ports[1].b.NTX = 0

@@ -239,9 +239,9 @@ func (w *Worker) Dump(f func(*conn.Entry) bool) { w.table.Dump(f) }
 
 func (w *Worker) adopt(s *Snapshot) {
 	w.snap, w.taps = s, s.taps
-	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends)), uint32(len(s.Backends))
+	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends.chunks)), s.Backends.n
 	w.idles = unsafe.Pointer(unsafe.SliceData(s.Timeouts))
-	w.table.SetPeers(s.Peers, s.Locals)
+	w.table.SetPeers(s.Backends.peers(), s.Locals)
 	w.tapped.Store(s.taps)
 	w.acked.Store(s.Generation)
 }

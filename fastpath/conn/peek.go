@@ -5,7 +5,7 @@ import "unsafe"
 // Peek finds a packet's connection without being the table's worker, as Dump does and with its caveats: one that is
 // made, moved or ended at that moment may be missed. It returns a copy, and whether the packet is a reply. peers and
 // locals are where the indices of backends and local addresses lead.
-func (t *Table) Peek(k *Key, peers []Peer, locals []Local) (e Entry, reply, ok bool) {
+func (t *Table) Peek(k *Key, peers Peers, locals []Local) (e Entry, reply, ok bool) {
 	view := Table{peers: peers, locals: locals} // Check's: the table's own belong to its worker
 	h := t.KeyHome(k)
 	for _, at := range []uint32{h.bucket(), t.other(h.bucket(), h.tag())} {

@@ -20,7 +20,7 @@ type Table struct {
 	entries []Entry // entry 0 is never used
 	Hasher
 	spread [256]uint32 // see other
-	peers  []Peer
+	peers  Peers
 	locals []Local
 
 	free  uint32 // head of the list of freed entries, 0 if none
@@ -70,9 +70,9 @@ func (t *Table) Close() error {
 	return t.indexMem.Free()
 }
 
-// SetPeers tells the table where the indices of backends and local addresses lead from now on. The slices are only read
-// and must not change.
-func (t *Table) SetPeers(p []Peer, l []Local) { t.peers, t.locals = p, l }
+// SetPeers tells the table where the indices of backends and local addresses lead from now on. Both are only read and must
+// not change.
+func (t *Table) SetPeers(p Peers, l []Local) { t.peers, t.locals = p, l }
 
 // Len is the number of connections; Cap the most there can be; Bytes the memory they take.
 func (t *Table) Len() int { return t.live }
@@ -134,10 +134,10 @@ func (t *Table) Check(r Ref, k *Key) bool {
 
 // isReply compares the reply's tuple: from the backend's address to the client's.
 func (t *Table) isReply(e *Entry, k *Key) bool {
-	if e.Flags&Reverse == 0 || int(e.Backend) >= len(t.peers) {
+	if e.Flags&Reverse == 0 || e.Backend >= t.peers.n {
 		return false
 	}
-	p := &t.peers[e.Backend]
+	p := t.peers.At(e.Backend)
 	if p.Gen != e.Gen || uint16(k.Ports) != p.PortOf(e) || uint16(k.Ports>>16) != uint16(e.Ports) {
 		return false
 	}
@@ -151,10 +151,10 @@ func (t *Table) isReply(e *Entry, k *Key) bool {
 // isFullReply compares the reply's tuple in fullnat: from the backend's address to the connection's local one. Its family
 // need not be the client's.
 func (t *Table) isFullReply(e *Entry, k *Key) bool {
-	if e.Flags&Reverse == 0 || int(e.Backend) >= len(t.peers) || int(e.LocalIndex()) >= len(t.locals) {
+	if e.Flags&Reverse == 0 || e.Backend >= t.peers.n || int(e.LocalIndex()) >= len(t.locals) {
 		return false
 	}
-	p, l := &t.peers[e.Backend], &t.locals[e.LocalIndex()]
+	p, l := t.peers.At(e.Backend), &t.locals[e.LocalIndex()]
 	if p.Gen != e.Gen || !l.Used || p.V6 != k.V6 || k.Ports != uint32(p.PortOf(e))|e.Local<<16 {
 		return false
 	}

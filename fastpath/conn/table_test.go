@@ -35,6 +35,19 @@ var testPeers = []Peer{
 	{Addr: [2]uint64{0xfd, 0x0c << 56}, Port: 0x5000, Gen: 3, V6: true},
 }
 
+// peersOf lays peers out as a snapshot does.
+func peersOf(list []Peer) Peers {
+	type record struct {
+		Peer
+		_ [PeerStride - unsafe.Sizeof(Peer{})]byte
+	}
+	chunks := []*[ChunkLen]record{{}}
+	for i, p := range list {
+		chunks[0][i].Peer = p
+	}
+	return NewPeers(chunks, uint32(len(list)))
+}
+
 // testLocals are local addresses, of the families of testPeers; the last index is nobody's.
 var testLocals = []Local{
 	{Addr: [2]uint64{0x1400000a}, Used: true},
@@ -86,7 +99,7 @@ func newTable(t testing.TB, capacity int) *Table {
 			t.Error(err)
 		}
 	})
-	tab.SetPeers(testPeers, testLocals)
+	tab.SetPeers(peersOf(testPeers), testLocals)
 	return tab
 }
 
@@ -189,7 +202,7 @@ func (o *oracle) check(p tuple) {
 
 // peek looks as somebody does who is not the table's worker.
 func (o *oracle) peek(p tuple) {
-	e, reply, ok := o.tab.Peek(p.key(), testPeers, testLocals)
+	e, reply, ok := o.tab.Peek(p.key(), peersOf(testPeers), testLocals)
 	want := o.of[p]
 	if ok != (want.Entry != nil) || ok && (reply != want.Reply || e != *want.Entry) {
 		o.t.Fatalf("%+v: a peek found %t, %+v, reply %t, want %+v", p, ok, e, reply, want)

@@ -12,6 +12,7 @@ package compile
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -49,7 +50,7 @@ type Compiler struct {
 	LocalPorts func(index uint32) uint64
 
 	neighbors   Neighbors
-	cfg         *conf.Config             // the last compiled; nil before the first
+	cfg         *conf.Config             // the last compiled
 	services    map[string]*ServicePlace // by name
 	locals      map[netip.Addr]uint32    // indices of local addresses
 	localPlaces places
@@ -60,15 +61,27 @@ type Compiler struct {
 	generation  uint64
 	now         time.Time // of the compilation under way
 	due         time.Time
-	changed     []change
-	bounds      []bound
-	idles       map[conf.Timeouts]uint16 // indices in the snapshot under way
-	known       uint32                   // gens before the compilation under way
-	sorries     []sorryChange
-	settlers    []settler
+	starting    []*conf.Service // those with backends that start slowly
 	routes      routes
+	ports       []fastpath.PortSpec
 	gateways    []fastpath.GatewaySpec
-	snapshot    *fastpath.Snapshot // the last one
+	tables      []conn.Timeouts          // of the last snapshot
+	idles       map[conf.Timeouts]uint16 // where they stand there
+	snapshot    *fastpath.Snapshot       // the last one; nil before the first
+	work
+}
+
+// work is what belongs to the compilation under way.
+type work struct {
+	known    uint32 // gens before it
+	changed  []change
+	bounds   []bound
+	sorries  []sorryChange
+	settlers []settler
+	vacated  []uint32         // places of the last snapshot that are given up
+	former   []int            // which service of the last configuration each goes on from; -1: none
+	same     map[string]bool  // services that are what they were in the last snapshot, if their status is
+	servers  fastpath.Servers // of all services in nat
 }
 
 // New makes a compiler without memory of any configuration.
@@ -82,28 +95,23 @@ func New(n Neighbors) *Compiler {
 // have been resolved in vain, until commit is called, which must be before the snapshot is published and before the
 // next Compile. The time only counts for backends that start slowly: see Due.
 func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Service, *conf.Backend) Status, acked uint64) (snap *fastpath.Snapshot, commit func(), err error) {
-	spec := &fastpath.Spec{
-		Generation: c.generation + 1,
-		Timeouts:   []conn.Timeouts{idleTimes(cfg.Dataplane.Timeouts)},
-	}
-	if err := c.addPorts(spec, cfg); err != nil {
-		return nil, nil, err
+	if c.stays(cfg) {
+		return c.recompile(now, everyService(cfg), status)
 	}
 	defer withoutCollector(cfg)()
 	next := c.plan(cfg, acked)
 	next.now = now
-	next.idles = map[conf.Timeouts]uint16{cfg.Dataplane.Timeouts: 0}
+	spec := &fastpath.Spec{Generation: c.generation + 1}
+	if err := next.addPorts(spec, cfg); err != nil {
+		return nil, nil, err
+	}
 	if err := next.addLocals(spec); err != nil {
 		return nil, nil, err
 	}
-	spec.Services = make([]fastpath.ServiceSpec, next.svcPlaces.size)
 	if next.routes, err = next.findRoutes(cfg); err != nil {
 		return nil, nil, err
 	}
-	next.gateways = spec.Gateways
-	if c.stays(cfg) && next.routes.same(&c.routes) && slices.Equal(next.gateways, c.gateways) {
-		spec.Base = c.snapshot
-	}
+	next.setBase(spec, c)
 	if err := next.addTimeouts(spec, cfg); err != nil {
 		return nil, nil, err
 	}
@@ -111,19 +119,78 @@ func (c *Compiler) Compile(now time.Time, cfg *conf.Config, status func(*conf.Se
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := next.addServices(b, spec, status); err != nil {
+	if spec.Base != nil {
+		for _, index := range next.vacated {
+			b.Vacate(index)
+		}
+	}
+	if err := next.addServices(b, spec, everyService(cfg), status); err != nil {
 		return nil, nil, err
 	}
 	next.addRemoved(b)
-	if snap, err = b.Snapshot(); err != nil {
+	return c.end(next, b)
+}
+
+// Recompile is Compile for the last configuration, where nobody's status is another but that of backends of the named
+// services: no others are asked for, except those that start slowly.
+func (c *Compiler) Recompile(now time.Time, services []string, status func(*conf.Service, *conf.Backend) Status, acked uint64) (snap *fastpath.Snapshot, commit func(), err error) {
+	if !c.stays(c.cfg) {
+		return c.Compile(now, c.cfg, status, acked)
+	}
+	asked := make(map[*conf.Service]bool, len(services)+len(c.starting))
+	for _, name := range services {
+		if p := c.services[name]; p != nil {
+			asked[p.service] = true
+		}
+	}
+	for _, s := range c.starting {
+		asked[s] = true
+	}
+	return c.recompile(now, slices.Collect(maps.Keys(asked)), status)
+}
+
+// recompile makes the next snapshot of the last one, with some services as they are now.
+func (c *Compiler) recompile(now time.Time, services []*conf.Service, status func(*conf.Service, *conf.Backend) Status) (*fastpath.Snapshot, func(), error) {
+	next := *c
+	next.work = work{known: c.gens}
+	next.now, next.due, next.starting = now, time.Time{}, nil
+	spec := &fastpath.Spec{
+		Generation: c.generation + 1, Base: c.snapshot, Rest: true, Ports: c.ports, Services: make([]fastpath.ServiceSpec, c.svcPlaces.size),
+	}
+	b, err := fastpath.NewBuilder(spec, int(c.bePlaces.size))
+	if err != nil {
 		return nil, nil, err
 	}
-	next.generation, next.snapshot = spec.Generation, snap
+	if err := next.addServices(b, spec, services, status); err != nil {
+		return nil, nil, err
+	}
+	return c.end(&next, b)
+}
+
+// end makes the snapshot, and what puts it in the place of the last one.
+func (c *Compiler) end(next *Compiler, b *fastpath.Builder) (*fastpath.Snapshot, func(), error) {
+	snap, err := b.Snapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	next.generation, next.snapshot = snap.Generation, snap
 	return snap, func() {
 		next.stand()
 		next.setBounds()
+		next.work = work{}
 		*c = *next
 	}, nil
+}
+
+// Resolves reports whether Compile asks for all next hops of a configuration, as it does unless it is the last one.
+func (c *Compiler) Resolves(cfg *conf.Config) bool { return !c.stays(cfg) }
+
+func everyService(cfg *conf.Config) []*conf.Service {
+	list := make([]*conf.Service, len(cfg.Services))
+	for i := range list {
+		list[i] = &cfg.Services[i]
+	}
+	return list
 }
 
 func (c *Compiler) addPorts(spec *fastpath.Spec, cfg *conf.Config) error {
@@ -138,6 +205,7 @@ func (c *Compiler) addPorts(spec *fastpath.Spec, cfg *conf.Config) error {
 			spec.Gateways = append(spec.Gateways, fastpath.GatewaySpec{Port: uint8(i), Hop: id, V6: g.Is6()})
 		}
 	}
+	c.ports, c.gateways = spec.Ports, spec.Gateways
 	return nil
 }
 

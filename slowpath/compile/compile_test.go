@@ -34,7 +34,7 @@ func TestHealthAndWeightDecideWhoTakesConnections(t *testing.T) {
 	accepts := func(want ...bool) {
 		t.Helper()
 		for i, index := range []uint32{a, b, c} {
-			if got := r.snap.Backends[index].Accepts; got != want[i] {
+			if got := r.snap.Backends.At(index).Accepts; got != want[i] {
 				t.Errorf("backend %d accepts: %v", i, got)
 			}
 		}
@@ -65,7 +65,7 @@ func TestNextHops(t *testing.T) {
 	s := web(first, "198.51.100.9:80")
 	r.compile(s)
 	for backend, hop := range map[string]string{first: "1 10.0.0.11", "198.51.100.9:80": "0 203.0.113.1"} {
-		if b := r.snap.Backends[r.place(s, backend).Index]; b.Hop != r.links.ids[hop] || b.Hop == 0 {
+		if b := r.snap.Backends.At(r.place(s, backend).Index); b.Hop != r.links.ids[hop] || b.Hop == 0 {
 			t.Errorf("%s has next hop %d, want that of %s, %d", backend, b.Hop, hop, r.links.ids[hop])
 		}
 	}
@@ -130,11 +130,11 @@ func TestTunnelHasItsOuterHeader(t *testing.T) {
 	s := web("10.0.1.11:80", "[fd00::9]:80")
 	s.Mode, s.Tunnel = conf.TUN, conf.Tunnel{MSSClamp: true}
 	r.compile(s)
-	b := r.snap.Backends[r.place(s, "10.0.1.11:80").Index]
+	b := r.snap.Backends.At(r.place(s, "10.0.1.11:80").Index)
 	if b.Mode != fastpath.TUN || !b.Clamp || [4]byte(b.Outer[12:]) != [4]byte{10, 0, 1, 1} {
 		t.Errorf("the backend is %+v", b)
 	}
-	if b := r.snap.Backends[r.place(s, "[fd00::9]:80").Index]; netip.AddrFrom16([16]byte(b.Outer[8:])).String() != "fd00::1" {
+	if b := r.snap.Backends.At(r.place(s, "[fd00::9]:80").Index); netip.AddrFrom16([16]byte(b.Outer[8:])).String() != "fd00::1" {
 		t.Errorf("the outer source is %x", b.Outer[8:24])
 	}
 }
@@ -199,7 +199,7 @@ func TestTheMSSIsLoweredWhereTheModesKeySays(t *testing.T) {
 		s := web("10.0.1.11:80")
 		s.Mode, s.MSSClamp, s.Tunnel = c.mode, c.service, conf.Tunnel{MSSClamp: c.tunnel}
 		r.compile(s)
-		if got := r.snap.Backends[r.place(s, "10.0.1.11:80").Index].Clamp; got != c.want {
+		if got := r.snap.Backends.At(r.place(s, "10.0.1.11:80").Index).Clamp; got != c.want {
 			t.Errorf("%+v: %t", c, got)
 		}
 	}

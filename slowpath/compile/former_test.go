@@ -37,7 +37,7 @@ func TestDestinationsKeepPlacesInAnyOrder(t *testing.T) {
 		t.Errorf("%+v and %+v, given up: %+v", r.place(web(), first), r.place(web(), third), r.c.bePlaces.limbo)
 	}
 	r.compile(web(third))
-	if r.place(web(), third) != c || len(r.snap.Backends) != 4 {
-		t.Errorf("%+v, %d places", r.place(web(), third), len(r.snap.Backends))
+	if r.place(web(), third) != c || r.snap.Backends.Len() != 4 {
+		t.Errorf("%+v, %d places", r.place(web(), third), r.snap.Backends.Len())
 	}
 }

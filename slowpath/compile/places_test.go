@@ -82,7 +82,7 @@ func TestBackendThatComesBackIsANewOne(t *testing.T) {
 	if _, ok := r.c.Place(&conf.Service{Name: "web"}, netip.MustParseAddrPort(first)); ok {
 		t.Error("a backend that is gone has a place")
 	}
-	if b := r.snap.Backends[before.Index]; b.Gen != 0 {
+	if b := r.snap.Backends.At(before.Index); b.Gen != 0 {
 		t.Errorf("its place has generation %d", b.Gen)
 	}
 	r.compile(web(first, second))
@@ -110,7 +110,7 @@ func TestIndexIsReusedOnlyWhenEveryWorkerHasLeft(t *testing.T) {
 	if p := r.place(web(), first); p.Index != freed {
 		t.Errorf("index %d, want %d", p.Index, freed)
 	}
-	if n := len(r.snap.Backends); n != 3 {
+	if n := r.snap.Backends.Len(); n != 3 {
 		t.Errorf("the snapshot has %d places", n)
 	}
 }
@@ -120,12 +120,12 @@ func TestServicesKeepTheirIndices(t *testing.T) {
 	dns.Name, dns.Addresses, dns.Protocol = "dns", at("203.0.113.10:53"), conf.UDP
 	r := newRig(t)
 	r.compile(web(first), dns)
-	webAt, dnsAt := r.snap.Backends[r.place(web(), first).Index].Service, r.snap.Backends[r.place(dns, first).Index].Service
+	webAt, dnsAt := r.snap.Backends.At(r.place(web(), first).Index).Service, r.snap.Backends.At(r.place(dns, first).Index).Service
 	if webAt == dnsAt {
 		t.Fatalf("both are at %d", webAt)
 	}
 	r.compile(dns, web(first))
-	if got := r.snap.Backends[r.place(dns, first).Index].Service; got != dnsAt {
+	if got := r.snap.Backends.At(r.place(dns, first).Index).Service; got != dnsAt {
 		t.Errorf("dns is at %d, was at %d", got, dnsAt)
 	}
 	r.compile(dns)
@@ -135,7 +135,7 @@ func TestServicesKeepTheirIndices(t *testing.T) {
 	mail := web(first)
 	mail.Name, mail.Addresses = "mail", at("203.0.113.10:25")
 	r.compile(dns, mail)
-	if got := r.snap.Backends[r.place(mail, first).Index].Service; got != webAt {
+	if got := r.snap.Backends.At(r.place(mail, first).Index).Service; got != webAt {
 		t.Errorf("mail is at %d, want %d, which is free", got, webAt)
 	}
 }
@@ -224,8 +224,8 @@ func TestPlacesOverManyReloads(t *testing.T) {
 		acked := r.acked
 		snap := r.compile(web(names...))
 		seen := 0
-		for i := range snap.Backends {
-			b := &snap.Backends[i]
+		for i := range snap.Backends.Len() {
+			b := snap.Backends.At(uint32(i))
 			if b.Gen == 0 {
 				continue
 			}
@@ -239,8 +239,8 @@ func TestPlacesOverManyReloads(t *testing.T) {
 		if seen != len(names) {
 			t.Fatalf("%d backends have %d places", len(names), seen)
 		}
-		if len(snap.Backends) > 60 {
-			t.Fatalf("%d places for 12 backends: they are not reused", len(snap.Backends))
+		if snap.Backends.Len() > 60 {
+			t.Fatalf("%d places for 12 backends: they are not reused", snap.Backends.Len())
 		}
 		if back := uint64(rnd.IntN(4)); back < r.acked {
 			r.acked -= back

@@ -4,7 +4,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath"
@@ -20,9 +19,9 @@ type Place struct {
 	Before *fastpath.BackendCounters
 
 	address netip.AddrPort
+	standing
 	// wide: connections may have come by way of several addresses or ports. It stays when one is left.
-	wide     bool
-	standing *standing
+	wide bool
 	// removedIn is the generation of the first snapshot without the backend; 0: it is configured.
 	removedIn uint64
 }
@@ -39,7 +38,9 @@ type ServicePlace struct {
 	// SetupsBefore is the same for connections.
 	SetupsBefore *fastpath.Setups
 
-	backends []*Place              // of the service's destinations
+	service  *conf.Service
+	row      *row                  // its places, while they are in a row
+	backends []*Place              // else: of the service's destinations
 	load     *fastpath.ServiceLoad // from its first limit on
 	removed  []*Place              // of backends that it had, and which may still have connections
 	memory   *sched.Memory         // if the scheduler has one
@@ -60,7 +61,7 @@ func (c *Compiler) Place(s *conf.Service, backend netip.AddrPort) (*Place, bool)
 // after them.
 func (c *Compiler) Places(s *conf.Service) []*Place {
 	if p := c.services[s.Name]; p != nil {
-		return p.backends
+		return p.places()
 	}
 	return nil
 }
@@ -86,7 +87,9 @@ func destinations(s *conf.Service) iter.Seq2[int, *conf.Backend] {
 }
 
 // stays reports whether all places stay as they are: with the same configuration, unless removed backends may give up theirs.
-func (c *Compiler) stays(cfg *conf.Config) bool { return cfg == c.cfg && len(c.removed) == 0 }
+func (c *Compiler) stays(cfg *conf.Config) bool {
+	return cfg == c.cfg && len(c.removed) == 0 && c.snapshot != nil
+}
 
 // plan copies the compiler with the places of a new configuration: kept, given up and taken.
 func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
@@ -96,14 +99,12 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	next.svcPlaces, next.bePlaces = c.svcPlaces.clone(), c.bePlaces.clone()
 	next.svcPlaces.settle(acked, always)
 	next.bePlaces.settle(acked, always)
-	if c.stays(cfg) {
-		next.services = c.services
-		c.planLocals(next, cfg, acked)
-		return next
-	}
 	gone := c.generation + 1
 	kept := make([]bool, len(c.cfg.Services))
-	for i, j := range conf.Former(c.cfg.Services, cfg.Services) {
+	lists := listComparer{}
+	next.former = conf.Former(c.cfg.Services, cfg.Services)
+	next.same = make(map[string]bool, len(cfg.Services))
+	for i, j := range next.former {
 		s := &cfg.Services[i]
 		if j < 0 {
 			next.services[s.Name] = next.newService(s)
@@ -112,16 +113,11 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		kept[j] = true
 		was := &c.cfg.Services[j]
 		p := *c.services[was.Name]
+		p.service = s
 		if !p.memory.Of(s.Scheduler) {
 			p.memory = sched.NewMemory(s.Scheduler)
 		}
-		old, removed := p.backends, p.removed
-		if !goesOn(was, s) {
-			next.giveUp(old, gone)
-			next.giveUp(removed, gone)
-			old, removed, p.load = nil, nil, nil
-		}
-		p.backends, p.removed = next.takeBackends(s, old, removed, p.load != nil, gone)
+		next.same[s.Name] = next.keepBackends(&p, was, s, lists.same(was, s), gone) && sameService(was, s)
 		next.settleRemoved(&p, acked, gone)
 		next.services[s.Name] = &p
 	}
@@ -129,8 +125,7 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 		if !stays {
 			p := c.services[c.cfg.Services[j].Name]
 			next.svcPlaces.giveUp(p.Index, gone)
-			next.giveUp(p.backends, gone)
-			next.giveUp(p.removed, gone)
+			next.giveUpAll(p, gone)
 		}
 	}
 	c.planLocals(next, cfg, acked)
@@ -138,10 +133,36 @@ func (c *Compiler) plan(cfg *conf.Config, acked uint64) *Compiler {
 	return next
 }
 
+// keepBackends gives a service that goes on from another its places, and reports whether all of them are what they were.
+func (c *Compiler) keepBackends(p *ServicePlace, was, s *conf.Service, alike bool, gone uint64) (same bool) {
+	if !goesOn(was, s) {
+		c.giveUpAll(p, gone)
+		p.row, p.backends, p.removed, p.load = nil, nil, nil, nil
+		if !c.reserve(s, p) {
+			p.backends, _ = c.takeBackends(s, nil, nil, false, 0)
+		}
+		return false
+	}
+	wide := wider(s)
+	if alike && len(p.removed) == 0 {
+		if p.row != nil {
+			same = p.row.wide || !wide
+			p.row = &row{p.row.index, p.row.gen, p.row.loads, s, p.row.wide || wide}
+			return same
+		}
+		if !slices.ContainsFunc(p.backends, func(b *Place) bool { return wide && !b.wide }) {
+			return true
+		}
+	}
+	p.backends, p.removed = c.takeBackends(s, p.places(), p.removed, p.load != nil, gone)
+	p.row = nil
+	return false
+}
+
 func (c *Compiler) newService(s *conf.Service) *ServicePlace {
 	index, _ := c.svcPlaces.take()
 	c.svcGens++
-	p := &ServicePlace{Index: index, gen: c.svcGens, memory: sched.NewMemory(s.Scheduler)}
+	p := &ServicePlace{Index: index, gen: c.svcGens, service: s, memory: sched.NewMemory(s.Scheduler)}
 	if c.ServiceTotals != nil && p.Index < fastpath.MaxServices {
 		if before := c.ServiceTotals(p.Index); before != (fastpath.Reasons{}) {
 			p.Before = &before
@@ -201,33 +222,55 @@ func (c *Compiler) takeBackends(s *conf.Service, old, before []*Place, counted b
 		}
 	}
 	wide := wider(s)
-	for _, p := range out {
+	for i, p := range out {
 		// Packets are rewritten from more than one address and port, or keep their port.
-		p.wide = p.wide || wide || p.address.Port() == 0
+		if !p.wide && (wide || p.address.Port() == 0) {
+			if p.Gen <= c.known {
+				wider := *p // what the last snapshot has stays as it is until the commit
+				p = &wider
+			}
+			p.wide = true
+			out[i] = p
+		}
 	}
 	return out, removed
 }
 
 func (c *Compiler) giveUp(list []*Place, gone uint64) {
 	for _, p := range list {
-		c.bePlaces.giveUp(p.Index, gone)
+		c.giveUpPlace(p.Index, gone)
 	}
+}
+
+func (c *Compiler) giveUpPlace(index uint32, gone uint64) {
+	c.bePlaces.giveUp(index, gone)
+	c.vacated = append(c.vacated, index)
+}
+
+// giveUpAll gives up all places of a service's backends.
+func (c *Compiler) giveUpAll(p *ServicePlace, gone uint64) {
+	if p.row != nil {
+		for i := range p.row.loads {
+			c.giveUpPlace(p.row.index+uint32(i), gone)
+		}
+	}
+	c.giveUp(p.backends, gone)
+	c.giveUp(p.removed, gone)
 }
 
 // slab is memory for the places of a service that has none yet.
 type slab struct {
-	places    []Place
-	loads     []sched.Load
-	standings []standing
+	places []Place
+	loads  []sched.Load
 }
 
-func newSlab(n int) slab { return slab{make([]Place, n), make([]sched.Load, n), make([]standing, n)} }
+func newSlab(n int) slab { return slab{make([]Place, n), make([]sched.Load, n)} }
 
 // next takes a place out of a slab.
 func (s *slab) next(index, gen uint32, a netip.AddrPort) *Place {
 	p := &s.places[0]
-	*p = Place{Index: index, Gen: gen, Load: &s.loads[0], address: a, standing: &s.standings[0]}
-	s.places, s.loads, s.standings = s.places[1:], s.loads[1:], s.standings[1:]
+	*p = Place{Index: index, Gen: gen, Load: &s.loads[0], address: a}
+	s.places, s.loads = s.places[1:], s.loads[1:]
 	return p
 }
 
@@ -245,59 +288,6 @@ func (c *Compiler) newPlace(a netip.AddrPort, from *slab, many int) *Place {
 		}
 	}
 	return p
-}
-
-// settler is a service all of whose backends are new, and what its places begin with.
-type settler struct {
-	service    *conf.Service
-	at         *ServicePlace
-	index, gen uint32
-}
-
-// reserve puts off making the places of a new service, until there is a goroutine for it; false if there are indices that
-// others had before it.
-func (c *Compiler) reserve(s *conf.Service, at *ServicePlace) bool {
-	if len(c.bePlaces.free) > 0 {
-		return false
-	}
-	n := len(s.Backends)
-	if s.Sorry != nil {
-		n++
-	}
-	c.settlers = append(c.settlers, settler{s, at, c.bePlaces.size, c.gens + 1})
-	c.bePlaces.size += uint32(n)
-	c.gens += uint32(n)
-	return true
-}
-
-// settleNew makes the places that were reserved.
-func (c *Compiler) settleNew() {
-	parts := c.sections()
-	var all sync.WaitGroup
-	for i := range parts {
-		part := c.settlers[i*len(c.settlers)/parts : (i+1)*len(c.settlers)/parts]
-		all.Go(func() {
-			for j := range part {
-				part[j].settle()
-			}
-		})
-	}
-	all.Wait()
-	c.settlers = nil
-}
-
-func (n *settler) settle() {
-	many := len(n.service.Backends)
-	if n.service.Sorry != nil {
-		many++
-	}
-	from, wide := newSlab(many), wider(n.service)
-	n.at.backends = make([]*Place, 0, many)
-	for i, b := range destinations(n.service) {
-		p := from.next(n.index+uint32(i), n.gen+uint32(i), b.Address)
-		p.wide = wide || b.Address.Port() == 0
-		n.at.backends = append(n.at.backends, p)
-	}
 }
 
 // wider reports whether a service has more than one address and port.

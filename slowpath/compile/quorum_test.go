@@ -51,12 +51,12 @@ func TestSorryServerTakesOverAndGivesBack(t *testing.T) {
 	r.down["10.0.0.99:80"] = true // not needed
 	r.compile(s)
 	first, sorry := r.place(s, "10.0.0.11:80"), r.place(s, "10.0.0.99:80")
-	if got := r.picks(10); len(got) != 2 || got[sorry.Index] != 0 || r.snap.Backends[sorry.Index].Accepts {
+	if got := r.picks(10); len(got) != 2 || got[sorry.Index] != 0 || r.snap.Backends.At(sorry.Index).Accepts {
 		t.Errorf("standing by: %v", got)
 	}
 	r.down = map[string]bool{} // needed, though both backends are up: the quorum is more
 	r.compile(s)
-	if got := r.picks(10); got[sorry.Index] != 10 || !r.snap.Backends[sorry.Index].Accepts || r.snap.Backends[first.Index].Accepts {
+	if got := r.picks(10); got[sorry.Index] != 10 || !r.snap.Backends.At(sorry.Index).Accepts || r.snap.Backends.At(first.Index).Accepts {
 		t.Errorf("taking over: %v", got)
 	}
 	if r.place(s, "10.0.0.11:80") != first || r.place(s, "10.0.0.99:80") != sorry {

@@ -28,7 +28,7 @@ func (c *Compiler) remove(list []*Place, counted bool, gone uint64) []*Place {
 		case p.removedIn != 0:
 			out = append(out, p)
 		case p.Load.Total() == 0 && !counted:
-			c.bePlaces.giveUp(p.Index, gone)
+			c.giveUpPlace(p.Index, gone)
 		default:
 			marked := *p // what the last snapshot has stays as it is until the commit
 			marked.removedIn = gone
@@ -44,7 +44,7 @@ func (c *Compiler) settleRemoved(p *ServicePlace, acked, gone uint64) {
 	var left []*Place
 	for _, b := range p.removed {
 		if b.removedIn <= acked && b.Load.Total() == 0 {
-			c.bePlaces.giveUp(b.Index, gone)
+			c.giveUpPlace(b.Index, gone)
 		} else {
 			left = append(left, b)
 		}
@@ -84,11 +84,14 @@ func (c *Compiler) addRemoved(b *fastpath.Builder) {
 		for _, p := range c.services[s.Name].removed {
 			r, err := c.route(c.cfg, p.address.Addr(), s.Mode == conf.TUN)
 			if err != nil {
+				b.Vacate(p.Index)
 				continue
 			}
-			out := c.specOf(s, p, &r)
+			r.shared = c.servers.Shared(p.address)
+			out := c.specOf(s)
+			out.place(s, p, &r)
 			out.Departure = departures[s.OnRemove]
-			b.SetBackend(p.Index, &out)
+			b.SetBackend(p.Index, &out.BackendSpec)
 		}
 	}
 }

@@ -21,10 +21,10 @@ func TestARemovedBackendKeepsItsPlaceUntilItsLastConnectionEnds(t *testing.T) {
 			t.Error("the removed backend is among those that are configured")
 		}
 		gone := r.c.Removed(&one)
-		if len(gone) != 1 || gone[0].Index != was.Index || gone[0].Load != was.Load || r.snap.Peers[was.Index].Gen != was.Gen {
-			t.Fatalf("%s: %+v is removed, the snapshot has generation %d", policy, gone, r.snap.Peers[was.Index].Gen)
+		if len(gone) != 1 || gone[0].Index != was.Index || gone[0].Load != was.Load || r.snap.Backends.At(was.Index).Peer().Gen != was.Gen {
+			t.Fatalf("%s: %+v is removed, the snapshot has generation %d", policy, gone, r.snap.Backends.At(was.Index).Peer().Gen)
 		}
-		if live := r.snap.Backends[was.Index].Gen == was.Gen; live != (policy == conf.OnRemoveDrain) {
+		if live := r.snap.Backends.At(was.Index).Gen == was.Gen; live != (policy == conf.OnRemoveDrain) {
 			t.Errorf("%s: packets find the backend: %v", policy, live)
 		}
 		if r.picks(4)[was.Index] != 0 {
@@ -38,7 +38,7 @@ func TestARemovedBackendKeepsItsPlaceUntilItsLastConnectionEnds(t *testing.T) {
 			t.Error("there is nothing to do when it has none")
 		}
 		r.compile(one)
-		if len(r.c.Removed(&one)) != 0 || r.snap.Peers[was.Index].Gen != 0 || !r.c.Due().IsZero() {
+		if len(r.c.Removed(&one)) != 0 || r.snap.Backends.At(was.Index).Peer().Gen != 0 || !r.c.Due().IsZero() {
 			t.Errorf("%s: without connections it is still there", policy)
 		}
 	}
@@ -91,7 +91,7 @@ func TestExpireNodestIsForBackendsThatAreDown(t *testing.T) {
 		for backend, want := range map[string]bool{first: !expire, second: true, third: true} {
 			p, _ := r.c.Place(&s, netip.MustParseAddrPort(backend))
 			i := p.Index
-			if got := r.snap.Backends[i].Gen != 0; got != want {
+			if got := r.snap.Backends.At(i).Gen != 0; got != want {
 				t.Errorf("expire_nodest %v: packets find %s: %v", expire, backend, got)
 			}
 		}
@@ -110,12 +110,12 @@ func TestAConnectionOpenedAsItsBackendGoesCountsOut(t *testing.T) {
 	r.acked = old
 	was.Load.Add()
 	r.compile(one)
-	if b := &r.snap.Backends[was.Index]; b.Gen != was.Gen || b.Service != r.snap.Backends[r.place(one, second).Index].Service {
+	if b := r.snap.Backends.At(was.Index); b.Gen != was.Gen || b.Service != r.snap.Backends.At(r.place(one, second).Index).Service {
 		t.Errorf("the snapshot has %+v there", b)
 	}
 	was.Load.Remove(false)
 	r.compile(one)
-	if len(r.c.Removed(&one)) != 0 || r.snap.Peers[was.Index].Gen != 0 || !r.c.Due().IsZero() {
+	if len(r.c.Removed(&one)) != 0 || r.snap.Backends.At(was.Index).Peer().Gen != 0 || !r.c.Due().IsZero() {
 		t.Error("it is still there when the connection has ended")
 	}
 }

@@ -3,6 +3,7 @@ package compile
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,6 +53,9 @@ func (r *rig) status(_ *conf.Service, b *conf.Backend) Status {
 
 func (r *rig) compile(services ...conf.Service) *fastpath.Snapshot {
 	r.t.Helper()
+	for i := range services { // what a compiler has been given does not change
+		services[i].Backends = slices.Clone(services[i].Backends)
+	}
 	snap, commit, err := r.c.Compile(r.now, config(services...), r.status, r.acked)
 	if err != nil {
 		r.t.Fatal(err)
@@ -68,11 +72,13 @@ func (r *rig) place(s conf.Service, backend string) Place {
 	if !ok {
 		r.t.Fatalf("%s has no place", backend)
 	}
-	b := &r.snap.Backends[p.Index]
-	if b.Gen != p.Gen || b.Load != p.Load || r.snap.Peers[p.Index].Gen != p.Gen {
+	b := r.snap.Backends.At(p.Index)
+	if b.Gen != p.Gen || b.Load != p.Load || r.snap.Backends.At(p.Index).Peer().Gen != p.Gen {
 		r.t.Errorf("%s: the snapshot has generation %d at place %+v", backend, b.Gen, p)
 	}
-	return *p
+	out := *p
+	out.standing = standing{share: p.share} // the rest is not about where it is
+	return out
 }
 
 // picks is how many of n new connections of the first service go to each backend, by index.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/fastpath/nexthop"
 )
 
@@ -14,13 +15,14 @@ type route struct {
 	hop    nexthop.ID
 	port   uint8
 	source netip.Addr
+	shared bool // what fastpath.Servers says of the backend
 }
 
 // routes are those of all backends. Services that have their backends from one group share them.
 type routes struct {
 	of    map[routeKey][]route
-	sorry map[*conf.Backend][]route
-	list  [][]route // in the order of the services
+	sorry map[*conf.Backend]route
+	alike map[[2]*route]bool // what was compared of two lists
 }
 
 // routeKey is a list of backends, by its first, and whether they are reached by tunnels.
@@ -37,14 +39,29 @@ func routesKey(s *conf.Service) routeKey {
 	return routeKey{&s.Backends[0], len(s.Backends), s.Mode == conf.TUN}
 }
 
-// same reports whether all backends are reached as they were, by the routes of the same configuration.
-func (r *routes) same(o *routes) bool {
-	return slices.EqualFunc(r.list, o.list, func(a, b []route) bool { return slices.Equal(a, b) })
+// sameRoutes reports whether a service's backends, which are those of a service of the last configuration, are reached as
+// they were.
+func (c *Compiler) sameRoutes(s *conf.Service, last *Compiler, was *conf.Service) bool {
+	if s.Sorry != nil && c.routes.sorry[s.Sorry] != last.routes.sorry[was.Sorry] {
+		return false
+	}
+	a, b := c.routes.of[routesKey(s)], last.routes.of[routesKey(was)]
+	if len(a) == 0 || len(a) != len(b) {
+		return len(a) == len(b)
+	}
+	k := [2]*route{&a[0], &b[0]}
+	same, known := c.routes.alike[k]
+	if !known {
+		same = slices.Equal(a, b)
+		c.routes.alike[k] = same
+	}
+	return same
 }
 
 // findRoutes finds the ways to all backends, and has their next hops resolved.
 func (c *Compiler) findRoutes(cfg *conf.Config) (routes, error) {
-	r := routes{of: map[routeKey][]route{}, sorry: map[*conf.Backend][]route{}}
+	r := routes{of: map[routeKey][]route{}, sorry: map[*conf.Backend]route{}, alike: map[[2]*route]bool{}}
+	lists, in := map[routeKey][]conf.Backend{}, map[routeKey]int{} // how many services in nat have a list
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		k := routesKey(s)
@@ -53,17 +70,54 @@ func (c *Compiler) findRoutes(cfg *conf.Config) (routes, error) {
 			if err != nil {
 				return r, fmt.Errorf("service %s: %w", s.Name, err)
 			}
-			r.of[k], r.list = list, append(r.list, list)
+			r.of[k], lists[k] = list, s.Backends
 		}
 		if s.Sorry != nil {
 			list, err := c.routesTo(cfg, s, []conf.Backend{*s.Sorry})
 			if err != nil {
 				return r, fmt.Errorf("service %s: %w", s.Name, err)
 			}
-			r.sorry[s.Sorry], r.list = list, append(r.list, list)
+			r.sorry[s.Sorry] = list[0]
+		}
+		if s.Mode == conf.NAT && len(s.Backends) > 0 {
+			in[k]++
 		}
 	}
+	c.countServers(cfg, lists, in)
+	for k, list := range lists {
+		for i := range list {
+			r.of[k][i].shared = c.servers.Shared(list[i].Address)
+		}
+	}
+	for b, way := range r.sorry {
+		way.shared = c.servers.Shared(b.Address)
+		r.sorry[b] = way
+	}
 	return r, nil
+}
+
+// countServers counts the backends in nat, those of a group once for all services that have it, and removed ones as well.
+func (c *Compiler) countServers(cfg *conf.Config, lists map[routeKey][]conf.Backend, in map[routeKey]int) {
+	c.servers = fastpath.Servers{}
+	for k, list := range lists {
+		if n := in[k]; n > 0 {
+			for i := range list {
+				c.servers.Add(list[i].Address, n)
+			}
+		}
+	}
+	for i := range cfg.Services {
+		s := &cfg.Services[i]
+		if s.Mode != conf.NAT {
+			continue
+		}
+		if s.Sorry != nil {
+			c.servers.Add(s.Sorry.Address, 1)
+		}
+		for _, p := range c.services[s.Name].removed {
+			c.servers.Add(p.address, 1)
+		}
+	}
 }
 
 func (c *Compiler) routesTo(cfg *conf.Config, s *conf.Service, backends []conf.Backend) ([]route, error) {

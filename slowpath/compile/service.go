@@ -21,13 +21,14 @@ type section struct {
 	builder *fastpath.Builder
 	status  func(*conf.Service, *conf.Backend) Status
 
-	seats   []sched.Server // memory for servers
-	ill     []bool         // which of them are down whatever the sorry server does
-	changed []change
-	sorries []sorryChange
-	bounds  []bound
-	due     time.Time
-	err     error
+	seats    []sched.Server // memory for servers
+	ill      []bool         // which of them are down whatever the sorry server does
+	changed  []change
+	sorries  []sorryChange
+	bounds   []bound
+	starting []*conf.Service
+	due      time.Time
+	err      error
 }
 
 // sorryChange is whether a service's sorry server takes all connections from the commit on.
@@ -68,9 +69,12 @@ func withoutCollector(cfg *conf.Config) (again func()) {
 	return func() { debug.SetGCPercent(percent) }
 }
 
-// addServices puts the services and their backends into a snapshot.
-func (c *Compiler) addServices(b *fastpath.Builder, spec *fastpath.Spec, status func(*conf.Service, *conf.Backend) Status) error {
-	n, services := c.sections(), c.cfg.Services
+// addServices puts services and their backends into a snapshot.
+func (c *Compiler) addServices(b *fastpath.Builder, spec *fastpath.Spec, services []*conf.Service, status func(*conf.Service, *conf.Backend) Status) error {
+	n := 1
+	if len(services) > 1 {
+		n = c.sections()
+	}
 	sections := make([]section, n)
 	var all sync.WaitGroup
 	for i := range sections {
@@ -79,7 +83,7 @@ func (c *Compiler) addServices(b *fastpath.Builder, spec *fastpath.Spec, status 
 		part := services[i*len(services)/n : (i+1)*len(services)/n]
 		all.Go(func() {
 			for j := 0; j < len(part) && s.err == nil; j++ {
-				if err := s.addService(&part[j]); err != nil {
+				if err := s.addService(part[j]); err != nil {
 					s.err = fmt.Errorf("service %s: %w", part[j].Name, err)
 				}
 			}
@@ -92,6 +96,7 @@ func (c *Compiler) addServices(b *fastpath.Builder, spec *fastpath.Spec, status 
 			return s.err
 		}
 		c.changed, c.bounds, c.sorries = append(c.changed, s.changed...), append(c.bounds, s.bounds...), append(c.sorries, s.sorries...)
+		c.starting = append(c.starting, s.starting...)
 		if !s.due.IsZero() && (c.due.IsZero() || s.due.Before(c.due)) {
 			c.due = s.due
 		}
@@ -104,39 +109,59 @@ func (c *section) addService(s *conf.Service) error {
 	at := c.services[s.Name]
 	sorry := s.Sorry != nil && c.status(s, s.Sorry).Up
 	before := len(c.changed)
-	servers := c.servers(s, at.backends, sorry)
-	if c.spec.Base != nil && len(c.changed) == before && sorry == at.sorry {
+	row := c.staysRow(s, at, sorry)
+	var servers []sched.Server
+	if !row {
+		servers = c.servers(s, c.placesOf(at), sorry)
+	}
+	if c.spec.Base != nil && (c.spec.Rest || c.same[s.Name]) && len(c.changed) == before && sorry == at.sorry {
+		if !c.spec.Rest {
+			c.spec.Services[at.Index] = c.serviceSpec(s)
+			c.spec.Services[at.Index].Same = true
+		}
 		return nil
 	}
 	if sorry != at.sorry {
 		c.sorries = append(c.sorries, sorryChange{at, sorry})
 	}
-	list := make([]uint32, len(s.Backends))
-	for i := range list {
-		list[i] = at.backends[i].Index
-	}
 	out := &c.spec.Services[at.Index]
 	*out = c.serviceSpec(s)
-	routes := c.routes.of[routesKey(s)]
-	for i := range s.Backends {
-		c.addBackend(s, &s.Backends[i], at.backends[i], &routes[i], servers[i].Weight > 0, !servers[i].Down)
+	if row {
+		servers = c.serversOf(s, at.row)
+		out.Backends = c.addRow(s, at.row)
+	} else {
+		out.Backends = c.addBackends(s, at.backends, servers, sorry)
 	}
-	if s.Sorry != nil {
+	if sorry { // nothing else has a weight
 		place := at.backends[len(s.Backends)]
-		c.addBackend(s, s.Sorry, place, &c.routes.sorry[s.Sorry][0], sorry, sorry)
-		if sorry { // nothing else has a weight
-			servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
-			list = []uint32{place.Index}
-		}
+		servers = []sched.Server{{Address: s.Sorry.Address.String(), ID: place.Gen, Weight: s.Sorry.Weight, Load: place.Load}}
+		out.Backends = []uint32{place.Index}
 	}
 	opt := sched.Options{TableSize: s.MhTableSize, Memory: at.memory}
 	for _, f := range s.SchedulerFlags {
 		opt.Set(f)
 	}
 	var err error
-	out.Backends = list
 	out.Sched, err = sched.New(s.Scheduler, servers, opt)
 	return err
+}
+
+// addBackends puts a service's backends, and its sorry server, into their places, and returns the backends' indices.
+func (c *section) addBackends(s *conf.Service, places []*Place, servers []sched.Server, sorry bool) []uint32 {
+	list := make([]uint32, len(s.Backends))
+	routes := c.routes.of[routesKey(s)]
+	out := c.specOf(s)
+	for i := range s.Backends {
+		list[i] = places[i].Index
+		out.place(s, places[i], &routes[i])
+		c.addBackend(s, &s.Backends[i], places[i], &out, servers[i].Weight > 0, !servers[i].Down)
+	}
+	if s.Sorry != nil {
+		place, way := places[len(s.Backends)], c.routes.sorry[s.Sorry]
+		out.place(s, place, &way)
+		c.addBackend(s, s.Sorry, place, &out, sorry, sorry)
+	}
+	return list
 }
 
 func (c *section) serviceSpec(s *conf.Service) fastpath.ServiceSpec {
@@ -158,28 +183,37 @@ func (c *section) serviceSpec(s *conf.Service) fastpath.ServiceSpec {
 }
 
 // addBackend puts a backend into its place. One that is up and accepts nothing has no weight.
-func (c *section) addBackend(s *conf.Service, b *conf.Backend, place *Place, r *route, accepts, up bool) {
-	out := c.specOf(s, place, r)
-	out.Accepts, out.Quiescent = accepts, up && !accepts
-	if b.UpperThreshold > 0 || place.standing.bounded {
+func (c *section) addBackend(s *conf.Service, b *conf.Backend, place *Place, out *backendSpec, accepts, up bool) {
+	out.Accepts, out.Quiescent, out.Departure = accepts, up && !accepts, fastpath.Stays
+	if b.UpperThreshold > 0 || place.bounded {
 		c.bounds = append(c.bounds, bound{place.Load, b.UpperThreshold, b.LowerThreshold})
 	}
 	if s.ExpireNodest && b != s.Sorry && !b.Maintenance && !c.status(s, b).Up {
 		out.Departure = fastpath.Reschedules // its connections end
 	}
-	c.builder.SetBackend(place.Index, &out)
+	c.builder.SetBackend(place.Index, &out.BackendSpec)
 }
 
-// specOf is what the packet path must know of whatever has a place as a backend of a service.
-func (c *Compiler) specOf(s *conf.Service, place *Place, r *route) fastpath.BackendSpec {
-	out := fastpath.BackendSpec{
-		Gen: place.Gen, Service: c.services[s.Name].Index, Address: place.address, Load: place.Load,
-		DF: dfs[s.Tunnel.DF], Clamp: clamps(s), Wide: place.wide, Hop: r.hop, Port: r.port, Source: r.source,
-	}
+// backendSpec is what the packet path must know of whatever has a place as a backend of a service: first of all of them,
+// then of one after the other.
+type backendSpec struct{ fastpath.BackendSpec }
+
+func (c *Compiler) specOf(s *conf.Service) backendSpec {
+	return backendSpec{fastpath.BackendSpec{Service: c.services[s.Name].Index, DF: dfs[s.Tunnel.DF], Clamp: clamps(s)}}
+}
+
+// place fills in what depends on the backend.
+func (out *backendSpec) place(s *conf.Service, p *Place, r *route) {
+	out.Gen, out.Address, out.Load, out.Wide = p.Gen, p.address, p.Load, p.wide
+	out.reach(s, r)
+}
+
+// reach fills in the way to it.
+func (out *backendSpec) reach(s *conf.Service, r *route) {
+	out.Hop, out.Port, out.Source, out.Shared = r.hop, r.port, r.source, r.shared
 	if s.Mode == conf.TUN {
-		out.Tunnel = tunnelTo(s, place.address.Addr())
+		out.Tunnel = tunnelTo(s, out.Address.Addr())
 	}
-	return out
 }
 
 // clamps reports whether the MSS of a service's TCP connections is lowered.

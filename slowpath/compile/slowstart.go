@@ -20,7 +20,7 @@ type standing struct {
 
 // change is a standing that counts from the commit on.
 type change struct {
-	at *standing
+	at *Place
 	to standing
 }
 
@@ -34,10 +34,10 @@ const (
 // Share is the part of its weight that a backend counts with in the last snapshot, in percent: less than 100 while it
 // starts slowly.
 func (p *Place) Share() int {
-	if p.standing == nil || p.standing.share == 0 {
+	if p.share == 0 {
 		return 100
 	}
-	return int(p.standing.share)
+	return int(p.share)
 }
 
 // servers is the service's backends as its scheduler is to see them; none takes anything while the sorry server takes all.
@@ -53,7 +53,7 @@ func (c *section) servers(s *conf.Service, places []*Place, sorry bool) []sched.
 		ill := !st.Up
 		st.Up = st.Up && !sorry
 		v := sched.Server{
-			ID: p.Gen, Weight: st.Weight, Down: !st.Up, Last: int(p.standing.weight), Load: p.Load,
+			ID: p.Gen, Weight: st.Weight, Down: !st.Up, Last: int(p.weight), Load: p.Load,
 			Bounded: b.UpperThreshold > 0,
 		}
 		if addresses {
@@ -65,19 +65,25 @@ func (c *section) servers(s *conf.Service, places []*Place, sorry bool) []sched.
 		if v.Down {
 			v.Weight = 0
 		}
-		settled = settled || p.standing.now > 0 && v.Weight > 0
+		settled = settled || p.now > 0 && v.Weight > 0
 		out[i] = v
 		c.ill = append(c.ill, ill)
 	}
+	starts := false
 	for i := range out {
-		c.start(&out[i], places[i].standing, s.SlowStart, settled, places[i].Gen > c.known, c.ill[i])
+		c.start(&out[i], places[i], s.SlowStart, settled, c.ill[i])
+		starts = starts || out[i].Share > 0
+	}
+	if starts {
+		c.starting = append(c.starting, s)
 	}
 	return out
 }
 
 // start finds out how far a backend is in its slow start. It begins when the backend takes connections and did not
 // in the snapshot before. A fresh one has no life before this compilation.
-func (c *section) start(v *sched.Server, was *standing, period time.Duration, settled, fresh, ill bool) {
+func (c *section) start(v *sched.Server, at *Place, period time.Duration, settled, ill bool) {
+	was := at.standing
 	is := standing{began: was.began, weight: int32(v.Last), now: int32(v.Weight), down: v.Down, bounded: v.Bounded, ill: ill}
 	switch {
 	case is.now == 0 || period == 0:
@@ -96,11 +102,11 @@ func (c *section) start(v *sched.Server, was *standing, period time.Duration, se
 	}
 	v.Share = is.share
 	switch {
-	case is == *was:
-	case fresh:
-		*was = is
+	case is == was:
+	case at.Gen > c.known:
+		at.standing = is
 	default:
-		c.changed = append(c.changed, change{was, is})
+		c.changed = append(c.changed, change{at, is})
 	}
 }
 
@@ -113,7 +119,7 @@ func (c *section) dueAt(t time.Time) {
 // stand makes the standings of this compilation those that the next one goes on from.
 func (c *Compiler) stand() {
 	for _, ch := range c.changed {
-		*ch.at = ch.to
+		ch.at.standing = ch.to
 	}
 	for _, ch := range c.sorries {
 		ch.at.sorry = ch.to

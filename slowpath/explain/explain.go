@@ -156,8 +156,8 @@ func (t *trial) find() {
 		t.owner = fastpath.Owner(t.p.Dst, t.workers())
 	}
 	t.entry, t.reply, t.known = t.Still.Workers[min(t.owner, len(t.Still.Workers)-1)].Connection(t.p.Src, t.p.Dst, t.p.number, s)
-	if t.known && int(t.entry.Backend) < len(s.Backends) && s.Backends[t.entry.Backend].Gen == t.entry.Gen {
-		t.serve(s.Backends[t.entry.Backend].Service)
+	if t.known && int(t.entry.Backend) < s.Backends.Len() && s.Backends.At(t.entry.Backend).Gen == t.entry.Gen {
+		t.serve(s.Backends.At(t.entry.Backend).Service)
 	} else if i, ok := s.ServiceOf(t.p.Src, t.p.Dst, t.p.number, uint8(t.in)); ok {
 		t.serve(i)
 	}

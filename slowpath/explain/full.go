@@ -29,7 +29,7 @@ func (t *trial) tellLocal() {
 	}
 	by := ""
 	worker := min(t.owner, len(t.Still.Workers)-1)
-	if port, ok := t.Still.Direct(worker, &t.Still.Snapshot.Backends[t.made.Backend], t.p.number); ok {
+	if port, ok := t.Still.Direct(worker, t.Still.Snapshot.Backends.At(t.made.Backend), t.p.number); ok {
 		by = t.cfg.Ports[port].Name
 	}
 	t.step("local", nextLocal(a, by))

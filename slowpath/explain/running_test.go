@@ -132,7 +132,9 @@ func (r *running) state() string {
 			s += fmt.Sprintf(" %+v %+v", w.SchedulerState(v, r.node.Snapshot()), w.ServiceReasons(v))
 		}
 	}
-	for _, b := range r.node.Snapshot().Backends {
+	backends := r.node.Snapshot().Backends
+	for i := range backends.Len() {
+		b := backends.At(uint32(i))
 		s += fmt.Sprintf(" %d/%d", b.Load.Active.Load(), b.Load.Inactive.Load())
 	}
 	templates, now := r.node.Templates()

@@ -64,8 +64,8 @@ func (t *trial) tellWorker() {
 
 // backendOf is the backend that a connection leads to; empty if it is no longer configured.
 func (t *trial) backendOf(e *conn.Entry) string {
-	peers := t.Still.Snapshot.Peers
-	if int(e.Backend) >= len(peers) || peers[e.Backend].Gen != e.Gen {
+	backends := &t.Still.Snapshot.Backends
+	if int(e.Backend) >= backends.Len() || backends.At(e.Backend).Peer().Gen != e.Gen {
 		return ""
 	}
 	return t.peer(e.Backend)
@@ -73,10 +73,11 @@ func (t *trial) backendOf(e *conn.Entry) string {
 
 // peer is the address of the backend with an index.
 func (t *trial) peer(index uint32) string {
-	p := &t.Still.Snapshot.Peers[index]
+	backend := t.Still.Snapshot.Backends.At(index)
+	p := backend.Peer()
 	b := (*[16]byte)(unsafe.Pointer(&p.Addr))
 	addr := netip.AddrFrom4([4]byte(b[:4]))
-	if t.Still.Snapshot.Backends[index].V6 {
+	if backend.V6 {
 		addr = netip.AddrFrom16(*b)
 	}
 	return netip.AddrPortFrom(addr, packet.Swap16(p.Port)).String()

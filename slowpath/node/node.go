@@ -221,6 +221,10 @@ func (n *Node) Acked() uint64 {
 // be those of the configuration the node was made with.
 func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service, *conf.Backend) compile.Status) error {
 	n.now = now
+	if !n.compiler.Resolves(cfg) {
+		snap, commit, err := n.compiler.Compile(now, cfg, status, n.Acked())
+		return n.change(snap, commit, err)
+	}
 	epoch := n.neighbors.Mark()
 	snap, commit, err := n.compiler.Compile(now, cfg, status, n.Acked())
 	if err != nil {
@@ -238,6 +242,27 @@ func (n *Node) Apply(now time.Time, cfg *conf.Config, status func(*conf.Service,
 	hosts, nets := answered(cfg)
 	n.neighbors.SetLocal(now, hosts, nets...)
 	n.release = release{epoch: epoch, generation: snap.Generation}
+	return nil
+}
+
+// Reapply is Apply for the configuration in force, where nobody's status is another but that of backends of the named
+// services.
+func (n *Node) Reapply(now time.Time, services []string, status func(*conf.Service, *conf.Backend) compile.Status) error {
+	if n.compiler.Resolves(n.cfg) {
+		return n.Apply(now, n.cfg, status)
+	}
+	n.now = now
+	snap, commit, err := n.compiler.Recompile(now, services, status, n.Acked())
+	return n.change(snap, commit, err)
+}
+
+// change publishes a snapshot for which nothing else is another than before.
+func (n *Node) change(snap *fastpath.Snapshot, commit func(), err error) error {
+	if err != nil {
+		return err
+	}
+	commit()
+	n.publish(snap)
 	return nil
 }
 
