@@ -20,6 +20,7 @@ func replayCommand() *cobra.Command {
 		Long: `Run a pcap or pcapng capture through the real packet path and write what leaves to another. The same
 capture and configuration give the same bytes. Packets enter at the port with the name of the capture's
 interface (pcapng) or at the first port; the output, if it ends in .pcapng, names the port each packet left by.
+Captures of Ethernet are read, and of what tcpdump makes on "any", on tunnels and on loopback interfaces.
 Time is the capture's. Health checks are off. The summary goes to standard error.`,
 		Args: takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

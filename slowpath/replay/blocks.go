@@ -119,6 +119,11 @@ func (s *blocks) check(kind uint32, body []byte) error {
 	rest := body[fixed[kind]:]
 	switch kind {
 	case interfaceBlock:
+		if l := link(s.order.Uint16(body)); l > 0xff || l == linkCooked2&0xff { // see ngLink
+			if err := l.check(); err != nil {
+				return err
+			}
+		}
 		if s.first {
 			s.snap, s.first = s.order.Uint32(body[4:]), false
 		}

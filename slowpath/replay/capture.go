@@ -15,14 +15,16 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// source reads a capture: pcap or pcapng, told apart by its first bytes.
-type source struct {
+// Capture is a capture that is read: pcap or pcapng, told apart by its first bytes.
+type Capture struct {
 	file  *os.File
 	pcap  *pcapgo.Reader
+	link  link // of pcap
 	ng    *pcapgo.NgReader
 	nanos bool // timestamps may be finer than a microsecond
 	count int
 	last  time.Time // of the packet before
+	frame []byte    // of the packet, where the capture is not of Ethernet
 }
 
 // maxPacket is what libpcap allows, whatever snapshot length a pcap file claims: some writers put 0 there, or less
@@ -35,12 +37,13 @@ const (
 	magicNanos  = 0xa1b23c4d
 )
 
-func openSource(path string) (*source, error) {
+// Open opens a capture.
+func Open(path string) (*Capture, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the capture: %w", err)
 	}
-	s, err := newSource(f)
+	s, err := newCapture(f)
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -49,7 +52,7 @@ func openSource(path string) (*source, error) {
 	return s, nil
 }
 
-func newSource(r io.Reader) (*source, error) {
+func newCapture(r io.Reader) (*Capture, error) {
 	b := bufio.NewReaderSize(r, 1<<20)
 	head, err := b.Peek(4)
 	if errors.Is(err, io.EOF) {
@@ -59,8 +62,7 @@ func newSource(r io.Reader) (*source, error) {
 		return nil, fmt.Errorf("reading the capture: %w", err)
 	}
 	le, be := binary.LittleEndian.Uint32(head), binary.BigEndian.Uint32(head)
-	s := &source{last: time.Unix(0, 0)}
-	var link layers.LinkType
+	s := &Capture{last: time.Unix(0, 0)}
 	switch {
 	case le == magicNg:
 		s.nanos = true
@@ -70,38 +72,43 @@ func newSource(r io.Reader) (*source, error) {
 		return s, nil
 	case le == magicMicros, be == magicMicros, le == magicNanos, be == magicNanos:
 		s.nanos = le == magicNanos || be == magicNanos
+		var order binary.ByteOrder = binary.LittleEndian
+		if be == magicMicros || be == magicNanos {
+			order = binary.BigEndian
+		}
+		if head, err := b.Peek(pcapHeader); err == nil {
+			s.link = link(order.Uint32(head[pcapHeader-4:])) // what is above 16 bits is the length of a frame's checksum
+		}
 		if s.pcap, err = pcapgo.NewReader(b); err != nil {
 			return nil, fmt.Errorf("reading the pcap header: %w", cutOff(err, "it"))
 		}
 		s.pcap.SetSnaplen(maxPacket)
-		link = s.pcap.LinkType()
-	default:
-		return nil, errors.New("neither a pcap nor a pcapng file")
+		return s, s.link.check()
 	}
-	return s, checkLink(link)
+	return nil, errors.New("neither a pcap nor a pcapng file")
 }
 
-func checkLink(l layers.LinkType) error {
-	if l != layers.LinkTypeEthernet {
-		return fmt.Errorf("the capture's link type is %s: Weir replays Ethernet frames only", l)
-	}
-	return nil
+// pcapHeader is the length of a pcap file's header, which ends with the link type.
+const pcapHeader = 24
+
+// Packet is one packet of a capture.
+type Packet struct {
+	Frame     []byte // with an Ethernet header; valid until the next read
+	Time      time.Time
+	Interface string // name of the capture's interface, pcapng only
+	// Unaddressed is a frame of a capture that does not tell which station packets are for.
+	Unaddressed bool
+	Missing     int // bytes at the end that were not captured
 }
 
-// captured is one packet of the source.
-type captured struct {
-	data  []byte // valid until the next read
-	time  time.Time
-	iface string // name of the capture's interface, pcapng only
-}
-
-// next reads a packet; io.EOF at the end.
-func (s *source) next() (p captured, err error) {
+// Next reads a packet; io.EOF at the end.
+func (s *Capture) Next() (p Packet, err error) {
 	var ci gopacket.CaptureInfo
+	link := s.link
 	if s.ng != nil {
-		p.data, ci, err = s.ng.ZeroCopyReadPacketData()
+		p.Frame, ci, err = s.ng.ZeroCopyReadPacketData()
 	} else {
-		p.data, ci, err = s.pcap.ZeroCopyReadPacketData()
+		p.Frame, ci, err = s.pcap.ZeroCopyReadPacketData()
 		if err == io.EOF && ci.CaptureLength > 0 {
 			err = io.ErrUnexpectedEOF
 		}
@@ -113,25 +120,29 @@ func (s *source) next() (p captured, err error) {
 	if err != nil {
 		return p, fmt.Errorf("packet %d: %w", s.count, cutOff(err, "it"))
 	}
-	if p.time = ci.Timestamp; p.time.IsZero() {
-		p.time = s.last // a simple packet block has none
+	if p.Time = ci.Timestamp; p.Time.IsZero() {
+		p.Time = s.last // a simple packet block has none
 	}
-	s.last = p.time
+	s.last, p.Missing = p.Time, max(0, ci.Length-ci.CaptureLength)
 	if s.ng != nil {
 		i, err := s.ng.Interface(ci.InterfaceIndex)
 		if err != nil {
 			return p, fmt.Errorf("packet %d: %w", s.count, err)
 		}
-		if err := checkLink(i.LinkType); err != nil {
+		link, p.Interface = ngLink(i.LinkType), i.Name
+		if err := link.check(); err != nil {
 			return p, fmt.Errorf("packet %d: %w", s.count, err)
 		}
-		p.iface = i.Name
+	}
+	if link != linkEthernet {
+		s.frame = link.frame(s.frame[:0], p.Frame)
+		p.Frame, p.Unaddressed = s.frame, true
 	}
 	return p, nil
 }
 
 // isAt reports whether a path leads to the capture's own file, so that writing there would destroy it.
-func (s *source) isAt(path string) bool {
+func (s *Capture) isAt(path string) bool {
 	own, err := s.file.Stat()
 	if err != nil || !own.Mode().IsRegular() {
 		return false
@@ -140,10 +151,11 @@ func (s *source) isAt(path string) bool {
 	return err == nil && os.SameFile(own, other)
 }
 
-func (s *source) close() { _ = s.file.Close() }
+// Close closes the file.
+func (s *Capture) Close() { _ = s.file.Close() }
 
-// target writes a capture: pcapng, with an interface for each port, if the path ends so, pcap otherwise.
-type target struct {
+// Output is a capture that is written: pcapng, with an interface for each port, if the path ends so, pcap otherwise.
+type Output struct {
 	file *os.File
 	buf  *bufio.Writer
 	pcap *pcapgo.Writer
@@ -152,12 +164,13 @@ type target struct {
 
 const snapLen = 1 << 16
 
-func createTarget(path string, ports []string, nanos bool) (*target, error) {
+// Create makes a capture of what leaves ports of these names. Without nanos, pcap's times are of microseconds.
+func Create(path string, ports []string, nanos bool) (*Output, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("creating the output: %w", err)
 	}
-	t := &target{file: f, buf: bufio.NewWriterSize(f, 1<<20)}
+	t := &Output{file: f, buf: bufio.NewWriterSize(f, 1<<20)}
 	if err := t.header(strings.HasSuffix(path, ".pcapng"), ports, nanos); err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("writing %s: %w", path, err)
@@ -165,7 +178,7 @@ func createTarget(path string, ports []string, nanos bool) (*target, error) {
 	return t, nil
 }
 
-func (t *target) header(ng bool, ports []string, nanos bool) error {
+func (t *Output) header(ng bool, ports []string, nanos bool) error {
 	if !ng {
 		t.pcap = pcapgo.NewWriter(t.buf)
 		if nanos {
@@ -192,7 +205,8 @@ func (t *target) header(ng bool, ports []string, nanos bool) error {
 	return nil
 }
 
-func (t *target) write(frame []byte, at time.Time, port int) error {
+// Write adds a frame that left a port, by its number.
+func (t *Output) Write(frame []byte, at time.Time, port int) error {
 	ci := gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(frame), Length: len(frame)}
 	if t.ng != nil {
 		ci.InterfaceIndex = port
@@ -201,7 +215,8 @@ func (t *target) write(frame []byte, at time.Time, port int) error {
 	return t.pcap.WritePacket(ci, frame)
 }
 
-func (t *target) close() error {
+// Close writes what is left, and closes the file.
+func (t *Output) Close() error {
 	var err error
 	if t.ng != nil {
 		err = t.ng.Flush()

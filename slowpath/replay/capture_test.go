@@ -55,19 +55,19 @@ func pcap(snap uint32, size int, data []byte) []byte {
 
 // readAll reads a capture to its end, and tells its packets' lengths and times and what was wrong with it.
 func readAll(file []byte) (packets []string, err error) {
-	s, err := newSource(bytes.NewReader(file))
+	s, err := newCapture(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
 	}
 	for {
-		p, err := s.next()
+		p, err := s.Next()
 		if err == io.EOF {
 			return packets, nil
 		}
 		if err != nil {
 			return packets, err
 		}
-		packets = append(packets, fmt.Sprintf("%d %s", len(p.data), p.time.Sub(time.Unix(0, 0))))
+		packets = append(packets, fmt.Sprintf("%d %s", len(p.Frame), p.Time.Sub(time.Unix(0, 0))))
 	}
 }
 
@@ -125,7 +125,7 @@ func TestWhatCapturesAreRead(t *testing.T) {
 }
 
 func TestAFolderIsNotCalledAShortCapture(t *testing.T) {
-	_, err := openSource(t.TempDir())
+	_, err := Open(t.TempDir())
 	if !errors.Is(err, syscall.EISDIR) {
 		t.Errorf("got %v", err)
 	}

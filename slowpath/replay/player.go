@@ -28,7 +28,7 @@ func NewPlayer(cfg *conf.Config, send func(port int, frame []byte)) (*Player, er
 
 // Play takes a frame that comes in by a port, with all that it causes.
 func (p *Player) Play(at time.Time, port string, frame []byte) error {
-	return p.p.play(&captured{data: frame, time: at, iface: port})
+	return p.p.play(&Packet{Frame: frame, Time: at, Interface: port})
 }
 
 // Apply changes the configuration in force, but not its ports.

@@ -42,11 +42,11 @@ const epoch = uint64(time.Hour)
 // Run replays the capture at in and writes what leaves to out. Health checks are off: every backend is up
 // unless its configuration says state: down.
 func Run(cfg *conf.Config, in, out string) (*Summary, error) {
-	src, err := openSource(in)
+	src, err := Open(in)
 	if err != nil {
 		return nil, err
 	}
-	defer src.close()
+	defer src.Close()
 	if src.isAt(out) {
 		return nil, fmt.Errorf("%s is the capture to replay, under this or another name: write the output to another file", out)
 	}
@@ -54,17 +54,17 @@ func Run(cfg *conf.Config, in, out string) (*Summary, error) {
 	for i := range cfg.Ports {
 		names[i] = cfg.Ports[i].Name
 	}
-	dst, err := createTarget(out, names, src.nanos)
+	dst, err := Create(out, names, src.nanos)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlayer(cfg, dst.write)
+	p, err := newPlayer(cfg, dst.Write)
 	if err != nil {
-		return nil, errors.Join(err, dst.close())
+		return nil, errors.Join(err, dst.Close())
 	}
 	err = p.playAll(src)
 	sum := p.summary()
-	return sum, errors.Join(err, p.close(), dst.close())
+	return sum, errors.Join(err, p.close(), dst.Close())
 }
 
 // sink takes a frame that left a port, while a packet of this time was played.
@@ -105,13 +105,13 @@ func newNode(cfg *conf.Config, mem []*memport.Queue) (*node.Node, error) {
 	ports := make([]node.Port, len(cfg.Ports))
 	queues := make([]port.Queue, len(cfg.Ports))
 	for i := range cfg.Ports {
-		ports[i] = node.Port{MAC: portMAC(cfg, i), Queues: 1, HasTAP: cfg.Ports[i].TAP != ""}
+		ports[i] = node.Port{MAC: PortMAC(cfg, i), Queues: 1, HasTAP: cfg.Ports[i].TAP != ""}
 		queues[i] = mem[i]
 	}
 	return node.New(node.Options{
 		Config: cfg, Ports: ports, Queues: [][]port.Queue{queues}, Kernel: nowhere{}, Seed: conn.Seed{1, 1},
 		Unhurried: true, MakeUp: func(port int, addr netip.Addr) [6]byte {
-			return madeUpMAC(cfg.Ports[port].Name, addr.String())
+			return StationMAC(cfg, port, addr)
 		},
 	}, time.Unix(0, 0), FromConfig)
 }
@@ -144,8 +144,8 @@ func FromConfig(s *conf.Service, b *conf.Backend) compile.Status {
 	return compile.Status{Up: !b.Down && !b.Maintenance, Weight: b.Weight}
 }
 
-// portMAC is the configured MAC or a made-up one; a sub-port's is its parent's.
-func portMAC(cfg *conf.Config, i int) [6]byte {
+// PortMAC is the configured MAC or a made-up one; a sub-port's is its parent's.
+func PortMAC(cfg *conf.Config, i int) [6]byte {
 	if parent, ok := cfg.Sub(i); ok {
 		i = parent
 	}
@@ -153,6 +153,11 @@ func portMAC(cfg *conf.Config, i int) [6]byte {
 		return p.MAC
 	}
 	return madeUpMAC(cfg.Ports[i].Name, "port")
+}
+
+// StationMAC is the MAC that answers for an address on a port's network, if no neighbour is configured.
+func StationMAC(cfg *conf.Config, port int, addr netip.Addr) [6]byte {
+	return madeUpMAC(cfg.Ports[port].Name, addr.String())
 }
 
 // madeUpMAC is a locally administered address that depends on nothing but its names.
@@ -174,9 +179,9 @@ type nowhere struct{}
 
 func (nowhere) ToKernel(int, []byte) bool { return true }
 
-func (p *player) playAll(src *source) error {
+func (p *player) playAll(src *Capture) error {
 	for {
-		c, err := src.next()
+		c, err := src.Next()
 		if err == io.EOF {
 			p.endWaiting()
 			return p.failed
@@ -203,13 +208,13 @@ func (p *player) endWaiting() {
 
 // play takes one packet through, with all it causes, before the next comes: so every packet that leaves stands
 // where its cause stood.
-func (p *player) play(c *captured) error {
-	p.pass(c.time)
+func (p *player) play(c *Packet) error {
+	p.pass(c.Time)
 	in := 0
-	if i, ok := p.cfg.PortIndex(c.iface); ok {
+	if i, ok := p.cfg.PortIndex(c.Interface); ok {
 		in = i
 	}
-	frame := p.addressed(c.data, in)
+	frame := p.addressed(c, in)
 	flags := deviceFlags(frame)
 	if v := compile.VLANOf(p.cfg, in); v != nil {
 		frame = v.Tagged(frame) // the capture is of the VLAN's interface, the queue the trunk's
@@ -260,13 +265,14 @@ func (p *player) advance(to uint64) {
 }
 
 // addressed is the frame as the port would have received it. Nobody who makes a capture can know a made-up MAC,
-// so a unicast frame to any station is taken as meant for the port then.
-func (p *player) addressed(frame []byte, in int) []byte {
-	if p.cfg.Ports[in].HasMAC || len(frame) < 6 || frame[0]&1 != 0 {
+// so a unicast frame to any station is taken as meant for the port then, as is one that no station is known of.
+func (p *player) addressed(c *Packet, in int) []byte {
+	frame := c.Frame
+	if p.cfg.Ports[in].HasMAC && !c.Unaddressed || len(frame) < 6 || frame[0]&1 != 0 {
 		return frame
 	}
 	p.frame = append(p.frame[:0], frame...)
-	mac := portMAC(p.cfg, in)
+	mac := PortMAC(p.cfg, in)
 	copy(p.frame, mac[:])
 	return p.frame
 }
