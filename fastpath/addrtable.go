@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"net/netip"
 	"unsafe"
@@ -73,6 +74,16 @@ func (t *endpointTable) get(e endpoint) uint32 {
 			return s.value
 		}
 	}
+}
+
+// addrs lists the addresses of all endpoints.
+func (t *endpointTable) addrs() (out []netip.Addr) {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.value != 0 {
+			out = append(out, addrOf([16]byte(binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, s.lo), s.hi)), s.rest&endpointV6 != 0))
+		}
+	}
+	return out
 }
 
 // ref returns where the value of an endpoint is kept, added with value 0 if it was not there; the caller

@@ -94,6 +94,7 @@ func (b *Builder) Snapshot() (*Snapshot, error) {
 				*at = localFull
 			}
 		}
+		snap.never = newAddrSet(snap.neverSources())
 	}
 	for i := range s.Services {
 		switch v := &s.Services[i]; {
@@ -133,6 +134,12 @@ func (snap *Snapshot) addAddresses(s *Spec) error {
 	}
 	snap.vips = newAddrSet(vips)
 	return nil
+}
+
+// neverSources lists the addresses that no packet from a network may be from: all that are ours, and networks' broadcast
+// addresses.
+func (snap *Snapshot) neverSources() []netip.Addr {
+	return append(snap.locals.addrs(), snap.Routes.broadcasts()...)
 }
 
 // NewSnapshot compiles a snapshot.

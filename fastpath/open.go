@@ -145,8 +145,10 @@ func (w *Worker) admit(f *port.Frame, it *item, o *opening) verdict {
 	if service == 0 {
 		return w.notForService(f, it, &k)
 	}
-	if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
-		return drop(r)
+	if k.V6 || !w.snap.ordinary4(packet.Load32(k.Addrs, 0)) {
+		if r := w.badSource(f, k.Addrs, k.V6); r != reason.Unset {
+			return drop(r)
+		}
 	}
 	return w.schedule(f, it, &k, service-1, o)
 }
@@ -186,11 +188,11 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 			return w.timeExceeded(f, it)
 		}
 	}
-	v := w.choose(k, service, o)
-	if v != newcomer {
+	v := w.choose(k, svc, service, o)
+	if v.fate != fresh {
 		return w.turnAway(f, it, svc, v)
 	}
-	if v = w.prepare(f, it, k, o); v != newcomer {
+	if v = w.prepare(f, it, k, o); v.fate != fresh {
 		w.giveBack(o)
 		return w.turnAway(f, it, svc, v)
 	}
@@ -206,15 +208,13 @@ func (w *Worker) giveBack(o *opening) {
 // prepare finds out whether the packet can go to the backend that was chosen, and by which tuple the replies will come.
 func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdict {
 	b := w.real(o.backend)
-	if !fits(f, it, b) {
+	if (it.End > b.maxEnd || b.wide) && !fits(f, it, b) {
 		return w.tooBig(f, it, roomFor(f, it, b.side6(it), int(b.MTU)))
 	}
 	o.Home = 0
 	switch b.Mode {
 	case NAT:
-		var addrs [32]byte
-		rk := b.replyKey(k, &addrs)
-		o.Home = w.hasher.KeyHome(&rk)
+		o.Home = w.replyHome(k, b)
 	case FullNAT:
 		if !w.proposeLocal(k, b, o) {
 			return drop(reason.NoLocalPort)
@@ -224,8 +224,7 @@ func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdi
 }
 
 // choose finds a backend for a new connection and counts it there.
-func (w *Worker) choose(k *conn.Key, service uint32, o *opening) verdict {
-	svc := &w.snap.Services[service]
+func (w *Worker) choose(k *conn.Key, svc *Service, service uint32, o *opening) verdict {
 	o.hold = 0
 	if svc.limits != nil {
 		if r := svc.limits.admit(int64(w.nowNs)); r != reason.Unset {
@@ -235,28 +234,27 @@ func (w *Worker) choose(k *conn.Key, service uint32, o *opening) verdict {
 	}
 	var v verdict
 	if svc.persist != nil {
-		v = w.choosePersistent(k, service, o)
+		v = w.choosePersistent(k, svc, service, o)
 	} else {
-		v = w.pick(k, service, o)
+		v = w.pick(k, svc, service, o)
 	}
-	if v != newcomer {
+	if v.fate != fresh {
 		w.release(o.hold, svc, w.now)
 	}
 	return v
 }
 
 // pick lets the service's scheduler choose.
-func (w *Worker) pick(k *conn.Key, service uint32, o *opening) verdict {
+func (w *Worker) pick(k *conn.Key, svc *Service, service uint32, o *opening) verdict {
 	// Another worker may have got the last place of the backend that was picked.
 	const tries = 8
-	svc := &w.snap.Services[service]
 	if !svc.keyless {
 		w.schedulerKey(k)
 	}
 	state := w.schedulerState(service, svc.gen)
 	for range tries {
 		n := svc.Sched.Pick(&w.key, state)
-		if n < 0 || n >= len(svc.Backends) {
+		if uint(n) >= uint(len(svc.Backends)) {
 			break
 		}
 		o.backend = svc.Backends[n]
@@ -368,6 +366,17 @@ func (w *Worker) endOther(k *conn.Key, b *Backend, home conn.Home) {
 	if r := w.table.FindHome(&rk, home); r.Reply {
 		w.forget(r.Entry)
 	}
+}
+
+// replyHome is the home of the tuple that replyKey makes.
+func (w *Worker) replyHome(k *conn.Key, b *Backend) conn.Home {
+	if !k.V6 && b.peer.Port != 0 {
+		addrs := b.peer.Addr[0] | uint64(packet.Load32(k.Addrs, 0))<<32
+		return w.hasher.HomeOf(w.hasher.Hash4(addrs, uint32(b.peer.Port)|k.Ports<<16, k.Proto))
+	}
+	var addrs [32]byte
+	rk := b.replyKey(k, &addrs)
+	return w.hasher.KeyHome(&rk)
 }
 
 // replyKey is the tuple of the backend's packets to the client of a tuple; addrs is its memory.

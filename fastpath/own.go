@@ -46,6 +46,13 @@ func (w *Worker) badSource(f *port.Frame, addrs unsafe.Pointer, v6 bool) reason.
 	return reason.Unset
 }
 
+// ordinary4 reports whether badSource will find nothing wrong with an IPv4 source, as loaded: in one look instead of three.
+// It may say no of sources that are good.
+func (snap *Snapshot) ordinary4(a uint32) bool {
+	top := uint8(a)
+	return top-1 < 223 && top != 127 && len(snap.vipNets.lens[0]) == 0 && !snap.never.has(slot4(a))
+}
+
 // linkLocal reports whether the IPv6 address at p is one of fe80::/10, which no router forwards
 // (RFC 4291 section 2.5.6).
 func linkLocal(p unsafe.Pointer) bool { return packet.Load16(p, 0)&0xc0ff == 0x80fe }

@@ -1,9 +1,13 @@
 package fastpath
 
 import (
+	"net/netip"
 	"testing"
+	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
 )
 
 // A port's link-local address follows from its MAC: neighbours know it, the configuration does not name it.
@@ -57,5 +61,42 @@ func TestOwnAddressOfAPortWithTAPReachedThroughOneWithout(t *testing.T) {
 	s := one(t, r.send(lan, icmpFrame("10.0.0.11", "203.0.113.2", 8, 0, make([]byte, 4), rs1MAC, lanMAC, 9)), lan)
 	if s.src.Addr().String() != "203.0.113.2" {
 		t.Errorf("%s", &s)
+	}
+}
+
+func TestOrdinarySourcesAreNotBad(t *testing.T) {
+	var sources []netip.Addr
+	for _, near := range []string{"203.0.113.0/24", "10.0.0.0/24"} {
+		for a := netip.MustParsePrefix(near).Addr(); netip.MustParsePrefix(near).Contains(a); a = a.Next() {
+			sources = append(sources, a)
+		}
+	}
+	for first := range 256 {
+		sources = append(sources, netip.AddrFrom4([4]byte{byte(first), 51, 100, 7}))
+	}
+	nat := func(vip string) *rig {
+		return newRig(t, []rigService{{vip: vip, proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.11:8080"}}})
+	}
+	for name, r := range map[string]*rig{
+		"one address": nat("203.0.113.10:80"),
+		"fullnat":     newRig(t, []rigService{{vip: "203.0.113.10:80", proto: packet.ProtoTCP, mode: FullNAT, peers: []string{"10.0.0.11:8080"}}}),
+		"tunnel":      tunnelRig(t, tunnelSpecs[1], false, false, false),
+	} {
+		w := r.workers[0]
+		ordinary := 0
+		for _, a := range sources {
+			b := AddrOf(a)
+			bad := w.badSource(&port.Frame{Port: wan}, unsafe.Pointer(&b), false)
+			yes := w.snap.ordinary4(packet.Load32(unsafe.Pointer(&b), 0))
+			if yes != (bad == reason.Unset) {
+				t.Errorf("%s: %s is ordinary: %t, and bad: %v", name, a, yes, bad)
+			}
+			if yes {
+				ordinary++
+			}
+		}
+		if ordinary < 500 {
+			t.Errorf("%s: %d sources are ordinary", name, ordinary)
+		}
 	}
 }

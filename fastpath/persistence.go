@@ -52,8 +52,8 @@ func (p *persistence) key(addrs unsafe.Pointer, v6 bool, service uint32) persist
 
 // choosePersistent binds a new connection to the backend that its client has had, or to the scheduler's choice for it and
 // the connections after it. As in LVS, a backend's thresholds do not part it from its clients.
-func (w *Worker) choosePersistent(k *conn.Key, service uint32, o *opening) verdict {
-	p := w.snap.Services[service].persist
+func (w *Worker) choosePersistent(k *conn.Key, svc *Service, service uint32, o *opening) verdict {
+	p := svc.persist
 	key := p.key(k.Addrs, k.V6, service)
 	ref, target, known := w.templates.Hold(&key, w.now, p.timeout)
 	if known && w.stands(target, service, p) {
@@ -61,7 +61,7 @@ func (w *Worker) choosePersistent(k *conn.Key, service uint32, o *opening) verdi
 		w.real(target.Index).Load.Add()
 		return newcomer
 	}
-	if v := w.pick(k, service, o); v != newcomer {
+	if v := w.pick(k, svc, service, o); v != newcomer {
 		if known {
 			w.templates.Release(ref, w.now)
 		}

@@ -89,6 +89,16 @@ func (r *Routes) broadcast(a uint32) bool {
 	return false
 }
 
+// broadcasts lists the networks' broadcast addresses.
+func (r *Routes) broadcasts() (out []netip.Addr) {
+	for i := range r.nets4 {
+		if n := &r.nets4[i]; n.last != 0 {
+			out = append(out, netip.AddrFrom4(*(*[4]byte)(unsafe.Pointer(&n.last))))
+		}
+	}
+	return out
+}
+
 // lookup finds the way to the address at p. hash chooses among several gateways, so that a flow keeps to
 // one.
 func (r *Routes) lookup(p unsafe.Pointer, v6 bool, hash uint32) way {

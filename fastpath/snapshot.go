@@ -49,6 +49,7 @@ type Snapshot struct {
 	locals   *endpointTable // address → local flags
 	vips     *addrSet       // the addresses of services
 	fulls    *addrSet       // local addresses; nil: none
+	never    *addrSet       // what no packet may be from: all single addresses above, ports' own, networks' broadcast addresses
 	vipNets  netSet         // their prefixes
 	taps     *Taps          // nil while there is no capture
 	departed []departed     // by index

@@ -75,10 +75,42 @@ func (t *Table) other(b uint32, tag uint8) uint32 {
 	return o
 }
 
+// placeRest puts those slots of a connection elsewhere, of which done says that they found no place at home. If there is
+// none, the index is as it was before both.
+func (t *Table) placeRest(done uint8, at, back Home, s Slot) bool {
+	if done&forwardSlot == 0 && !t.placeElsewhere(at, s) {
+		if back != 0 && done&replySlot != 0 {
+			t.displace(back, s|1)
+		}
+		return false
+	}
+	if done&replySlot == 0 && !t.placeElsewhere(back, s|1) {
+		t.displace(at, s)
+		return false
+	}
+	return true
+}
+
+// displaceRest removes those slots of a connection from the index, of which done says that they do not stand at home.
+func (t *Table) displaceRest(done uint8, at, back Home, s Slot) {
+	if done&forwardSlot == 0 {
+		t.displaceElsewhere(at, s)
+	}
+	if done&replySlot == 0 {
+		t.displaceElsewhere(back, s|1)
+	}
+}
+
+func (t *Table) displace(h Home, s Slot) {
+	if !displaceInGo(t.indexBase, h, s) {
+		t.displaceElsewhere(h, s)
+	}
+}
+
 // placeElsewhere puts a slot under a home whose bucket is full: in the other bucket, or by moving one other slot.
 func (t *Table) placeElsewhere(h Home, s Slot) bool {
 	b, tag := h.bucket(), h.tag()
-	if place(t.indexBase, t.Other(h), s) {
+	if placeInGo(t.indexBase, t.Other(h), s) {
 		t.buckets[b].overflowed()
 		return true
 	}
@@ -140,7 +172,7 @@ func (t *Table) home(s Slot) Home {
 
 // displaceElsewhere removes a slot that is not in its home bucket from the index.
 func (t *Table) displaceElsewhere(h Home, s Slot) {
-	if displace(t.indexBase, t.Other(h), s) {
+	if displaceInGo(t.indexBase, t.Other(h), s) {
 		t.buckets[h.bucket()].returned()
 	}
 }

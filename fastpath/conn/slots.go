@@ -2,10 +2,39 @@ package conn
 
 import "unsafe"
 
-// place puts a slot into a home's bucket. It reports false if that is full; displace takes the slot out again, or
-// reports false if it does not stand there. The index begins at buckets. These are they, for processors without their
-// own and for the test that both agree.
+// Of a connection's two slots, those that placeBoth and displaceBoth were able to see to.
+const (
+	forwardSlot = 1 << iota
+	replySlot
+	bothSlots = forwardSlot | replySlot
+)
 
+// placeBothInGo is what placeBoth does, and displaceBothInGo displaceBoth, for processors without their own and for the test
+// that both agree. placeBoth puts a connection's slot s into its home's bucket, and that of its replies into back's, and
+// tells which of them found room; displaceBoth takes them out again, and tells which of them stood there. With back 0
+// there are no replies, which is as good as done. The index begins at buckets.
+func placeBothInGo(buckets unsafe.Pointer, at, back Home, s Slot) (done uint8) {
+	if placeInGo(buckets, at, s) {
+		done = forwardSlot
+	}
+	if back == 0 || placeInGo(buckets, back, s|1) {
+		done |= replySlot
+	}
+	return done
+}
+
+func displaceBothInGo(buckets unsafe.Pointer, at, back Home, s Slot) (done uint8) {
+	if displaceInGo(buckets, at, s) {
+		done = forwardSlot
+	}
+	if back == 0 || displaceInGo(buckets, back, s|1) {
+		done |= replySlot
+	}
+	return done
+}
+
+// placeInGo puts a slot into a home's bucket. It reports false if that is full; displaceInGo takes the slot out again, or
+// reports false if it does not stand there.
 func placeInGo(buckets unsafe.Pointer, h Home, s Slot) bool {
 	b := (*bucket)(unsafe.Add(buckets, uintptr(h.bucket())*bucketSize))
 	i := b.room()

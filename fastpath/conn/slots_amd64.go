@@ -6,10 +6,10 @@ import "unsafe"
 // twelve tags at once. A new nat connection and its end took 303 instructions for it in Go, and take 106 so.
 
 //go:noescape
-func place(buckets unsafe.Pointer, h Home, s Slot) bool
+func placeBoth(buckets unsafe.Pointer, at, back Home, s Slot) (done uint8)
 
 //go:noescape
 func sift(p *Probe, n int, stride uintptr, buckets unsafe.Pointer)
 
 //go:noescape
-func displace(buckets unsafe.Pointer, h Home, s Slot) bool
+func displaceBoth(buckets unsafe.Pointer, at, back Home, s Slot) (done uint8)

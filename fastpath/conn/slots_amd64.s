@@ -1,10 +1,13 @@
 #include "textflag.h"
 
-// func place(buckets unsafe.Pointer, h Home, s Slot) bool
-TEXT ·place(SB), NOSPLIT, $0-17
+// func placeBoth(buckets unsafe.Pointer, at, back Home, s Slot) (done uint8)
+TEXT ·placeBoth(SB), NOSPLIT, $0-25
 	MOVQ buckets+0(FP), DX
-	MOVL h+8(FP), BX
-	MOVL s+12(FP), R9
+	MOVL at+8(FP), BX
+	MOVL back+12(FP), R11
+	MOVL s+16(FP), R9
+	XORL R10, R10
+	PXOR X1, X1
 
 	// A bit of CX for each of the 12 tags that is 0.
 	MOVL     BX, AX
@@ -16,21 +19,41 @@ TEXT ·place(SB), NOSPLIT, $0-17
 	PMOVMSKB X0, CX
 	ANDL     $0xfff, CX
 	BSFL     CX, CX
-	JEQ      full
+	JEQ      reply
 	MOVB     BX, (AX)(CX*1)
 	MOVL     R9, 16(AX)(CX*4)
-	MOVB     $1, ret+16(FP)
-	RET
+	INCL     R10
+
+reply:
+	TESTL    R11, R11
+	JEQ      done
+	MOVL     R11, AX
+	SHRL     $8, AX
+	SHLQ     $6, AX
+	ADDQ     DX, AX
+	PCMPEQB  (AX), X1
+	PMOVMSKB X1, CX
+	ANDL     $0xfff, CX
+	BSFL     CX, CX
+	JEQ      full
+	INCL     R9
+	MOVB     R11, (AX)(CX*1)
+	MOVL     R9, 16(AX)(CX*4)
+
+done:
+	ORL $2, R10
 
 full:
-	MOVB $0, ret+16(FP)
+	MOVB R10, done+24(FP)
 	RET
 
-// func displace(buckets unsafe.Pointer, h Home, s Slot) bool
-TEXT ·displace(SB), NOSPLIT, $0-17
+// func displaceBoth(buckets unsafe.Pointer, at, back Home, s Slot) (done uint8)
+TEXT ·displaceBoth(SB), NOSPLIT, $0-25
 	MOVQ buckets+0(FP), DX
-	MOVL h+8(FP), AX
-	MOVL s+12(FP), R9
+	MOVL at+8(FP), AX
+	MOVL back+12(FP), R11
+	MOVL s+16(FP), R9
+	XORL R10, R10
 
 	// A bit of CX for each of the 12 tags that are equal.
 	MOVBLZX  AL, BX
@@ -44,23 +67,48 @@ TEXT ·displace(SB), NOSPLIT, $0-17
 	PMOVMSKB X0, CX
 	ANDL     $0xfff, CX
 
-next:
+forward:
 	BSFL CX, BX
-	JEQ  missing
+	JEQ  reply
+	LEAL -1(CX), R8
+	ANDL R8, CX
 	CMPL R9, 16(AX)(BX*4)
-	JEQ  found
-	LEAL -1(CX), DX
-	ANDL DX, CX
-	JMP  next
-
-found:
+	JNE  forward
 	MOVB $0, (AX)(BX*1)
 	MOVL $0, 16(AX)(BX*4)
-	MOVB $1, ret+16(FP)
-	RET
+	INCL R10
+
+reply:
+	TESTL    R11, R11
+	JEQ      done
+	INCL     R9
+	MOVBLZX  R11, BX
+	IMUL3L   $0x01010101, BX, BX
+	MOVD     BX, X0
+	PSHUFD   $0, X0, X0
+	MOVL     R11, AX
+	SHRL     $8, AX
+	SHLQ     $6, AX
+	ADDQ     DX, AX
+	PCMPEQB  (AX), X0
+	PMOVMSKB X0, CX
+	ANDL     $0xfff, CX
+
+backward:
+	BSFL CX, BX
+	JEQ  missing
+	LEAL -1(CX), R8
+	ANDL R8, CX
+	CMPL R9, 16(AX)(BX*4)
+	JNE  backward
+	MOVB $0, (AX)(BX*1)
+	MOVL $0, 16(AX)(BX*4)
+
+done:
+	ORL $2, R10
 
 missing:
-	MOVB $0, ret+16(FP)
+	MOVB R10, done+24(FP)
 	RET
 
 // func sift(p *Probe, n int, stride uintptr, buckets unsafe.Pointer)

@@ -4,8 +4,12 @@ package conn
 
 import "unsafe"
 
-func place(buckets unsafe.Pointer, h Home, s Slot) bool { return placeInGo(buckets, h, s) }
+func placeBoth(buckets unsafe.Pointer, at, back Home, s Slot) uint8 {
+	return placeBothInGo(buckets, at, back, s)
+}
 
 func sift(p *Probe, n int, stride uintptr, buckets unsafe.Pointer) { siftInGo(p, n, stride, buckets) }
 
-func displace(buckets unsafe.Pointer, h Home, s Slot) bool { return displaceInGo(buckets, h, s) }
+func displaceBoth(buckets unsafe.Pointer, at, back Home, s Slot) uint8 {
+	return displaceBothInGo(buckets, at, back, s)
+}

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -14,33 +15,39 @@ func TestSlotsAreChangedAsInGo(t *testing.T) {
 	got := tab.buckets
 	want := make([]bucket, len(got))
 	in := unsafe.Pointer(unsafe.SliceData(want))
-	placed, refused, displaced, missing := 0, 0, 0, 0
+	counts := map[string]int{}
 	for range 200_000 {
-		h := Home(r.IntN(len(got))<<8 | 1 + r.IntN(3))
-		s := Slot(1 + r.IntN(200))
-		if r.IntN(2) == 0 {
-			a, b := place(tab.indexBase, h, s), placeInGo(in, h, s)
-			if a != b {
-				t.Fatalf("slot %d in home %x: placed %t, in Go %t", s, h, a, b)
-			}
-			placed, refused = count(a, placed, refused)
-		} else {
-			a, b := displace(tab.indexBase, h, s), displaceInGo(in, h, s)
-			if a != b {
-				t.Fatalf("slot %d in home %x: displaced %t, in Go %t", s, h, a, b)
-			}
-			displaced, missing = count(a, displaced, missing)
+		at := Home(r.IntN(len(got))<<8 | 1 + r.IntN(3))
+		back := Home(r.IntN(len(got))<<8 | 1 + r.IntN(3))
+		if r.IntN(4) == 0 {
+			back = 0
 		}
-		if i := h.bucket(); got[i] != want[i] {
-			t.Fatalf("bucket %d is %v, in Go %v", i, got[i], want[i])
+		s := Slot(1+r.IntN(100)) << 1
+		what, both, bothInGo := "placed", placeBoth, placeBothInGo
+		if r.IntN(2) == 0 {
+			what, both, bothInGo = "displaced", displaceBoth, displaceBothInGo
+		}
+		a, b := both(tab.indexBase, at, back, s), bothInGo(in, at, back, s)
+		if a != b {
+			t.Fatalf("slot %d in homes %x and %x: %s %b, in Go %b", s, at, back, what, a, b)
+		}
+		counts[fmt.Sprintf("%s %02b", what, a)]++
+		for _, h := range []Home{at, back} {
+			if i := h.bucket(); got[i] != want[i] {
+				t.Fatalf("%s: bucket %d is %v, in Go %v", what, i, got[i], want[i])
+			}
 		}
 		if r.IntN(50) == 0 {
-			got[h.bucket()].overflowed()
-			want[h.bucket()].overflowed()
+			got[at.bucket()].overflowed()
+			want[at.bucket()].overflowed()
 		}
 	}
-	if placed == 0 || refused == 0 || displaced == 0 || missing == 0 {
-		t.Errorf("%d placed, %d refused, %d displaced, %d missing", placed, refused, displaced, missing)
+	for _, what := range []string{"placed", "displaced"} {
+		for done := range bothSlots + 1 {
+			if counts[fmt.Sprintf("%s %02b", what, done)] == 0 {
+				t.Errorf("%s %02b: never", what, done)
+			}
+		}
 	}
 }
 

@@ -221,27 +221,19 @@ func (t *Table) Insert(k *Key, at, back Home) *Entry {
 	} else {
 		return nil
 	}
-	e := t.entryAt(i)
-	*e = Entry{} // field by field: a whole entry would be made on the stack and copied
+	e := t.entryAt(i) // a free entry is all zeros but for the link
 	e.Ports, e.Proto, e.fwd, e.rev = k.Ports, k.Proto, at, back
 	if k.V6 {
 		e.Addrs, e.Flags = *(*[4]uint64)(k.Addrs), V6
 	} else {
 		e.Addrs[0] = *(*uint64)(k.Addrs)
 	}
-	if !place(t.indexBase, at, Slot(i<<1)) && !t.placeElsewhere(at, Slot(i<<1)) {
+	if back != 0 {
+		e.Flags |= Reverse
+	}
+	if done := placeBoth(t.indexBase, at, back, Slot(i<<1)); done != bothSlots && !t.placeRest(done, at, back, Slot(i<<1)) {
 		t.release(i, e)
 		return nil
-	}
-	if back != 0 {
-		if !place(t.indexBase, back, Slot(i<<1|1)) && !t.placeElsewhere(back, Slot(i<<1|1)) {
-			if !displace(t.indexBase, at, Slot(i<<1)) {
-				t.displaceElsewhere(at, Slot(i<<1))
-			}
-			t.release(i, e)
-			return nil
-		}
-		e.Flags |= Reverse
 	}
 	t.live++
 	return e
@@ -260,11 +252,8 @@ func (t *Table) release(i uint32, e *Entry) {
 // Delete removes a live connection; the entry may be used anew at once.
 func (t *Table) Delete(e *Entry) {
 	i := t.indexOf(e)
-	if !displace(t.indexBase, e.fwd, Slot(i<<1)) {
-		t.displaceElsewhere(e.fwd, Slot(i<<1))
-	}
-	if e.Flags&Reverse != 0 && !displace(t.indexBase, e.rev, Slot(i<<1|1)) {
-		t.displaceElsewhere(e.rev, Slot(i<<1|1))
+	if done := displaceBoth(t.indexBase, e.fwd, e.rev, Slot(i<<1)); done != bothSlots {
+		t.displaceRest(done, e.fwd, e.rev, Slot(i<<1))
 	}
 	t.release(i, e)
 	t.live--
