@@ -1,10 +1,8 @@
 package ipvs
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +89,7 @@ func perform(t *testing.T, s *Scenario) (linux []Recorded, weir []Event) {
 	if !ok {
 		t.Fatalf("%s has nothing about this scenario: make ipvs-record", stored)
 	}
-	if weir, err = s.Run(newWeir(t, s)); err != nil {
+	if weir, err = s.Run(newPerformer(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	if len(linux) != len(weir) {
@@ -126,8 +124,8 @@ func diff(linux *Recorded, weir *Event) string {
 	case linux.In != weir.In.Sum():
 		return fmt.Sprintf("another packet came in: if this is the first difference, %s is of other scenarios: make ipvs-record", stored)
 	case linux.Table != nil && weir.Table != nil:
-		return diffTables(linux.Table, weir.Table)
-	case slices.EqualFunc(normal(weir.In, linux.Out), normal(weir.In, weir.Out), equalFrames):
+		return DiffTables(linux.Table, weir.Table)
+	case slices.EqualFunc(Normal(weir.In, linux.Out), Normal(weir.In, weir.Out), equalFrames):
 		return ""
 	}
 	fmt.Fprintf(&b, "a packet by %s\n%s", weir.In.Port, Describe(weir.In.Data))
@@ -141,46 +139,4 @@ func diff(linux *Recorded, weir *Event) string {
 		}
 	}
 	return b.String()
-}
-
-func equalFrames(a, b Frame) bool { return a.Port == b.Port && bytes.Equal(a.Data, b.Data) }
-
-// tolerance is by how much a connection may end earlier in IPVS, in seconds: there, time passes while a scenario runs.
-const tolerance = 10
-
-// diffTables leaves out connections whose backend is gone: IPVS shows them, and Weir does not.
-func diffTables(linux, weir *Table) string {
-	var b strings.Builder
-	want, got := content(linux), content(weir)
-	for key, l := range want {
-		if w, ok := got[key]; !ok {
-			fmt.Fprintf(&b, "only IPVS: %s\n", key)
-		} else if l > w+1 || l < w-tolerance {
-			fmt.Fprintf(&b, "%s ends in %d s in IPVS, in %d s in Weir\n", key, l, w)
-		}
-	}
-	for key := range got {
-		if _, ok := want[key]; !ok {
-			fmt.Fprintf(&b, "only Weir: %s\n", key)
-		}
-	}
-	return b.String()
-}
-
-// content is what is in a table, and when connections end.
-func content(t *Table) map[string]int {
-	out := map[string]int{}
-	there := map[netip.Addr]bool{}
-	for _, c := range t.Counts {
-		there[c.Backend.Addr()] = true
-		out[fmt.Sprintf("%+v", c)] = 0
-	}
-	for _, c := range t.Conns {
-		if there[c.Backend.Addr()] {
-			ends := c.Expires
-			c.Expires = 0
-			out[fmt.Sprintf("%s %s > %s > %s %s", c.Protocol, c.Client, c.VIP, c.Backend, c.State)] = ends
-		}
-	}
-	return out
 }

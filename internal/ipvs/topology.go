@@ -7,17 +7,44 @@ import "net/netip"
 //
 //	clients ── router ── wan [balancer] lan ── backends
 
+// Network is what a balancer stands in: its ports, the addresses it answers for, and the stations around it.
+type Network struct {
+	Ports     []Port
+	VIPs      []netip.Prefix
+	Neighbors []Neighbor
+}
+
 // Port is one of the balancer's ports.
 type Port struct {
 	Name      string
 	MAC       [6]byte
 	Addresses []netip.Prefix
+	Gateways  []netip.Addr // to what is on no port's network
+	MTU       int
 }
+
+// Neighbor is a station on a port's network.
+type Neighbor struct {
+	Port    string
+	Address netip.Addr
+	MAC     [6]byte
+}
+
+const mtu = 1500
 
 // Ports are the balancer's, Wan first.
 var Ports = []Port{
-	{"wan", [6]byte{2, 0, 0, 0, 1, 1}, prefixes("192.0.2.1/24", "2001:db8:1::1/64")},
-	{"lan", [6]byte{2, 0, 0, 0, 2, 1}, prefixes("10.0.0.1/24", "2001:db8:2::1/64")},
+	{"wan", [6]byte{2, 0, 0, 0, 1, 1}, prefixes("192.0.2.1/24", "2001:db8:1::1/64"), Routers, mtu},
+	{"lan", [6]byte{2, 0, 0, 0, 2, 1}, prefixes("10.0.0.1/24", "2001:db8:2::1/64"), nil, mtu},
+}
+
+// Around is the network of all scenarios.
+func Around() Network {
+	n := Network{Ports: Ports, Neighbors: Neighbors()}
+	for _, a := range VIPs() {
+		n.VIPs = append(n.VIPs, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return n
 }
 
 // Names of Ports.

@@ -16,8 +16,8 @@ func (s *Scenario) Weir(services []Service) string {
 	b.WriteString("ports:\n")
 	for i, p := range Ports {
 		fmt.Fprintf(&b, "  - name: %s\n    device: net_null%d\n    mac: %s\n    addresses: [%s]\n", p.Name, i, mac(p.MAC), quoted(p.Addresses))
-		if p.Name == Wan {
-			fmt.Fprintf(&b, "    gateways: [%s]\n", quoted(Routers))
+		if len(p.Gateways) > 0 {
+			fmt.Fprintf(&b, "    gateways: [%s]\n", quoted(p.Gateways))
 		}
 	}
 	b.WriteString("services:\n")
@@ -77,13 +77,6 @@ func (s *Scenario) at(addr netip.Addr) bool {
 // name is one that a protocol and address have alone.
 func (s *Service) name() string {
 	return strings.NewReplacer(":", "-", "[", "", "]", "").Replace(fmt.Sprintf("%s-%s", s.Protocol, s.Address))
-}
-
-// Neighbor is a station on a port's network.
-type Neighbor struct {
-	Port    string
-	Address netip.Addr
-	MAC     [6]byte
 }
 
 // Neighbors are all stations that there are.

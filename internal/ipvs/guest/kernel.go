@@ -16,11 +16,12 @@ import (
 // kernel is this machine's IPVS.
 type kernel struct {
 	taps  []tap
+	marks []marks
 	admin *admin
 	buf   []byte
 }
 
-// tap is one of ipvs.Ports.
+// tap is a port of the balancer.
 type tap struct {
 	name string
 	fd   int
@@ -37,14 +38,14 @@ var settings = [][2]string{
 	{"ipv6/conf/default/router_solicitations", "0"}, {"ipv6/conf/default/addr_gen_mode", "1"},
 }
 
-func newKernel() (*kernel, error) {
+func newKernel(n *ipvs.Network) (*kernel, error) {
 	k := &kernel{buf: make([]byte, 1<<16)}
 	for _, v := range settings {
 		if err := os.WriteFile("/proc/sys/net/"+v[0], []byte(v[1]), 0o644); err != nil {
 			return nil, err
 		}
 	}
-	err := k.network()
+	err := k.network(n)
 	if err == nil {
 		k.admin, err = startAdmin()
 	}
@@ -71,17 +72,17 @@ func (k *kernel) perform(s *ipvs.Scenario) ([]ipvs.Event, error) {
 }
 
 // network lays out what is around the balancer.
-func (k *kernel) network() error {
+func (k *kernel) network(n *ipvs.Network) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(netlink.LinkSetUp(lo), addVIPs(lo)); err != nil {
+	if err := errors.Join(netlink.LinkSetUp(lo), addVIPs(lo, n.VIPs)); err != nil {
 		return err
 	}
 	links := map[string]netlink.Link{}
-	for i := range ipvs.Ports {
-		p := &ipvs.Ports[i]
+	for i := range n.Ports {
+		p := &n.Ports[i]
 		fd, err := openTap(p.Name)
 		if err != nil {
 			return fmt.Errorf("opening the TAP %s: %w", p.Name, err)
@@ -91,42 +92,36 @@ func (k *kernel) network() error {
 			return fmt.Errorf("configuring %s: %w", p.Name, err)
 		}
 	}
-	for _, n := range ipvs.Neighbors() {
+	for _, n := range n.Neighbors {
 		neigh := &netlink.Neigh{LinkIndex: links[n.Port].Attrs().Index, State: netlink.NUD_PERMANENT, IP: n.Address.AsSlice(), HardwareAddr: n.MAC[:]}
 		if err := netlink.NeighSet(neigh); err != nil {
 			return fmt.Errorf("neighbour %s: %w", n.Address, err)
 		}
 	}
-	for _, r := range ipvs.Routers {
-		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: links[ipvs.Wan].Attrs().Index, Gw: r.AsSlice()}); err != nil {
-			return fmt.Errorf("route by %s: %w", r, err)
+	for i := range n.Ports {
+		l := links[n.Ports[i].Name]
+		for _, r := range n.Ports[i].Gateways {
+			if err := netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Gw: r.AsSlice()}); err != nil {
+				return fmt.Errorf("route by %s: %w", r, err)
+			}
 		}
-	}
-	return markAll(links[ipvs.Wan])
-}
-
-// markAll gives what comes in by a port ipvs.Mark.
-func markAll(l netlink.Link) error {
-	attrs := netlink.QdiscAttrs{LinkIndex: l.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_INGRESS}
-	if err := netlink.QdiscAdd(&netlink.Ingress{QdiscAttrs: attrs}); err != nil {
-		return fmt.Errorf("ingress discipline of %s: %w", l.Attrs().Name, err)
-	}
-	edit, value := netlink.NewSkbEditAction(), uint32(ipvs.Mark)
-	edit.Mark = &value
-	filter := &netlink.MatchAll{
-		FilterAttrs: netlink.FilterAttrs{LinkIndex: attrs.LinkIndex, Parent: attrs.Handle, Priority: 1, Protocol: unix.ETH_P_ALL},
-		Actions:     []netlink.Action{edit},
-	}
-	if err := netlink.FilterAdd(filter); err != nil {
-		return fmt.Errorf("marking what comes in by %s: %w", l.Attrs().Name, err)
+		k.marks = append(k.marks, marks{link: l})
 	}
 	return nil
 }
 
 // addVIPs makes the VIPs the kernel's own.
-func addVIPs(lo netlink.Link) (err error) {
-	for _, a := range ipvs.VIPs() {
-		err = errors.Join(err, addAddress(lo, netip.PrefixFrom(a, a.BitLen())))
+func addVIPs(lo netlink.Link, vips []netip.Prefix) (err error) {
+	for _, p := range vips {
+		if p.IsSingleIP() {
+			err = errors.Join(err, addAddress(lo, p))
+			continue
+		}
+		to := &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+		r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: to, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST}
+		if e := netlink.RouteAdd(r); e != nil {
+			err = errors.Join(err, fmt.Errorf("VIPs %s: %w", p, e))
+		}
 	}
 	return err
 }
@@ -164,7 +159,7 @@ func configure(p *ipvs.Port) (netlink.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(netlink.LinkSetHardwareAddr(l, p.MAC[:]), netlink.LinkSetUp(l)); err != nil {
+	if err := errors.Join(netlink.LinkSetHardwareAddr(l, p.MAC[:]), netlink.LinkSetMTU(l, p.MTU), netlink.LinkSetUp(l)); err != nil {
 		return nil, err
 	}
 	for _, a := range p.Addresses {

@@ -45,11 +45,15 @@ func record(prefix string) (*ipvs.Recording, error) {
 		return nil, err
 	}
 	r := &ipvs.Recording{Kernel: unix.ByteSliceToString(u.Release[:])}
-	k, err := newKernel()
+	n := ipvs.Around()
+	k, err := newKernel(&n)
 	if err != nil {
 		return nil, err
 	}
 	defer k.close()
+	if err := k.marks[0].set(ipvs.Mark); err != nil { // all that comes in by ipvs.Wan
+		return nil, err
+	}
 	_, err = os.Stat("/sys/module/ip_vs_" + ipvs.Twos)
 	built := err == nil
 	for _, s := range ipvs.All() {

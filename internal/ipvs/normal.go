@@ -5,17 +5,18 @@ import (
 	"slices"
 )
 
-// normal is frames without what the two balancers are meant to do differently, see docs/differences-from-ipvs.md.
-func normal(in *Frame, frames []Frame) (out []Frame) {
+// Normal is frames that a packet led to without what the two balancers are meant to do differently, see
+// docs/differences-from-ipvs.md. A nil packet is none.
+func Normal(in *Frame, frames []Frame) (out []Frame) {
 	for _, f := range frames {
-		if in != nil && in.Port == Wan && !icmp(in.Data) && elsewhere(f) {
+		if in != nil && Elsewhere(in.Data, f.Data) {
 			continue
 		}
 		f.Data = bytes.Clone(f.Data)
 		switch {
-		case in != nil && in.Port != f.Port:
+		case in != nil && (!icmp(f.Data) || complaint(in.Data)):
 			clearQuote(f.Data)
-			clearOuter(f.Data)
+			clearOuter(in.Data, f.Data)
 		case icmp(f.Data):
 			clearQuote(f.Data)
 			clearOwn(f.Data)
@@ -25,32 +26,45 @@ func normal(in *Frame, frames []Frame) (out []Frame) {
 	return out
 }
 
-// icmp reports a frame that is ICMP of either version.
+// icmp reports a frame that is ICMP of either version, at least the length of an error.
 func icmp(frame []byte) bool {
-	ip := frame[14:]
-	return ip[0]>>4 == 4 && ip[9] == 1 || ip[0]>>4 == 6 && ip[6] == 58
-}
-
-// elsewhere reports what the rest of Linux says of a packet that IPVS leaves to it: "protocol unreachable", or a reset.
-func elsewhere(f Frame) bool {
-	if f.Port != Wan {
+	if len(frame) < 14+20+8 {
 		return false
 	}
-	ip := f.Data[14:]
-	if ip[0]>>4 == 6 {
-		return icmp(f.Data) && ip[40] == 4 && ip[41] == 1 || ip[6] == 6 && ip[40+13]&4 != 0
+	ip := frame[14:]
+	return ip[0]>>4 == 4 && ip[9] == 1 || ip[0]>>4 == 6 && len(ip) >= 40+8 && ip[6] == 58
+}
+
+// complaint reports an ICMP error, of either version.
+func complaint(frame []byte) bool {
+	ip := frame[14:]
+	return icmp(frame) && (ip[0]>>4 == 4 && slices.Contains([]byte{3, 4, 5, 11, 12}, ip[20]) || ip[0]>>4 == 6 && ip[40] < 128)
+}
+
+// Elsewhere reports what the rest of Linux says of a packet that IPVS leaves to it: "protocol unreachable", or a reset. Weir says
+// nothing.
+func Elsewhere(in, f []byte) bool {
+	asked, _, ok := outer(in)
+	_, told, ok2 := outer(f)
+	if !ok || !ok2 || asked != told || icmp(in) {
+		return false
 	}
-	return icmp(f.Data) && ip[20] == 3 && ip[21] == 2 || ip[9] == 6 && ip[20+13]&4 != 0
+	ip := f[14:]
+	if ip[0]>>4 == 6 {
+		return icmp(f) && ip[40] == 4 && ip[41] == 1 || ip[6] == 6 && len(ip) > 40+13 && ip[40+13]&4 != 0
+	}
+	return icmp(f) && ip[20] == 3 && ip[21] == 2 || ip[9] == 6 && len(ip) > 20+13 && ip[20+13]&4 != 0
 }
 
 // clearOuter clears of a packet to a backend the TTL if it still has the VIP, and of a tunnel's header also the flow label and what
 // identifies a packet that may be cut up.
-func clearOuter(frame []byte) {
+func clearOuter(in, frame []byte) {
 	ip := frame[14:]
+	_, vip, _ := outer(in)
 	_, to, _ := outer(frame)
 	tunnel := ip[0]>>4 == 4 && (ip[9] == 4 || ip[9] == 41) || ip[0]>>4 == 6 && (ip[6] == 4 || ip[6] == 41)
 	switch {
-	case !tunnel && !slices.Contains(VIPs(), to):
+	case !tunnel && to != vip:
 	case ip[0]>>4 == 6:
 		ip[7] = 0
 		if tunnel {
@@ -72,7 +86,7 @@ func clearOwn(frame []byte) {
 	if ip[0]>>4 == 6 {
 		ip[1] &= 0xf0
 		ip[2], ip[3] = 0, 0
-		if ip[40] < 128 {
+		if ip[40] < 128 && len(ip) > 48+7 {
 			ip[48+7] = 0
 			if ip[40] != 1 { // "port unreachable" is IPVS's own, and comes from the VIP
 				clear(ip[8:24])
@@ -81,7 +95,7 @@ func clearOwn(frame []byte) {
 		return
 	}
 	ip[4], ip[5], ip[10], ip[11] = 0, 0, 0, 0
-	if ip[20] != 0 {
+	if ip[20] != 0 && len(ip) > 28+11 {
 		ip[28+8], ip[28+10], ip[28+11] = 0, 0, 0
 		if ip[20] != 3 || ip[21] != 3 {
 			clear(ip[12:16])
@@ -133,3 +147,5 @@ func checksum(ip []byte) byte {
 	}
 	return 0
 }
+
+func equalFrames(a, b Frame) bool { return a.Port == b.Port && bytes.Equal(a.Data, b.Data) }
