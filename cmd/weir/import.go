@@ -25,7 +25,7 @@ func importCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import keepalived|ipvsadm FILE",
 		Short: "Turn an existing LVS setup into a configuration, with a report by line",
-		Long: `Reads keepalived.conf, or what ipvsadm-save -n prints, and writes Weir's YAML to standard output.
+		Long: `Reads keepalived.conf, or calls of ipvsadm as ipvsadm-save -n prints them, and writes Weir's YAML to standard output.
 The report on standard error tells by line what was changed, what means nothing here, and what is missing because Weir
 has no counterpart or weir check would refuse it: that needs a decision.
 

@@ -3,13 +3,14 @@ package lvs
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// IPVSAdm reads what ipvsadm-save -n prints: the options of one call of ipvsadm (ipvsadm(8)) a line. The error is one that
-// stops the reading; what cannot be taken over is in the Setup's notes.
+// IPVSAdm reads calls of ipvsadm (ipvsadm(8)), a line each: what ipvsadm-save -n prints and ipvsadm-restore reads, or a script of them.
+// The error is one that stops the reading; what cannot be taken over is in the Setup's notes.
 func IPVSAdm(file string) (*Setup, error) {
 	data, err := readFile(file)
 	if err != nil {
@@ -20,21 +21,40 @@ func IPVSAdm(file string) (*Setup, error) {
 
 // savedIPVSAdm reads what a file holds.
 func savedIPVSAdm(data, file string) (*Setup, error) {
-	in := ipvsadm{Setup: &Setup{}, byKey: map[string]*Service{}}
+	calls, err := Calls(file, data)
+	if err != nil {
+		return nil, err
+	}
+	in := ipvsadm{Setup: &Setup{newestFirst: true}, byKey: map[string]*Service{}}
+	for _, c := range calls {
+		in.call(c.Place, c.Words)
+	}
+	return in.Setup, nil
+}
+
+// Call is a call of ipvsadm, without its name.
+type Call struct {
+	Place Place
+	Words []string
+}
+
+// Calls are those that a file with this content has. Empty lines and what is behind a # say nothing.
+func Calls(file, data string) (out []Call, err error) {
 	for i, line := range strings.Split(data, "\n") {
+		line, _, _ = strings.Cut(line, "#")
 		words := strings.Fields(line)
 		if len(words) > 0 && (words[0] == "ipvsadm" || strings.HasSuffix(words[0], "/ipvsadm")) {
 			words = words[1:]
 		}
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+		if len(words) == 0 {
 			continue
 		}
 		if i >= maxTokens {
 			return nil, fmt.Errorf("%s has more than %d lines", file, maxTokens)
 		}
-		in.call(Place{file, i + 1}, words)
+		out = append(out, Call{Place{file, i + 1}, words})
 	}
-	return in.Setup, nil
+	return out, nil
 }
 
 // ipvsadm is an import under way.
@@ -105,16 +125,31 @@ func (in *ipvsadm) call(at Place, words []string) {
 		return
 	}
 	key, endpoint := o.service()
-	switch o["command"] {
+	switch command := o["command"]; command {
 	case "-A", "-E":
 		in.service(at, o, key, endpoint)
-	case "-a", "-e":
+	case "-D":
+		in.deleteService(at, key)
+	case "-a", "-e", "-d":
 		in.server(at, o, key)
-	case "-C", "-R", "-Z":
-		in.note(at, Ignored, "%s: has no counterpart", o["command"])
+	case "-C":
+		in.Services = nil
+		clear(in.byKey)
+	case "-R", "-Z":
+		in.note(at, Ignored, "%s: has no counterpart", command)
 	default:
-		in.note(at, Missing, "%s: only calls that add services and servers are read", strings.Join(words, " "))
+		in.note(at, Missing, "%s: only calls that add, edit and delete services and servers are read", strings.Join(words, " "))
 	}
+}
+
+func (in *ipvsadm) deleteService(at Place, key string) {
+	v := in.byKey[key]
+	if v == nil {
+		in.note(at, Missing, "there is no such service to delete")
+		return
+	}
+	delete(in.byKey, key)
+	in.Services = slices.DeleteFunc(in.Services, func(s *Service) bool { return s == v })
 }
 
 // timeouts takes what --set has in seconds.
@@ -138,7 +173,11 @@ func (in *ipvsadm) timeouts(at Place, words []string) {
 func (o options) service() (key, endpoint string) {
 	for option, protocol := range map[string]string{"-t": "tcp", "-u": "udp", "--sctp-service": "sctp", "-f": ""} {
 		if v, ok := o[option]; ok {
-			return protocol + " " + v, v
+			key := v
+			if a, err := numeric(v); err == nil {
+				key = a.String()
+			}
+			return protocol + " " + key, v
 		}
 	}
 	return "", ""
@@ -183,8 +222,17 @@ func (in *ipvsadm) service(at Place, o options, key, endpoint string) {
 	if pe := o["--pe"]; pe != "" {
 		in.note(at, Missing, "--pe %s: Weir knows clients by their addresses only", pe)
 	}
-	if in.byKey[key] != nil {
+	old := in.byKey[key]
+	switch {
+	case o["command"] == "-A" && old != nil:
 		in.note(at, Missing, "the service is added twice: this line is left out")
+		return
+	case o["command"] == "-E" && old == nil:
+		in.note(at, Missing, "there is no such service to edit")
+		return
+	case old != nil:
+		v.Backends = old.Backends
+		*old = *v
 		return
 	}
 	in.byKey[key] = v
@@ -221,6 +269,23 @@ func (in *ipvsadm) server(at Place, o options, key string) {
 		in.note(at, Missing, "%v", err)
 		return
 	}
+	i := slices.IndexFunc(v.Backends, func(b Backend) bool { return b.Address == a })
+	switch command := o["command"]; {
+	case command == "-a" && i >= 0:
+		in.note(at, Missing, "%s is added twice: this line is left out", a)
+	case command == "-a":
+		v.Backends = append(v.Backends, in.backend(at, o, a))
+	case i < 0:
+		in.note(at, Missing, "the service has no server %s", a)
+	case command == "-e":
+		v.Backends[i] = in.backend(at, o, a)
+	default:
+		v.Backends = slices.Delete(v.Backends, i, i+1)
+	}
+}
+
+// backend is what a call makes of a server.
+func (in *ipvsadm) backend(at Place, o options, a netip.AddrPort) Backend {
 	b := Backend{Place: at, Address: a, Weight: 1, Mode: "dr"}
 	for option, mode := range map[string]string{"-g": "dr", "-i": "tun", "-m": "nat"} {
 		if _, ok := o[option]; ok {
@@ -246,7 +311,7 @@ func (in *ipvsadm) server(at Place, o options, key string) {
 	if rem {
 		in.note(at, Changed, "--tun-remcsum: becomes a plain checksum of the outer header")
 	}
-	v.Backends = append(v.Backends, b)
+	return b
 }
 
 // numeric reads an address and port. Names are what ipvsadm-save prints without -n.

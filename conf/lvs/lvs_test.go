@@ -83,6 +83,79 @@ func TestSavedIpvsadmBecomesAConfigurationAndAReport(t *testing.T) {
 	golden(t, "testdata/ipvsadm.golden", imported(t, s, "testdata/ipvsadm.txt", marksOf(t, "1=192.0.2.10:8000,192.0.2.10:8001/tcp")))
 }
 
+func TestCallsOfIpvsadmAreCarriedOutInTheirOrder(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"a server is edited", "-e -t 192.0.2.10:80 -r 10.0.0.1:80 -m -w 9 -x 5", `
+scheduler: rr
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80, weight: 9, upper_threshold: 5}
+`},
+		{"a server is taken away and comes back", "-d -t 192.0.2.10:80 -r 10.0.0.1:80\n-a -t 192.0.2.10:80 -r 10.0.0.1:80 -m", `
+scheduler: rr
+      - {address: 10.0.0.1:80}
+      - {address: 10.0.0.2:80}
+`},
+		{"the service is edited", "-E -t 192.0.2.10:80 -s sh -b sh-port", `
+scheduler: sh
+scheduler_flags: [sh-port]
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80}
+`},
+		{"comments", "# -d -t 192.0.2.10:80 -r 10.0.0.1:80\n-e -t 192.0.2.10:80 -r 10.0.0.1:80 -m -w 2 # was 1", `
+scheduler: rr
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80, weight: 2}
+`},
+		{"the service goes", "-D -t 192.0.2.10:80", "\n"},
+		{"everything goes", "ipvsadm -C", "\n"},
+		{"everything goes and something comes", "--clear\n/sbin/ipvsadm -A -u 192.0.2.9:53 -s lc", "\nscheduler: lc\n"},
+		{"a service is added twice", "-A -t 192.0.2.10:80 -s lc", `
+scheduler: rr
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80}
+lvs.txt:4: missing: the service is added twice: this line is left out
+`},
+		{"a server is added twice", "-a -t 192.0.2.10:80 -r 10.0.0.1:80 -m -w 5", `
+scheduler: rr
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80}
+lvs.txt:4: missing: 10.0.0.1:80 is added twice: this line is left out
+`},
+		{"a service that is not there", "-D -t 192.0.2.11:80\n-E -t 192.0.2.11:80\n-d -t 192.0.2.11:80 -r 10.0.0.1:80", `
+scheduler: rr
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80}
+lvs.txt:4: missing: there is no such service to delete
+lvs.txt:5: missing: there is no such service to edit
+lvs.txt:6: missing: the service of this server has not been added
+`},
+		{"a server that is not there", "-e -t 192.0.2.10:80 -r 10.0.0.9:80 -m", `
+scheduler: rr
+      - {address: 10.0.0.2:80}
+      - {address: 10.0.0.1:80}
+lvs.txt:4: missing: the service has no server 10.0.0.9:80
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := savedIPVSAdm("-A -t 192.0.2.10:80 -s rr\n-a -t 192.0.2.10:80 -r 10.0.0.1:80 -m\n-a -t 192.0.2.10:80 -r 10.0.0.2:80 -m\n"+c.text, "lvs.txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := "\n"
+			for _, line := range strings.Split(imported(t, s, "lvs.txt", nil), "\n") {
+				if strings.HasPrefix(line, "      - ") || strings.Contains(line, ": missing: ") {
+					got += line + "\n"
+				} else if line = strings.TrimSpace(line); strings.HasPrefix(line, "scheduler") {
+					got += line + "\n"
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestACompleteImportIsAConfigurationThatLoads(t *testing.T) {
 	s, err := Keepalived("testdata/complete.conf", "main")
 	if err != nil {

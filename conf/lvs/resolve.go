@@ -40,6 +40,9 @@ func (s *Setup) Resolve(marks map[int]Marked) {
 		s.resolveMode(v)
 		s.resolvePorts(v)
 		s.resolveChecks(v)
+		if s.newestFirst {
+			slices.Reverse(v.Backends)
+		}
 		if len(v.Backends) == 0 {
 			s.note(v.Place, Ignored, "the service has no server, so clients are refused until one is added")
 		}

@@ -13,6 +13,9 @@ type Setup struct {
 	// Timeouts are what ipvsadm --set gives: TCP, TCP after a FIN, UDP; 0 leaves one as it is.
 	Timeouts      [3]time.Duration
 	TimeoutsPlace Place
+	// newestFirst is a setup whose servers were added one after the other: LVS puts each at the head of its list, which its schedulers
+	// walk as Weir's walk the configuration.
+	newestFirst bool
 }
 
 // Place is a line of a file; it counts from 1.
