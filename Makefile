@@ -80,7 +80,8 @@ test-ipvs: ## Weir beside Linux's IPVS, packet by packet (User Mode Linux; no ro
 ipvs-record: ## stores what IPVS does anew, for make unit: after a change of internal/ipvs's scenarios
 	@scripts/setup ipvs
 	scripts/ipvslab record internal/ipvs/testdata/linux.gz
-	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod internal/ipvs/testdata
+	WEIR_IPVS=record CGO_ENABLED=0 $(GO) test -count=1 ./internal/ipvs/compare
+	@[ "$$(id -u)" != 0 ] || chown -R --reference=go.mod internal/ipvs
 
 .PHONY: fuzz
 fuzz: ## every fuzzer for FUZZTIME (1m)

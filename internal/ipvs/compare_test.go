@@ -45,7 +45,7 @@ var recorded = sync.OnceValues(func() (map[string][]Recorded, error) {
 })
 
 func read(file string) (map[string][]Recorded, error) {
-	r, err := ReadRecording(file)
+	r, err := ReadFile[Recording](file)
 	if err != nil {
 		return nil, err
 	}

@@ -45,14 +45,14 @@ func (f *Frame) Sum() uint32 {
 	return max(1, crc32.ChecksumIEEE(append([]byte(f.Port), f.Data...)))
 }
 
-// WriteFile stores a recording.
-func (r *Recording) WriteFile(file string) error {
+// WriteFile stores a recording, a plan or an outcome.
+func WriteFile[T Recording | Plan | Outcome](file string, v *T) error {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
 		return err
 	}
-	if err := gob.NewEncoder(z).Encode(r); err != nil {
+	if err := gob.NewEncoder(z).Encode(v); err != nil {
 		return err
 	}
 	if err := z.Close(); err != nil {
@@ -61,8 +61,8 @@ func (r *Recording) WriteFile(file string) error {
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
-// ReadRecording reads one back.
-func ReadRecording(file string) (*Recording, error) {
+// ReadFile reads one back.
+func ReadFile[T Recording | Plan | Outcome](file string) (*T, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -71,9 +71,9 @@ func ReadRecording(file string) (*Recording, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	r := &Recording{}
-	if err := gob.NewDecoder(z).Decode(r); err != nil {
+	v := new(T)
+	if err := gob.NewDecoder(z).Decode(v); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return r, nil
+	return v, nil
 }

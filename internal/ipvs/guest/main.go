@@ -1,5 +1,5 @@
 // Command guest runs inside a kernel of its own, as root and alone: there it takes the kernel's IPVS through all
-// scenarios and stores what it did. scripts/ipvslab boots that kernel.
+// scenarios, or through a plan, and stores what it did. scripts/ipvslab boots that kernel.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 )
 
 const usage = `usage: guest record FILE [PREFIX]   takes IPVS through the scenarios whose names begin so, and stores what it did
+       guest play PLAN FILE         takes it through a plan
 `
 
 func main() {
@@ -24,27 +25,46 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 2 || args[0] != "record" {
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
+	switch {
+	case len(args) >= 2 && args[0] == "record":
+		prefix := ""
+		if len(args) > 2 {
+			prefix = args[2]
+		}
+		r, err := record(prefix)
+		if err != nil {
+			return err
+		}
+		return ipvs.WriteFile(args[1], r)
+	case len(args) == 3 && args[0] == "play":
+		p, err := ipvs.ReadFile[ipvs.Plan](args[1])
+		if err != nil {
+			return err
+		}
+		o, err := play(p)
+		if err != nil {
+			return err
+		}
+		return ipvs.WriteFile(args[2], o)
 	}
-	prefix := ""
-	if len(args) > 2 {
-		prefix = args[2]
-	}
-	r, err := record(prefix)
-	if err != nil {
-		return err
-	}
-	return r.WriteFile(args[1])
+	fmt.Fprint(os.Stderr, usage)
+	os.Exit(2)
+	return nil
+}
+
+// release is the kernel's.
+func release() (string, error) {
+	var u unix.Utsname
+	err := unix.Uname(&u)
+	return unix.ByteSliceToString(u.Release[:]), err
 }
 
 func record(prefix string) (*ipvs.Recording, error) {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
+	r := &ipvs.Recording{}
+	var err error
+	if r.Kernel, err = release(); err != nil {
 		return nil, err
 	}
-	r := &ipvs.Recording{Kernel: unix.ByteSliceToString(u.Release[:])}
 	n := ipvs.Around()
 	k, err := newKernel(&n)
 	if err != nil {

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weirlb/weir/internal/ipvs"
+)
+
+// lag is by how much the kernel's clock may stay behind the packets': less than any time-out of IPVS's, and more than a tick.
+const lag = 250 * time.Millisecond
+
+// play takes the kernel through a plan.
+func play(p *ipvs.Plan) (*ipvs.Outcome, error) {
+	o := &ipvs.Outcome{Plan: p.Sum()}
+	var err error
+	if o.Kernel, err = release(); err != nil {
+		return nil, err
+	}
+	k, err := newKernel(&p.Network)
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	for _, s := range p.Sysctls {
+		if err := os.WriteFile(filepath.Join("/proc/sys/net/ipv4/vs", filepath.Base(s.Name)), []byte(s.Value), 0o644); err != nil {
+			o.Faults = append(o.Faults, ipvs.Fault{Said: err.Error()})
+		}
+	}
+	o.Faults = append(o.Faults, restore(p.Lines)...)
+	if len(o.Faults) > 0 {
+		return o, nil
+	}
+	begin := coarse()
+	for i := range p.Packets {
+		c := &p.Packets[i]
+		if behind := begin + c.At - coarse(); behind > lag {
+			if err := k.Wait(behind); err != nil {
+				return nil, err
+			}
+		}
+		if i%100 == 0 {
+			if err := report(fmt.Sprintf("packet %d", i+1)); err != nil {
+				return nil, err
+			}
+		}
+		out, err := k.play(c)
+		if err != nil {
+			return nil, fmt.Errorf("packet %d: %w", i+1, err)
+		}
+		o.Out = append(o.Out, out)
+	}
+	o.Table, err = k.Table()
+	return o, err
+}
+
+// play lets a packet come in with its mark.
+func (k *kernel) play(c *ipvs.Incoming) ([]ipvs.Frame, error) {
+	for i := range k.taps {
+		if k.taps[i].name == c.Frame.Port {
+			if err := k.marks[i].set(c.Mark); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return k.Send(c.Frame.Port, c.Frame.Data)
+}
+
+// restore hands ipvsadm the lines of a file, and tells which it does not take. All at once is quicker, but does not tell which.
+func restore(lines []ipvs.Line) []ipvs.Fault {
+	if len(lines) == 0 || ipvsadm(lines) == nil {
+		return nil
+	}
+	if said, err := exec.Command("ipvsadm", "-C").CombinedOutput(); err != nil {
+		return []ipvs.Fault{{Said: fmt.Sprintf("ipvsadm -C: %v: %s", err, said)}}
+	}
+	var faults []ipvs.Fault
+	for _, l := range lines {
+		if err := ipvsadm([]ipvs.Line{l}); err != nil {
+			faults = append(faults, ipvs.Fault{Line: l.Number, Said: err.Error()})
+		}
+	}
+	return faults
+}
+
+// ipvsadm is one that is handed lines; an error is what it says of them.
+func ipvsadm(lines []ipvs.Line) error {
+	var text strings.Builder
+	for _, l := range lines {
+		text.WriteString(l.Text + "\n")
+	}
+	c := exec.Command("ipvsadm", "-R")
+	c.Stdin = strings.NewReader(text.String())
+	said, err := c.CombinedOutput()
+	if first, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n"); first != "" {
+		return errors.New(first)
+	}
+	return err
+}
