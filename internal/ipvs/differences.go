@@ -1,5 +1,7 @@
 package ipvs
 
+import "net/netip"
+
 // Differences are scenarios in which Weir is meant to do something else than IPVS. Each has a heading of its name in
 // docs/differences-from-ipvs.md, and a test that asserts what either does.
 func Differences() (all []Scenario) {
@@ -124,6 +126,19 @@ var differences = map[string]func() *story{
 		s := service(TCP, NAT, "rr", false, 1)
 		t := newStory("", s)
 		t.send(s.further(0))
+		return t
+	},
+	"what-is-for-no-service": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		for _, proto := range []Protocol{UDP, TCP} {
+			p := s.opening(0)
+			p.Protocol, p.To, p.Flags = proto, netip.AddrPortFrom(vip4, 99), "S"
+			t.send(p)
+		}
+		back := s.answer()
+		back.Protocol, back.From, back.To = UDP, s.Backends[0].Address, s.opening(0).From
+		t.frame(Lan, back.Frame(BackendMAC(0), Ports[1].MAC))
 		return t
 	},
 	"mh-leaves-nobody-out": func() *story {

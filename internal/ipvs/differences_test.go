@@ -108,6 +108,12 @@ var assertions = map[string]func(t *testing.T, b both){
 	"packets-of-no-connection": func(t *testing.T, b both) {
 		equal(t, "sent", kind(b.linux[0]), "wan TCP", kind(b.weir[0]), "nothing")
 	},
+	"what-is-for-no-service": func(t *testing.T, b both) {
+		for n, want := range []string{"wan ICMP 3/3", "wan TCP", "wan UDP"} {
+			equal(t, "sent", kind(b.linux[n]), want, kind(b.weir[n]), "nothing")
+		}
+		equal(t, "source of what is routed", source(b.linux[2]), "10.0.0.11", source(b.weir[2]), "nothing")
+	},
 	"udp-without-a-checksum": func(t *testing.T, b both) {
 		none := func(out []Frame) bool { return binary.BigEndian.Uint16(out[0].Data[14+20+6:]) == 0 }
 		equal(t, "no checksum", none(b.linux[0]), false, none(b.weir[0]), true)

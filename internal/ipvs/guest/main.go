@@ -32,6 +32,9 @@ func run(args []string) error {
 			prefix = args[2]
 		}
 		r, err := record(prefix)
+		if err == nil && prefix != "" {
+			err = complete(r, args[1])
+		}
 		if err != nil {
 			return err
 		}
@@ -90,6 +93,28 @@ func record(prefix string) (*ipvs.Recording, error) {
 		r.Runs = append(r.Runs, ipvs.Performance{Scenario: s.Name, Events: ipvs.Record(events)})
 	}
 	return r, nil
+}
+
+// complete adds what a file has recorded of other scenarios, if there is one, in the order of all.
+func complete(r *ipvs.Recording, file string) error {
+	old, err := ipvs.ReadFile[ipvs.Recording](file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	runs := map[string]ipvs.Performance{}
+	for _, p := range append(old.Runs, r.Runs...) {
+		runs[p.Scenario] = p
+	}
+	r.Runs = nil
+	for _, s := range ipvs.All() {
+		if p, ok := runs[s.Name]; ok {
+			r.Runs = append(r.Runs, p)
+		}
+	}
+	return nil
 }
 
 // report tells scripts/ipvslab which scenario is under way, in case it does not come to an end.
