@@ -173,7 +173,7 @@ func (o *options) prepare(w io.Writer) (*comparison, error) {
 		}
 		c.plan.Sysctls = append(c.plan.Sysctls, ipvs.Sysctl{Name: name, Value: value})
 	}
-	c.all = incoming(&c.plan.Network, c.played.packets)
+	c.all = incoming(c.cfg, &c.plan.Network, c.played.packets)
 	for _, x := range c.all {
 		at := x.packet.at.Sub(c.all[0].packet.at)
 		c.plan.Packets = append(c.plan.Packets, ipvs.Incoming{At: at, Frame: x.in, Mark: s.mark(&x.view)})

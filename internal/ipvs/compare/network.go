@@ -161,6 +161,21 @@ func onLink(cfg *conf.Config, a netip.Addr) (port int, ok bool) {
 	return 0, false
 }
 
+// way is the MAC of the station that leads to an address: its own, or a gateway's.
+func way(cfg *conf.Config, a netip.Addr) (mac [6]byte, ok bool) {
+	if i, ok := onLink(cfg, a); ok {
+		return station(cfg, i, a), true
+	}
+	for i := range cfg.Ports {
+		for _, g := range cfg.Ports[i].Gateways {
+			if g.Is6() == a.Is6() {
+				return station(cfg, i, g), true
+			}
+		}
+	}
+	return mac, false
+}
+
 // station is the MAC of an address on a port's network.
 func station(cfg *conf.Config, port int, a netip.Addr) [6]byte {
 	for _, n := range cfg.Neighbors {

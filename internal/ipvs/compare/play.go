@@ -24,9 +24,9 @@ type exchange struct {
 	reasons     []string // why Weir did not forward it, or answered
 }
 
-// incoming are the packets as they come in: to the port with the name of the capture's interface, otherwise to the first, and to that
-// port's MAC.
-func incoming(n *ipvs.Network, packets []*packet) (out []*exchange) {
+// incoming are the packets as they come in: to the port with the name of the capture's interface, otherwise to the first, to that
+// port's MAC, and from the station that leads back to who sent them.
+func incoming(cfg *conf.Config, n *ipvs.Network, packets []*packet) (out []*exchange) {
 	for _, c := range packets {
 		port := &n.Ports[0]
 		for i := range n.Ports {
@@ -35,6 +35,9 @@ func incoming(n *ipvs.Network, packets []*packet) (out []*exchange) {
 			}
 		}
 		frame := append(slices.Clone(port.MAC[:]), c.frame[6:]...)
+		if from, ok := way(cfg, c.view.src); ok {
+			copy(frame[6:], from[:])
+		}
 		out = append(out, &exchange{in: ipvs.Frame{Port: port.Name, Data: frame}, view: look(frame[14:]), packet: c})
 	}
 	return out

@@ -29,27 +29,40 @@ func (k *kernel) Wait(d time.Duration) error {
 	return tick(coarse() + 1)
 }
 
-// leap sets the clock forward. The clock is the host's plus an offset from a file, which scripts/ipvslab names in the
-// environment (see internal/ipvs/host).
+// slow lets the kernel's time pass slower by a factor, but for leaps.
+func slow(factor int64) error {
+	return change(8, func(int64) int64 { return factor })
+}
+
+// leap sets the clock forward.
 func leap(d time.Duration) error {
+	before := coarse()
+	if err := change(0, func(offset int64) int64 { return offset + int64(d) }); err != nil {
+		return err
+	}
+	return tick(before + d)
+}
+
+// change changes a number of the kernel's clock. The clock is the host's, slowed down, plus an offset, both from a file that
+// scripts/ipvslab names in the environment (see internal/ipvs/host).
+func change(at int64, to func(int64) int64) error {
 	f, err := os.OpenFile(os.Getenv("IPVSLAB_CLOCK"), os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("the kernel's clock: %w", err)
 	}
 	defer f.Close()
 	var b [8]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil {
+	if _, err := f.ReadAt(b[:], at); err != nil {
 		return fmt.Errorf("the kernel's clock: %w", err)
 	}
-	before := coarse()
-	binary.LittleEndian.PutUint64(b[:], binary.LittleEndian.Uint64(b[:])+uint64(d))
-	if _, err := f.WriteAt(b[:], 0); err != nil {
+	binary.LittleEndian.PutUint64(b[:], uint64(to(int64(binary.LittleEndian.Uint64(b[:])))))
+	if _, err := f.WriteAt(b[:], at); err != nil {
 		return fmt.Errorf("setting the kernel's clock: %w", err)
 	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("setting the kernel's clock: %w", err)
 	}
-	return tick(before + d)
+	return nil
 }
 
 // tick waits until the last tick was at a time or later.

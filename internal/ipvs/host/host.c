@@ -1,7 +1,9 @@
 // What a User Mode Linux kernel needs of its host besides what it asks for; loaded before the C library (LD_PRELOAD).
 //
-// A clock that can be set forward: clock_gettime adds the nanoseconds that stand at the start of the file $IPVSLAB_CLOCK, so that
-// half an hour of the kernel's time passes in no time. Its timers are relative to that clock, and catch up at its next tick.
+// A clock that can be set forward and slowed down: clock_gettime adds the nanoseconds that stand at the start of the file
+// $IPVSLAB_CLOCK, so that half an hour of the kernel's time passes in no time, and lets its own time pass slower by the factor that stands
+// behind them, so that the kernel's does not depend on how fast this machine is. Its timers are relative to that clock, and catch up
+// at its next tick.
 //
 // Registers of processors that have more than the kernel knows: Linux 6.1 sets the extended state of its processes with
 // buffers as large as the processors of its time need, which the host refuses on one with AMX (EFAULT, and the kernel
@@ -26,7 +28,19 @@ enum {
 	tiles = 17,      // the first component of AMX there
 };
 
-static const volatile int64_t *offset;
+struct clock {
+	int64_t offset; // nanoseconds
+	int64_t slower; // 0 or 1: it is not
+};
+
+static const volatile struct clock *set;
+
+// What a clock had come to, without the offset, when it began to be as slow as it is: of the host, and as the kernel sees it.
+static struct {
+	int64_t host, seen;
+} since[2];
+
+static int64_t factor = 1;
 
 __attribute__((constructor)) static void find_clock(void)
 {
@@ -34,21 +48,42 @@ __attribute__((constructor)) static void find_clock(void)
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0)
 		return;
-	void *page = mmap(NULL, sizeof *offset, PROT_READ, MAP_SHARED, fd, 0);
+	void *page = mmap(NULL, sizeof *set, PROT_READ, MAP_SHARED, fd, 0);
 	if (page != MAP_FAILED)
-		offset = page;
+		set = page;
 	close(fd);
+}
+
+static int64_t host_clock(clockid_t clock)
+{
+	struct timespec t;
+	syscall(SYS_clock_gettime, clock, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+static int64_t seen(clockid_t clock, int64_t host)
+{
+	return since[clock].seen + (host - since[clock].host) / factor;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
 	long failed = syscall(SYS_clock_gettime, clock, t);
-	if (!failed && offset) {
-		int64_t nanos = t->tv_nsec + *offset;
-		t->tv_sec += nanos / 1000000000;
-		t->tv_nsec = nanos % 1000000000;
+	if (failed || !set || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
+		return failed;
+	int64_t slower = set->slower > 1 ? set->slower : 1;
+	if (slower != factor) {
+		for (clockid_t c = CLOCK_REALTIME; c <= CLOCK_MONOTONIC; c++) {
+			int64_t host = host_clock(c);
+			since[c].seen = seen(c, host);
+			since[c].host = host;
+		}
+		factor = slower;
 	}
-	return failed;
+	int64_t nanos = seen(clock, t->tv_sec * INT64_C(1000000000) + t->tv_nsec) + set->offset;
+	t->tv_sec = nanos / 1000000000;
+	t->tv_nsec = nanos % 1000000000;
+	return 0;
 }
 
 static long set_xstate(long pid, void *type, struct iovec *part)
