@@ -129,6 +129,11 @@ func (w *Worker) BackendCounters(index uint32) (c BackendCounters) {
 	return c
 }
 
+// NewConnections is how many the worker has begun with the backends that had an index; for any goroutine.
+func (w *Worker) NewConnections(index uint32) uint64 {
+	return atomic.LoadUint64(&w.backends[index].NewConns)
+}
+
 // LocalPorts is how many connections of the worker use a port of the local address with an index; for any goroutine.
 func (w *Worker) LocalPorts(index uint32) uint64 { return atomic.LoadUint64(&w.locals[index]) }
 

@@ -72,6 +72,14 @@ func (c *Compiler) Service(s *conf.Service) (*ServicePlace, bool) {
 	return p, ok
 }
 
+// Named finds a service of the last compiled configuration.
+func (c *Compiler) Named(name string) (*conf.Service, bool) {
+	if p := c.services[name]; p != nil {
+		return p.service, true
+	}
+	return nil, false
+}
+
 // destinations are all that a service may send packets to.
 func destinations(s *conf.Service) iter.Seq2[int, *conf.Backend] {
 	return func(yield func(int, *conf.Backend) bool) {

@@ -208,7 +208,7 @@ func (d *Daemon) replace(cfg *conf.Config, runtime runtimeChanges) error {
 	old, before := d.node.Config(), d.runtime
 	if cfg == old {
 		d.runtime = runtime
-		if err := d.apply(cfg); err != nil {
+		if err := d.reapply(touchedNames{names: before.services(runtime)}); err != nil {
 			d.runtime = before
 			return err
 		}

@@ -94,7 +94,8 @@ type Daemon struct {
 	quorums  map[string]standing // by service
 
 	calls   chan func()
-	changed chan struct{} // a health check changed its mind
+	changed chan struct{} // a health check changed its mind about a service that is touched
+	touched touched
 	punted  chan struct{}
 	stopped chan struct{} // closed when the loop has ended
 	stop    atomic.Bool   // tells the workers
@@ -216,6 +217,7 @@ func (d *Daemon) startHealth(cfg *conf.Config) (func() error, error) {
 	}
 	d.do(func() {
 		d.health = m
+		d.touched.add(touchedNames{all: true})
 		d.lookAgain() // the loop could not see yet what the first checks have found
 	})
 	return func() error { m.Close(); return nil }, nil

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/weirlb/weir/conf"
@@ -47,7 +49,9 @@ func (d *Daemon) loop(quit <-chan struct{}) {
 		case f := <-d.calls:
 			f()
 		case <-d.changed:
-			if err := d.apply(d.node.Config()); err != nil {
+			names := d.touched.take()
+			if err := d.reapply(names); err != nil {
+				d.touched.add(names)
 				d.log.Error("a health change could not be applied", "error", err)
 			}
 		}
@@ -86,7 +90,7 @@ func (d *Daemon) stepSlowStarts(now time.Time) time.Time {
 	if due.IsZero() || now.Before(due) || now.Before(d.rest) {
 		return later(due, d.rest)
 	}
-	err := d.apply(d.node.Config())
+	err := d.reapply(touchedNames{})
 	done := time.Now()
 	d.rest = done.Add(leisure * done.Sub(now))
 	if err != nil {
@@ -118,9 +122,23 @@ func (d *Daemon) do(f func()) bool {
 
 // apply compiles and publishes a configuration and waits until every worker uses it.
 func (d *Daemon) apply(cfg *conf.Config) error {
+	return d.put(d.assess(cfg), func() error { return d.node.Apply(time.Now(), cfg, d.status) })
+}
+
+// reapply is apply for the configuration in force, where only the status of some services' backends may be another.
+func (d *Daemon) reapply(t touchedNames) error {
+	if t.all {
+		return d.apply(d.node.Config())
+	}
+	names := slices.Sorted(maps.Keys(t.names))
+	return d.put(d.reassess(names), func() error { return d.node.Reapply(time.Now(), names, d.status) })
+}
+
+// put puts into force what f publishes, with the services' standings that it is published for.
+func (d *Daemon) put(quorums map[string]standing, f func() error) error {
 	before := d.quorums
-	d.quorums = d.assess(cfg)
-	if err := d.node.Apply(time.Now(), cfg, d.status); err != nil {
+	d.quorums = quorums
+	if err := f(); err != nil {
 		d.quorums = before
 		return err
 	}

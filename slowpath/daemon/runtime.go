@@ -80,6 +80,22 @@ func (r runtimeChanges) of(name backendName) runtimeChange {
 	return unchanged
 }
 
+// services are those of which some backend has another change in one than in the other.
+func (r runtimeChanges) services(o runtimeChanges) map[string]bool {
+	out := map[string]bool{}
+	for name, c := range r {
+		if o.of(name) != c {
+			out[name.service] = true
+		}
+	}
+	for name, c := range o {
+		if r.of(name) != c {
+			out[name.service] = true
+		}
+	}
+	return out
+}
+
 func (r runtimeChanges) names() []backendName {
 	return slices.SortedFunc(maps.Keys(r), func(a, b backendName) int {
 		return cmp.Or(cmp.Compare(a.service, b.service), a.address.Compare(b.address))

@@ -3,6 +3,7 @@ package daemon
 import (
 	"time"
 
+	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/node"
 )
@@ -33,10 +34,27 @@ func (m *shareMeter) look(now time.Time, n *node.Node) {
 	cfg := n.Config()
 	next := make(map[*compile.Place]counts, len(m.counts))
 	for i := range cfg.Services {
+		if idle(n, &cfg.Services[i]) {
+			continue
+		}
 		m.moveOn(n.Compiler().Places(&cfg.Services[i]), next, func(p *compile.Place) uint64 { return n.BackendCounters(p).NewConns })
 	}
 	m.counts = next
 	m.next = now.Add(max(shareWindow, 100*time.Since(began)))
+}
+
+// idle reports whether a service has never got a connection, as far as that can be told without telling its backends apart.
+func idle(n *node.Node, s *conf.Service) bool {
+	first, many, ok := n.Compiler().Row(s)
+	if !ok {
+		return false
+	}
+	for i := range many {
+		if n.Begun(first+i) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // moveOn goes on to the next window with the backends of one service, unless nothing has come in this one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weirlb/weir/conf"
@@ -37,14 +38,30 @@ func (d *Daemon) assess(cfg *conf.Config) map[string]standing {
 		if !known {
 			before = standing{Quorum: compile.Quorum{Up: true}, since: time.Now()}
 		}
-		now := standing{Quorum: compile.CountQuorum(s, before.Up, d.condition), since: before.since}
-		if now.Up != before.Up {
-			now.since = time.Now()
-		}
-		now.text = quorumText(s, now.Quorum)
-		out[s.Name] = now
+		out[s.Name] = d.stand(s, before)
 	}
 	return out
+}
+
+// reassess is assess for the configuration in force, with nothing new of any services but the named ones.
+func (d *Daemon) reassess(names []string) map[string]standing {
+	out := maps.Clone(d.quorums)
+	for _, name := range names {
+		if p, ok := d.node.Compiler().Named(name); ok {
+			out[name] = d.stand(p, out[name])
+		}
+	}
+	return out
+}
+
+// stand finds out how a service stands that stood in some way before.
+func (d *Daemon) stand(s *conf.Service, before standing) standing {
+	now := standing{Quorum: compile.CountQuorum(s, before.Up, d.condition), since: before.since}
+	if now.Up != before.Up {
+		now.since = time.Now()
+	}
+	now.text = quorumText(s, now.Quorum)
+	return now
 }
 
 // renamed tells the names that services had in an earlier configuration, of those that had another one.
@@ -75,14 +92,15 @@ func quorumText(s *conf.Service, q compile.Quorum) string {
 
 // announce logs, and tells the hooks, which services went up or down.
 func (d *Daemon) announce(before map[string]standing) {
-	for _, name := range slices.Sorted(maps.Keys(d.quorums)) {
-		now, was := d.quorums[name], true
-		if b, ok := before[name]; ok {
-			was = b.Up
+	var changed []string
+	for name, now := range d.quorums {
+		if was, ok := before[name]; now.Up != (!ok || was.Up) {
+			changed = append(changed, name)
 		}
-		if now.Up == was {
-			continue
-		}
+	}
+	slices.Sort(changed)
+	for _, name := range changed {
+		now := d.quorums[name]
 		d.log.Info("service "+upDown(now.Up), "service", name, "reason", now.text)
 		d.hooks.Fire(hook.Change{Service: name, Up: now.Up, Reason: now.text})
 		d.events.Publish(view.Event{
@@ -109,6 +127,7 @@ func (d *Daemon) healthChanged(e health.Event) {
 			d.hooks.Fire(hook.Change{Service: e.Service, Backend: e.Backend.String(), Up: e.Up, Reason: e.Reason})
 		}
 	}
+	d.touched.add(touchedNames{names: map[string]bool{e.Service: true}})
 	d.lookAgain()
 }
 
@@ -116,8 +135,37 @@ func (d *Daemon) healthChanged(e health.Event) {
 func (d *Daemon) lookAgain() {
 	select {
 	case d.changed <- struct{}{}:
-	default: // the loop will look at everything anyway
+	default: // the loop will look at everything that was touched anyway
 	}
+}
+
+// touched are the services of which the loop is to find out what is up; for any goroutine.
+type touched struct {
+	mu sync.Mutex
+	touchedNames
+}
+
+type touchedNames struct {
+	all   bool
+	names map[string]bool
+}
+
+func (t *touched) add(more touchedNames) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.names == nil {
+		t.names = map[string]bool{}
+	}
+	t.all = t.all || more.all
+	maps.Copy(t.names, more.names)
+}
+
+func (t *touched) take() touchedNames {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := t.touchedNames
+	t.touchedNames = touchedNames{}
+	return out
 }
 
 func (d *Daemon) startHooks(cfg *conf.Config) (func() error, error) {

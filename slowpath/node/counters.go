@@ -85,6 +85,14 @@ func (n *Node) totals(index uint32) (sum fastpath.BackendCounters) {
 	return sum
 }
 
+// Begun is how many connections all workers have begun with whichever backends had an index; for any goroutine.
+func (n *Node) Begun(index uint32) (sum uint64) {
+	for _, w := range n.workers {
+		sum += w.NewConnections(index)
+	}
+	return sum
+}
+
 // BackendCounters are a backend's totals since it was configured; for any goroutine.
 func (n *Node) BackendCounters(p *compile.Place) fastpath.BackendCounters {
 	c := n.totals(p.Index)
