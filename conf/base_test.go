@@ -159,5 +159,5 @@ func mustLoad(t *testing.T, text string) *Config {
 
 var byValue = cmp.Options{
 	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
-	cmpopts.IgnoreFields(Config{}, "Text"),
+	cmpopts.IgnoreFields(Config{}, "Text", "Warnings"),
 }

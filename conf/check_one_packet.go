@@ -15,7 +15,9 @@ func (c *checker) onePacket(i int, s *Service) {
 	case s.Mode == FullNAT:
 		at.errorf("is not possible in mode fullnat, where a connection has a local port: choose another mode, or remove the key")
 		return
-	case s.Mode != NAT:
+	}
+	c.noConnections(i)
+	if s.Mode != NAT {
 		return
 	}
 	if len(s.Addresses) > 1 || len(s.Addresses) == 1 && s.Addresses[0].Valid() && !s.Addresses[0].isSingle() {
@@ -31,6 +33,16 @@ func (c *checker) onePacket(i int, s *Service) {
 	}
 	if s.Sorry != nil {
 		apart(c.service(i).field("sorry"), s.Sorry)
+	}
+}
+
+// noConnections refuses what is said of connections, of which a service with one_packet has none.
+func (c *checker) noConnections(i int) {
+	v := c.service(i)
+	for _, at := range []value{v.field("on_remove"), v.field("expire_nodest"), v.field("timeouts").field("udp"), v.field("limits").field("connections")} {
+		if at.exists() {
+			at.errorf("is about connections, of which one_packet makes none: remove the key")
+		}
 	}
 }
 

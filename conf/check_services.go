@@ -38,6 +38,7 @@ func (c *checker) services() {
 		c.backends(i, s)
 		c.sorry(i, s)
 		c.healthPort(i, s)
+		c.useless(i, s)
 	}
 	c.overlaps()
 	c.groups()

@@ -68,7 +68,7 @@ func (c *Config) with(edits []Edit) *Config {
 // comparable is the configuration without where things stand in its file.
 func (c *Config) comparable() *Config {
 	out := *c
-	out.Text, out.Files = nil, nil
+	out.Text, out.Files, out.Warnings = nil, nil, nil
 	out.Services = slices.Clone(c.Services)
 	for i := range out.Services {
 		s := &out.Services[i]

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Error is one thing that is wrong with a configuration.
+// Error is one thing that is wrong with a configuration, or that it could as well be without.
 type Error struct {
 	// File is the path given to Load, or "environment variable NAME" for a value that comes from there.
 	File string
@@ -58,6 +58,8 @@ type problems struct {
 	most    int  // errors that are kept; 0: maxErrors
 	more    bool // than that
 	visited int  // values, each as often as aliases repeat it
+	// warnings are not errors; no more than maxErrors are kept
+	warnings []Error
 }
 
 func (p *problems) add(e Error) {
@@ -85,6 +87,12 @@ func (p *problems) found() error {
 		p.list = append(p.list, Error{File: p.file, Msg: fmt.Sprintf("there are more errors than these %d: mend them and check again", maxErrors)})
 	}
 	return p.list
+}
+
+// warned returns the warnings by line.
+func (p *problems) warned() []Error {
+	slices.SortStableFunc(p.warnings, func(a, b Error) int { return a.Line - b.Line })
+	return p.warnings
 }
 
 // quote shows a user's text within a sentence.

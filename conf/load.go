@@ -42,6 +42,7 @@ func parse(p *problems, data []byte) *Config {
 		setLines(root, cfg)
 		takeGroups(cfg)
 		check(root, cfg)
+		cfg.Warnings = p.warned()
 	}
 	return cfg
 }

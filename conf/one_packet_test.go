@@ -17,4 +17,20 @@ services:
 		"4: services[1].backends[0].address: 203.0.113.11:53 is a backend of service a (line 3), too, and both have one_packet: nobody could tell whose answers it gives",
 		"5: services[2].one_packet: needs a single address and port in mode nat: a backend's answer does not tell which of several its client sent to",
 		"6: services[3].sorry: 203.0.113.11:53 is a backend of service a (line 3), too, and both have one_packet: nobody could tell whose answers it gives")
+	const connections = `ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]
+services:
+  - name: a
+    address: 203.0.113.10:53
+    protocol: udp
+    mode: dr
+    one_packet: true
+    on_remove: drain
+    expire_nodest: true
+    timeouts: {udp: 10s}
+    limits: {connections: 10, rate: 10}
+    backends: [{address: 203.0.113.11}]
+`
+	const none = "is about connections, of which one_packet makes none: remove the key"
+	expectErrors(t, connections, "8: services[0].on_remove: "+none, "9: services[0].expire_nodest: "+none,
+		"10: services[0].timeouts.udp: "+none, "11: services[0].limits.connections: "+none)
 }

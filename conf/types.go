@@ -21,6 +21,8 @@ type Config struct {
 	API           API
 	Metrics       Metrics
 	Files         []FileUse // that checks and hooks need
+	// Warnings are about what is valid and changes nothing, by line.
+	Warnings []Error
 }
 
 // Hugepages says whether DPDK's memory and the connection tables use huge pages.

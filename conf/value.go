@@ -45,11 +45,23 @@ func (v value) errorf(format string, args ...any) {
 	if !v.p.room() {
 		return
 	}
-	e := Error{File: v.p.file, Line: v.line, Key: v.path.String(), Msg: fmt.Sprintf(format, args...)}
+	v.p.add(v.says(fmt.Sprintf(format, args...)))
+}
+
+// says is a sentence about a value, and where it stands.
+func (v value) says(msg string) Error {
+	e := Error{File: v.p.file, Line: v.line, Key: v.path.String(), Msg: msg}
 	if v.variable != "" {
 		e.File = "environment variable " + v.variable
 	}
-	v.p.add(e)
+	return e
+}
+
+// warnf notes what is no error, and of no use.
+func (v value) warnf(format string, args ...any) {
+	if len(v.p.warnings) < maxErrors {
+		v.p.warnings = append(v.p.warnings, v.says("warning: "+fmt.Sprintf(format, args...)))
+	}
 }
 
 func (v value) exists() bool { return v.node != nil }

@@ -46,12 +46,15 @@ func checkCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "check -c FILE",
-		Short: "Validate a configuration: every error at once, with file, line and key",
+		Short: "Validate a configuration: every error at once, with file, line and key, and warnings of what has no effect",
 		Args:  takes(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadForThisMachine(file)
 			if err != nil {
 				return err
+			}
+			for _, w := range cfg.Warnings {
+				fmt.Fprintln(os.Stderr, w.Error())
 			}
 			backends := 0
 			for i := range cfg.Services {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,9 @@ func reloadCommand() *cobra.Command {
 			}
 			if len(done.NeedsRestart) == 0 || len(done.Changes) > 0 {
 				printChanges(cmd, done.Changes)
+			}
+			for _, line := range done.Warnings {
+				fmt.Fprintln(os.Stderr, line)
 			}
 			for _, line := range done.NeedsRestart {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s (needs a restart: a reload would be refused)\n", line)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -68,6 +69,21 @@ func TestRunSaysInOneSentenceWhatIsMissing(t *testing.T) {
 				t.Errorf("want one line with %q, got:\n%s", c.want, errs)
 			}
 		})
+	}
+}
+
+func TestCheckWarnsOfWhatHasNoEffect(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "weir.yaml")
+	const config = `ports: [{name: wan, device: net_null0, addresses: [203.0.113.2/24]}]
+services:
+  - {name: a, address: 203.0.113.10:80, protocol: tcp, mode: dr, scheduler: rr, backends: [{address: 203.0.113.12, weight: 2}, {address: 203.0.113.13}]}
+`
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, code := run(t, "check", "-c", file)
+	if want := file + ":3: services[0].backends[1].weight: warning: scheduler rr "; code != 0 || !strings.HasPrefix(errs, want) || !strings.Contains(out, "is valid") {
+		t.Errorf("exit %d: %q, %q", code, out, errs)
 	}
 }
 

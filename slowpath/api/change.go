@@ -53,6 +53,9 @@ func (h *handler) reload(r *http.Request) (result, error) {
 	if did.NeedsRestart == nil {
 		did.NeedsRestart = []string{}
 	}
+	if did.Warnings == nil {
+		did.Warnings = []string{}
+	}
 	return result{body: did, revision: revision}, err
 }
 

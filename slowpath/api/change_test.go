@@ -28,7 +28,7 @@ func TestReloadTellsWhatChanged(t *testing.T) {
 
 func TestReloadThatChangesNothingIsAnEmptyArray(t *testing.T) {
 	path, _ := serve(t, viewtest.Sample(), &recorder{})
-	want := `{"changes":[],"needs_restart":[],"dry_run":false}`
+	want := `{"changes":[],"needs_restart":[],"warnings":[],"dry_run":false}`
 	if status, body := request(t, path, "POST", "/v1/reload", ""); status != 200 || body != want {
 		t.Errorf("%d %s", status, body)
 	}

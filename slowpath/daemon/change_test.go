@@ -62,6 +62,17 @@ func (r *rig) backends() (out []string) {
 	return out
 }
 
+func TestReloadTellsWhatHasNoEffect(t *testing.T) {
+	r := startIn(t, "", memory(), somePorts+oneService)
+	r.rewrite(somePorts + strings.Replace(oneService, "mode: nat", "mode: nat\n    scheduler: rr", 1))
+	for _, dry := range []bool{true, false} {
+		done, err := api.Dial(r.socket).Reload(t.Context(), api.ReloadOptions{DryRun: dry})
+		if err != nil || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0], ": services[0].backends[1].weight: warning: scheduler rr ") {
+			t.Errorf("%v, warnings %q", err, done.Warnings)
+		}
+	}
+}
+
 func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
 	r := startIn(t, "", memory(), somePorts+oneService)
 	r.rewrite(somePorts + strings.Replace(oneService, "10.0.0.11", "10.0.0.13", 1) + `  - name: dns

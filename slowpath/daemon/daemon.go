@@ -325,6 +325,19 @@ func (d *Daemon) logStart(cfg *conf.Config) {
 			"mac", net.HardwareAddr(mac[:]).String(),
 			"queues", dev.Queues(), "tap", cfg.Ports[i].TAP)
 	}
+	d.logWarnings(cfg)
+}
+
+// logWarnings logs what a configuration says to no effect, as far as anybody would read on.
+func (d *Daemon) logWarnings(cfg *conf.Config) {
+	const most = 20
+	for i, w := range cfg.Warnings {
+		if i == most {
+			d.log.Warn("there are more warnings of the configuration: weir check prints them", "config", cfg.File, "more", len(cfg.Warnings)-i)
+			return
+		}
+		d.log.Warn(w.Error())
+	}
 }
 
 var idles = map[conf.Idle]fastpath.Idle{

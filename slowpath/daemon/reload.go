@@ -43,7 +43,10 @@ func (d *Daemon) planReload(keep bool) (*plan, error) {
 	if err := file.CheckFiles(); err != nil {
 		return nil, invalid(err)
 	}
-	p := &plan{file: file, config: file, Reload: view.Reload{Changes: []string{}, NeedsRestart: []string{}}}
+	p := &plan{file: file, config: file, Reload: view.Reload{Changes: []string{}, NeedsRestart: []string{}, Warnings: []string{}}}
+	for _, w := range file.Warnings {
+		p.Warnings = append(p.Warnings, w.Error())
+	}
 	next := file
 	if keep {
 		p.runtime = d.runtime.renamed(renamed(d.file, file)).keep(file)
@@ -193,6 +196,9 @@ func (d *Daemon) tellReload(by string, r view.Reload, revision string, err error
 		for _, c := range r.Changes {
 			d.log.Info("reloaded", "change", c)
 		}
+	}
+	if err == nil {
+		d.logWarnings(d.file)
 	}
 	d.events.Publish(e)
 }

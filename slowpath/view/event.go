@@ -63,5 +63,7 @@ type Reload struct {
 	Changes []string `json:"changes"`
 	// NeedsRestart are the changes that a running daemon cannot make, if it was only asked.
 	NeedsRestart []string `json:"needs_restart"`
-	DryRun       bool     `json:"dry_run"`
+	// Warnings are about what the file says to no effect.
+	Warnings []string `json:"warnings"`
+	DryRun   bool     `json:"dry_run"`
 }
