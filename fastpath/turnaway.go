@@ -51,7 +51,7 @@ type segment struct {
 	length   uint32 // in sequence numbers
 }
 
-// segmentOf reads a frame's TCP header.
+// segmentOf reads a frame's TCP header. A first fragment's length is that of the datagram, if it is known.
 func segmentOf(f *port.Frame, it *item) segment {
 	tcp := unsafe.Add(f.Data, uintptr(it.L4))
 	s := segment{
@@ -60,6 +60,9 @@ func segmentOf(f *port.Frame, it *item) segment {
 	}
 	header := uint32(packet.Load8(tcp, packet.TCPDataOffset)>>4) * 4
 	s.length = uint32(it.End) - uint32(it.L4) - header
+	if it.firstOfSeveral(f) && it.datagram != 0 {
+		s.length = it.datagram - header
+	}
 	for _, flag := range []uint8{packet.SYN, packet.FIN} {
 		if s.flags&flag != 0 {
 			s.length++

@@ -1,7 +1,9 @@
 package fastpath
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -99,6 +101,61 @@ func TestResetsAnswerPacketsWithOptionsAndPadding(t *testing.T) {
 	expectReset(t, gopacket.NewPacket(out[0].data, layers.LayerTypeEthernet, gopacket.Default), 0, 1004, true)
 	if n := binary.BigEndian.Uint16(out[0].data[16:]); n != 40 || len(out[0].data) != 54 {
 		t.Errorf("%d bytes of IP in a frame of %d", n, len(out[0].data))
+	}
+}
+
+// A SYN in fragments gets one answer: a RST that acknowledges all of it, as from a host that has put it together, or an ICMP error
+// that quotes the first fragment, which waits for no other.
+func TestARefusedSYNInFragmentsGetsOneAnswer(t *testing.T) {
+	for _, f := range families {
+		for answer, want := range map[Answer]map[string]uint64{
+			AnswerReset: {"no_backend": 1, "fragment_orphan": 2}, AnswerICMP: {"no_backend": 1, "fragment_orphan": 2}, AnswerDrop: {"no_backend": 1, "fragment_orphan": 2},
+		} {
+			for _, order := range orders(3) {
+				r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoTCP, mode: NAT}}, withWorkers(2, 2))
+				r.empty(answer)
+				parts := cutUp(pk{from: f.client, to: f.vip, flags: "S", payload: 2001}.frame(t), 800, 3)
+				out := sendParts(r, wan, parts, order)
+				if got := r.reasons(); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("%s, answer %d, order %v: reasons %v", f.name, answer, order, got)
+				}
+				if answer == AnswerDrop {
+					if len(out) != 0 {
+						t.Errorf("%s: %d frames left", f.name, len(out))
+					}
+					continue
+				}
+				s := one(t, out, wan)
+				if s.src.Addr() != netipAddr(f.vip) || s.dst.Addr() != netipAddr(f.client) {
+					t.Errorf("%s: %s", f.name, &s)
+				}
+				if answer == AnswerReset {
+					expectReset(t, gopacket.NewPacket(out[0].data, layers.LayerTypeEthernet, gopacket.Default), 0, 1000+1+2001, true)
+				} else if quoted := ipOf(parts[0]); !bytes.Equal(s.l4[8:], quoted[:len(s.l4)-8]) {
+					t.Errorf("%s: it quotes %x", f.name, s.l4[8:])
+				}
+			}
+		}
+	}
+}
+
+// Only where a RST may answer it does a SYN's first fragment wait.
+func TestASYNInFragmentsWaitsOnlyWhereARSTMayAnswerIt(t *testing.T) {
+	for answer, want := range map[Answer]int{AnswerICMP: 1, AnswerDrop: 1, AnswerReset: 0} {
+		r := newRig(t, tcp4())
+		r.spec.Services[0].OnEmpty = answer
+		r.publish()
+		parts := cutUp(pk{from: client4, to: vip4, flags: "S", payload: 2001}.frame(t), 800, 3)
+		if n := len(r.send(wan, parts[0])); n != want {
+			t.Errorf("answer %d: %d frames left, want %d", answer, n, want)
+		}
+		if out := sendParts(r, wan, parts, []int{1, 2}); len(out) != 3-want {
+			t.Errorf("answer %d: %d frames left", answer, len(out))
+		}
+		// What is of an established connection never waits.
+		if out := r.send(wan, cutUp(pk{from: client4, to: vip4, flags: "A", payload: 2001}.frame(t), 800, 4)[0]); len(out) != 1 {
+			t.Errorf("answer %d: %d frames left", answer, len(out))
+		}
 	}
 }
 

@@ -10,16 +10,21 @@ import (
 )
 
 // What becomes of a first fragment may depend on how long its datagram is, and that only the last one tells. The CRC of an
-// SCTP packet changes with its ports by the change times a power of x, the number of bits from the ports to the end. Such a
-// first fragment waits for the last, and all that come meanwhile wait behind it.
+// SCTP packet changes with its ports by the change times a power of x, the number of bits from the ports to the end. A RST
+// acknowledges all of the SYN that it answers. Such a first fragment waits for the last, and all that come meanwhile wait
+// behind it.
 
 // needsLength reports whether a first fragment cannot go on without its datagram's length.
 func (w *Worker) needsLength(f *port.Frame, it *item, d *datagram) bool {
-	if it.Proto != packet.ProtoSCTP {
-		return false
-	}
 	k := conn.Key{Addrs: unsafe.Add(f.Data, addrsOff(it.v6())), Ports: d.ports, Proto: it.Proto, V6: it.v6()}
-	return !w.asItIs(&k, f.Port)
+	switch {
+	case it.Proto == packet.ProtoSCTP:
+		return !w.asItIs(&k, f.Port)
+	case it.Proto == packet.ProtoTCP && it.begins():
+		i := w.snap.services.find(&k, f.Port)
+		return i != 0 && w.snap.Services[i-1].OnEmpty == AnswerReset
+	}
+	return false
 }
 
 // asItIs reports whether packets of a tuple go on without a change behind their IP header.
