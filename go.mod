@@ -3,6 +3,7 @@ module github.com/weirlb/weir
 go 1.26.0
 
 require (
+	github.com/cilium/ebpf v0.22.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/gopacket v1.1.19
 	github.com/pion/logging v0.2.4

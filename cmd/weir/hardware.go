@@ -86,6 +86,10 @@ type vlanDevice struct{ *device }
 
 func (d *vlanDevice) Driver() string { return "vlan" }
 
+func (d *vlanDevice) Changed() []string { return nil } // the parent tells
+
+func (d *vlanDevice) Caveats() []error { return nil }
+
 func (d *vlanDevice) Stats() daemon.DeviceStats {
 	total, free := d.plane.Buffers(d.index)
 	return daemon.DeviceStats{Buffers: total, BuffersFree: free}

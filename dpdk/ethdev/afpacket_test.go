@@ -13,13 +13,6 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 )
 
-// ethtool's commands, from linux/ethtool.h.
-const (
-	ethtoolSetTxChecksum = 0x17
-	ethtoolGetGRO        = 0x2b
-	ethtoolSetGRO        = 0x2c
-)
-
 // onVeth opens a net_af_packet device on one end of a veth pair. The test's goroutine is its worker.
 func onVeth(t *testing.T, cfg Config, args string) (d *Device, ours, theirs string) {
 	t.Helper()
@@ -30,7 +23,7 @@ func onVeth(t *testing.T, cfg Config, args string) (d *Device, ours, theirs stri
 	return open(t, cfg)[0], ours, theirs
 }
 
-func link(t *testing.T, name string) *netlink.LinkAttrs {
+func attrs(t *testing.T, name string) *netlink.LinkAttrs {
 	t.Helper()
 	l, err := netlink.LinkByName(name)
 	if err != nil {
@@ -64,17 +57,17 @@ func TestAFPacketTakesOnTheConfiguredMACAndMTUAndGivesThemBack(t *testing.T) {
 	mac := [6]byte{0x02, 1, 2, 3, 4, 5}
 	asWorker(t, lcore.AnyCore)
 	ours, _ := dpdktest.Veth(t)
-	before := link(t, ours)
+	before := attrs(t, ours)
 	d := open(t, Config{Name: "p0", Device: dpdktest.Name("net_af_packet") + ",iface=" + ours, MTU: 1400, MAC: mac, HasMAC: true})[0]
 	if got := d.Info(); got != (port.Info{Name: "p0", MAC: mac, MTU: 1400}) {
 		t.Errorf("info %+v", got)
 	}
-	now := link(t, ours)
+	now := attrs(t, ours)
 	if !bytes.Equal(now.HardwareAddr, mac[:]) || now.MTU != 1400 || now.Promisc != 1 {
 		t.Errorf("the interface has MAC %v, MTU %d and is promiscuous %d times", now.HardwareAddr, now.MTU, now.Promisc)
 	}
 	closeDevice(t, d)
-	now = link(t, ours)
+	now = attrs(t, ours)
 	if !bytes.Equal(now.HardwareAddr, before.HardwareAddr) || now.MTU != before.MTU || now.Promisc != 0 {
 		t.Errorf("afterwards it has MAC %v, MTU %d and is promiscuous %d times", now.HardwareAddr, now.MTU, now.Promisc)
 	}
@@ -82,8 +75,8 @@ func TestAFPacketTakesOnTheConfiguredMACAndMTUAndGivesThemBack(t *testing.T) {
 
 func TestAFPacketKeepsTheInterfacesOwnMAC(t *testing.T) {
 	d, ours, _ := onVeth(t, Config{}, "")
-	if mac := d.Info().MAC; !bytes.Equal(mac[:], link(t, ours).HardwareAddr) {
-		t.Errorf("MAC %x, the interface has %v", mac, link(t, ours).HardwareAddr)
+	if mac := d.Info().MAC; !bytes.Equal(mac[:], attrs(t, ours).HardwareAddr) {
+		t.Errorf("MAC %x, the interface has %v", mac, attrs(t, ours).HardwareAddr)
 	}
 }
 
@@ -217,21 +210,28 @@ func TestAFPacketLeavesFragmentsAsTheyAre(t *testing.T) {
 	expect(t, q, first, last)
 }
 
-// A local stack at the other end of a veth pair leaves checksums to a device that there is not. The
-// driver does not tell (TP_STATUS_CSUMNOTREADY); the exchange finds out, and completes them.
-func TestChecksumsThatAVethEndLeavesUndoneAreCompleted(t *testing.T) {
-	d, _, theirs := onVeth(t, Config{}, "")
-	l, err := netlink.LinkByName(theirs)
+// station gives an interface an address, and its kernel a neighbour there.
+func station(t *testing.T, name string) (neighbor net.IP) {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := netlink.AddrAdd(l, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(192, 0, 2, 1), Mask: net.CIDRMask(24, 32)}}); err != nil {
 		t.Fatal(err)
 	}
-	peer := net.IPv4(192, 0, 2, 2)
-	if err := netlink.NeighAdd(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: peer, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1}}); err != nil {
+	neighbor = net.IPv4(192, 0, 2, 2)
+	if err := netlink.NeighAdd(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: neighbor, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
+	return neighbor
+}
+
+// A local stack at the other end of a veth pair leaves checksums to a device that there is not. The
+// driver does not tell (TP_STATUS_CSUMNOTREADY); the exchange finds out, and completes them.
+func TestChecksumsThatAVethEndLeavesUndoneAreCompleted(t *testing.T) {
+	d, _, theirs := onVeth(t, Config{}, "")
+	peer := station(t, theirs)
 	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: peer, Port: 4000})
 	if err != nil {
 		t.Fatal(err)
@@ -239,9 +239,7 @@ func TestChecksumsThatAVethEndLeavesUndoneAreCompleted(t *testing.T) {
 	defer conn.Close()
 	for _, complete := range []bool{false, true} {
 		if complete {
-			if _, err := netIf(theirs).ethtool(ethtoolSetTxChecksum, 0); err != nil {
-				t.Fatal(err)
-			}
+			setFeatures(t, theirs, map[string]bool{"tx-checksum-ip-generic": false})
 		}
 		if _, err := conn.Write([]byte("twelve bytes")); err != nil {
 			t.Fatal(err)
@@ -251,29 +249,6 @@ func TestChecksumsThatAVethEndLeavesUndoneAreCompleted(t *testing.T) {
 		if len(got) != 1 || !checksumIsRight(got[0]) {
 			t.Errorf("complete on arrival %v: %d frames, checksum right: %v", complete, len(got), checksumIsRight(got[0]))
 		}
-	}
-}
-
-func TestReceiveMergingIsOffWhileADeviceUsesAnInterface(t *testing.T) {
-	for _, before := range []uint32{0, 1} {
-		t.Run(fmt.Sprint("GRO ", before), func(t *testing.T) {
-			ours, _ := dpdktest.Veth(t)
-			n := netIf(ours)
-			if _, err := n.ethtool(ethtoolSetGRO, before); err != nil {
-				t.Fatal(err)
-			}
-			gro := func(want uint32) {
-				t.Helper()
-				if on, err := n.ethtool(ethtoolGetGRO, 0); err != nil || on != want {
-					t.Errorf("GRO is %d, %v, want %d", on, err, want)
-				}
-			}
-			gro(before)
-			d := device1(t, "%s,iface=%s", dpdktest.Name("net_af_packet"), ours)
-			gro(0)
-			closeDevice(t, d)
-			gro(before)
-		})
 	}
 }
 

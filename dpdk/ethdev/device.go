@@ -75,6 +75,8 @@ type Device struct {
 	started bool
 	closed  bool
 	undo    []func() // puts back what Start changed outside this process
+	changed []string // at the kernel's interfaces, for Changed
+	caveats []error
 
 	packetSockets []int  // of net_af_packet
 	missed        uint64 // frames its rings had no room for
@@ -245,6 +247,21 @@ func (d *Device) Info() port.Info {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return port.Info{Name: d.cfg.Name, MAC: d.mac, MTU: uint16(d.cfg.MTU), RSS: d.spread}
+}
+
+// Changed is what Start changed of the kernel's network interfaces under the device, until it is closed, so that they hand
+// over frames as they are on a wire: in ethtool's words, and "xdp" for a program on a veth.
+func (d *Device) Changed() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changed
+}
+
+// Caveats are what Start could not do, but goes without, and what follows.
+func (d *Device) Caveats() []error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.caveats
 }
 
 // Queue is worker w's queue, 0 ≤ w < Config.Workers, on a started device.

@@ -6,6 +6,7 @@
 //	preflight.go  what can be found missing before a driver is asked, said better than drivers do
 //	iface.go      the kernel's network interfaces under a device
 //	afpacket.go   net_af_packet made to behave as other devices do
+//	wiresize.go   those hand over frames as large as on a wire: no joined ones, no unsplit ones of a veth's other end
 //	aside.go      the kernel does not answer beside net_af_packet
 //	preload.go    captures that a driver loads into buffers
 //	xdp.go        buffers that net_af_xdp keeps
@@ -14,7 +15,6 @@
 //	queue.go      a worker's queue; exchange.c is what happens in it, segments.c where a frame came in several buffers
 //	layout.go     Go's and C's view of a burst are the same
 //
-// Not supported: frames larger than a buffer (flagged, so that the worker drops them), VLAN offloads
-// (net_af_packet delivers a tagged frame with 4 bytes less headroom than port.Headroom), checksum
-// offload on transmission, receive interrupts, and changing a device while it runs.
+// Not supported: frames larger than a buffer (flagged, so that the worker drops them), VLAN and checksum
+// offloads on transmission, receive interrupts, and changing a device while it runs.
 package ethdev

@@ -1,16 +1,8 @@
 package ethdev
 
-/*
-#include <stdlib.h>
-#include <linux/ethtool.h>
-#include "iface.h"
-*/
-import "C"
-
 import (
 	"fmt"
 	"net"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,38 +78,4 @@ func (n netIf) ioctl(request uint, fill, read func(*unix.Ifreq)) error {
 	}
 	read(req)
 	return nil
-}
-
-func (n netIf) ethtool(command, value uint32) (uint32, error) {
-	name := C.CString(string(n))
-	defer C.free(unsafe.Pointer(name))
-	v := C.uint32_t(value)
-	if rc := C.weir_iface_ethtool(name, C.uint32_t(command), &v); rc != 0 {
-		return 0, unix.Errno(-rc)
-	}
-	return uint32(v), nil
-}
-
-// stopMerging turns off what makes the kernel join received frames into larger ones than were sent
-// (GRO and LRO): they would not fit into a buffer. undo turns on again what was on. An interface
-// that knows neither is left alone.
-func (n netIf) stopMerging() (undo func()) {
-	undo = func() {}
-	if on, err := n.ethtool(C.ETHTOOL_GGRO, 0); err == nil && on != 0 {
-		if _, err := n.ethtool(C.ETHTOOL_SGRO, 0); err == nil {
-			undo = func() { _, _ = n.ethtool(C.ETHTOOL_SGRO, 1) }
-		}
-	}
-	flags, err := n.ethtool(C.ETHTOOL_GFLAGS, 0)
-	if err != nil || flags&C.ETH_FLAG_LRO == 0 {
-		return undo
-	}
-	if _, err := n.ethtool(C.ETHTOOL_SFLAGS, flags&^C.ETH_FLAG_LRO); err != nil {
-		return undo
-	}
-	gro := undo
-	return func() {
-		gro()
-		_, _ = n.ethtool(C.ETHTOOL_SFLAGS, flags)
-	}
 }

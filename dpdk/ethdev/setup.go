@@ -143,7 +143,7 @@ func (d *Device) takeInterfaces() {
 		if mtu, err := n.mtu(); err == nil {
 			d.undo = append(d.undo, func() { _ = n.setMTU(mtu) })
 		}
-		d.undo = append(d.undo, n.stopMerging())
+		d.takeWireSized(n)
 		if d.driver == "net_af_packet" {
 			d.undo = append(d.undo, n.standAside("/proc"))
 		}

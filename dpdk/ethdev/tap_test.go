@@ -38,7 +38,7 @@ func TestTAPReceivesAndSends(t *testing.T) {
 	if err != nil || s.RxPackets != 4 || s.TxPackets != 4 || s.RxBytes != 1735 || s.TxBytes != 1735 || s.TxErrors != 0 {
 		t.Errorf("counters %+v, %v", s, err)
 	}
-	if mtu := link(t, name).MTU; mtu != 1400 {
+	if mtu := attrs(t, name).MTU; mtu != 1400 {
 		t.Errorf("the interface's MTU is %d, want 1400", mtu)
 	}
 	if mac := d.Info().MAC; mac == [6]byte{} || mac[0]&1 != 0 {
@@ -55,7 +55,7 @@ func TestTAPTakesOnTheConfiguredMAC(t *testing.T) {
 	if got := d.Info().MAC; got != mac {
 		t.Errorf("the port's MAC is %x", got)
 	}
-	if got := link(t, name).HardwareAddr; !bytes.Equal(got, mac[:]) {
+	if got := attrs(t, name).HardwareAddr; !bytes.Equal(got, mac[:]) {
 		t.Errorf("the interface's MAC is %v", got)
 	}
 }

@@ -117,13 +117,13 @@ func TestAFXDPReceivesAndSends(t *testing.T) {
 	if err != nil || s.RxPackets != 3200 || s.TxPackets != 3200 || s.RxMissed != 0 || s.TxErrors != 0 {
 		t.Errorf("counters %+v, %v", s, err)
 	}
-	if x := link(t, ours).Xdp; x == nil || !x.Attached {
+	if x := attrs(t, ours).Xdp; x == nil || !x.Attached {
 		t.Error("the interface has no XDP program")
 	}
 	dpdktest.SetUp(t, theirs, false)
 	dpdktest.Until(t, "the link is down", func() bool { return !d.Link().Up })
 	closeDevice(t, d)
-	if x := link(t, ours).Xdp; x != nil && x.Attached {
+	if x := attrs(t, ours).Xdp; x != nil && x.Attached {
 		t.Error("the XDP program is still there")
 	}
 }

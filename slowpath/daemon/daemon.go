@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -323,7 +324,10 @@ func (d *Daemon) logStart(cfg *conf.Config) {
 		mac := dev.MAC()
 		d.log.Info("port", "name", cfg.Ports[i].Name, "device", cfg.Ports[i].Where(), "driver", dev.Driver(),
 			"mac", net.HardwareAddr(mac[:]).String(),
-			"queues", dev.Queues(), "tap", cfg.Ports[i].TAP)
+			"queues", dev.Queues(), "tap", cfg.Ports[i].TAP, "changed", strings.Join(dev.Changed(), ", "))
+		for _, err := range dev.Caveats() {
+			d.log.Warn("a port does without something", "port", cfg.Ports[i].Name, "error", err)
+		}
 	}
 	d.logWarnings(cfg)
 }

@@ -32,6 +32,10 @@ type Device interface {
 	// Queue is the queue of a worker; those beyond Queues get one without either side.
 	Queue(worker int) port.Queue
 	LinkUp() bool
+	// Changed is what Weir changed at the kernel's interface under the device, for as long as it runs.
+	Changed() []string
+	// Caveats are what could not be set up, but is gone without, and what follows.
+	Caveats() []error
 	Stats() DeviceStats
 }
 

@@ -306,6 +306,7 @@ func (s *source) Ports() []view.Port {
 		v := view.Port{
 			Name: p.Name, Device: p.Where(), Driver: dev.Driver(), MAC: net.HardwareAddr(mac[:]).String(),
 			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), LocalPorts: localPortsBy(dev, workerCount(cfg)), TAP: p.TAP,
+			Changed:   dev.Changed(),
 			PacketsIn: st.PacketsIn, PacketsOut: st.PacketsOut, BytesIn: st.BytesIn, BytesOut: st.BytesOut,
 			Missed: st.Missed, ErrorsIn: st.ErrorsIn, ErrorsOut: st.ErrorsOut, NoBuffers: st.NoBuffers,
 			BuffersFree: st.BuffersFree, Buffers: st.Buffers,

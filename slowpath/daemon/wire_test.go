@@ -172,6 +172,8 @@ func (w *wire) Queues() int                 { return w.n }
 func (w *wire) RSS() *rss.Spread            { return nil }
 func (w *wire) Queue(worker int) port.Queue { return w.queues[worker] }
 func (w *wire) LinkUp() bool                { return !w.hw.cut.Load() }
+func (w *wire) Changed() []string           { return []string{"gro off"} }
+func (w *wire) Caveats() []error            { return nil }
 func (w *wire) Stats() DeviceStats          { return DeviceStats{PacketsIn: w.in.Load()} }
 
 // ownerOfFrame computes the owner of a TCP or UDP frame over IPv4 without options; vip tells the direction.

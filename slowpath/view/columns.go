@@ -168,6 +168,7 @@ var portColumns = []column[Port]{
 	{"NO-BUFFER", right, func(p Port) string { return count(p.NoBuffers) }},
 	{"FREE", right, func(p Port) string { return fmt.Sprintf("%d/%d", p.BuffersFree, p.Buffers) }},
 	{"TAP", left, func(p Port) string { return p.TAP }},
+	{"CHANGED", left, func(p Port) string { return strings.Join(p.Changed, ", ") }},
 	{"DRIVER", left, func(p Port) string { return p.Driver }},
 	{"DEVICE", left, func(p Port) string { return p.Device }},
 	{"ADDRESSES", left, func(p Port) string { return strings.Join(p.Addresses, " ") }},

@@ -276,6 +276,7 @@ type Port struct {
 	Queues      int      `json:"queues"`
 	LocalPorts  string   `json:"local_ports"` // by what those of fullnat connections to backends behind it are chosen: rss | share
 	TAP         string   `json:"tap"`
+	Changed     []string `json:"changed"` // what Weir changed at the kernel's interface under the port, for as long as it runs
 	Addresses   []string `json:"addresses"`
 	PacketsIn   uint64   `json:"packets_in"`
 	PacketsOut  uint64   `json:"packets_out"`

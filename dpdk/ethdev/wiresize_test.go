@@ -1,0 +1,151 @@
+package ethdev
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+
+	"github.com/safchain/ethtool"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirlb/weir/dpdk/internal/dpdktest"
+	"github.com/weirlb/weir/fastpath/port"
+)
+
+func ethtoolOf(t *testing.T) *ethtool.Ethtool {
+	t.Helper()
+	kernel, err := ethtool.NewEthtool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kernel.Close)
+	return kernel
+}
+
+func setFeatures(t *testing.T, name string, set map[string]bool) {
+	t.Helper()
+	if err := ethtoolOf(t).Change(name, set); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectFeature(t *testing.T, name, feature string, want bool) {
+	t.Helper()
+	if on, err := ethtoolOf(t).Features(name); err != nil || on[feature] != want {
+		t.Errorf("%s has %s %v, %v, want %v", name, feature, on[feature], err, want)
+	}
+}
+
+func TestReceiveMergingIsOffWhileADeviceUsesAnInterface(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		t.Run(fmt.Sprint("GRO ", before), func(t *testing.T) {
+			ours, _ := dpdktest.Veth(t)
+			setFeatures(t, ours, map[string]bool{"rx-gro": before})
+			expectFeature(t, ours, "rx-gro", before)
+			d := device1(t, "%s,iface=%s", dpdktest.Name("net_af_packet"), ours)
+			expectFeature(t, ours, "rx-gro", false)
+			if slices.Contains(d.Changed(), "gro off") != before {
+				t.Errorf("changed: %v", d.Changed())
+			}
+			closeDevice(t, d)
+			expectFeature(t, ours, "rx-gro", before)
+		})
+	}
+}
+
+// The other end of a veth pair must split what it sends while a device uses this one, and may leave it undone again afterwards.
+func TestTheOtherEndOfAVethSplitsItsFrames(t *testing.T) {
+	for _, mtu := range []int{1500, 9000} {
+		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
+			ours, theirs := dpdktest.Veth(t)
+			if err := netIf(theirs).setMTU(uint32(mtu)); err != nil {
+				t.Fatal(err)
+			}
+			d := open(t, Config{Device: fmt.Sprintf("%s,iface=%s", dpdktest.Name("net_af_packet"), ours), MTU: mtu})[0]
+			if !slices.Contains(d.Changed(), "xdp") || d.Caveats() != nil {
+				t.Errorf("changed %v, caveats %v", d.Changed(), d.Caveats())
+			}
+			for _, f := range []string{"tx-tcp-segmentation", "tx-udp-segmentation", "tx-sctp-segmentation"} {
+				expectFeature(t, theirs, f, false)
+			}
+			closeDevice(t, d)
+			expectFeature(t, theirs, "tx-tcp-segmentation", true)
+			if x := attrs(t, ours).Xdp; x != nil && x.Attached {
+				t.Error("the program is still there")
+			}
+		})
+	}
+}
+
+// A datagram of several segments (UDP_SEGMENT), as a QUIC server sends them, comes as that many frames.
+func TestUnsplitDatagramsOfAVethsOtherEndComeSplit(t *testing.T) {
+	const size, pieces = 1000, 20
+	d, _, theirs := onVeth(t, Config{}, "")
+	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: station(t, theirs), Port: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, size) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write(make([]byte, size*pieces)); err != nil {
+		t.Fatal(err)
+	}
+	var got [][]byte
+	dpdktest.Until(t, "all pieces arrive", func() bool {
+		got = append(got, take(d.Queue(0))...)
+		return len(got) >= pieces
+	})
+	for i, f := range got {
+		if len(f) != 14+20+8+size || !checksumIsRight(f) {
+			t.Errorf("frame %d has %d bytes, its checksum is right: %v", i, len(f), checksumIsRight(f))
+		}
+	}
+}
+
+// Somebody else's program stays, and has the same effect.
+func TestAProgramThatIsAttachedAlreadyStays(t *testing.T) {
+	ours, theirs := dpdktest.Veth(t)
+	other, err := attachPass(attrs(t, ours).Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	d := device1(t, "%s,iface=%s", dpdktest.Name("net_af_packet"), ours)
+	if slices.Contains(d.Changed(), "xdp") || d.Caveats() != nil {
+		t.Errorf("changed %v, caveats %v", d.Changed(), d.Caveats())
+	}
+	closeDevice(t, d)
+	expectFeature(t, theirs, "tx-tcp-segmentation", false)
+}
+
+// VLAN tags of either kind come through the program as they did without it.
+func TestTagsComeThroughTheProgram(t *testing.T) {
+	d, _, theirs := onVeth(t, Config{VLANs: true}, "")
+	wire, q := dpdktest.NewWire(t, theirs), d.Queue(0)
+	inner := vlan(testFrame(100, 1), 7)
+	for _, provider := range []bool{false, true} {
+		frame := vlan(inner, 42)
+		if provider {
+			frame[12], frame[13] = 0x88, 0xa8
+		}
+		wire.Send(frame)
+		b := q.Burst()
+		dpdktest.Until(t, "the frame arrives", func() bool { q.Exchange(port.BurstSize); return b.NRX > 0 })
+		f := b.RX[0]
+		if f.Flags != port.VLANStripped || f.Hash&0xfff != 42 || int(f.Len) != len(inner) {
+			t.Errorf("802.1ad %v: flags %x, hash %x, %d bytes", provider, f.Flags, f.Hash, f.Len)
+		}
+		b.Free[0], b.NFree = f.Buf, 1
+		q.Exchange(0)
+	}
+}
