@@ -11,8 +11,8 @@ var texts = [Count]text{
 		"Report it, with what `weir explain` says of such a packet and the configuration."},
 
 	Truncated: {"truncated", "shorter than its own headers say",
-		"On af_packet and veth, a frame larger than a buffer, joined by GRO or segmentation offload; else a broken sender or cable.",
-		"Turn off GRO, LRO and the sender's segmentation offload: `ethtool -K IFACE gro off lro off tso off gso off`."},
+		"On an interface of the kernel's, a frame larger than a buffer, which was joined by GRO below it, or not split by its sender; else a broken sender or cable.",
+		"`weir preflight` finds what makes frames so large and prints the command; else `ethtool -K IFACE tso off gso off` at the sender."},
 	BadEthernet: {"bad_ethernet", "not an Ethernet II frame: a 802.3 length field or a multicast source",
 		"Spanning tree and the like send a few; or a broken sender.",
 		"Nothing, if there are few."},

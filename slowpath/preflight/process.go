@@ -21,6 +21,7 @@ var (
 	netRaw   = capability{unix.CAP_NET_RAW, "CAP_NET_RAW", "frames of the kernel's interfaces"}
 	ipcLock  = capability{unix.CAP_IPC_LOCK, "CAP_IPC_LOCK", "memory for DMA"}
 	sysAdmin = capability{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "AF_XDP, physical addresses"}
+	bpf      = capability{unix.CAP_BPF, "CAP_BPF", "a program that makes a veth's other end split its frames"}
 )
 
 // needed are the privileges that the configuration's ports cannot do without.
