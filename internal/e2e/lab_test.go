@@ -47,7 +47,7 @@ func needLab(t *testing.T) *lab {
 	t.Helper()
 	netnstest.NeedRoot(t)
 	weirPath(t)
-	for _, program := range []string{"ip", "ethtool", "nginx", "curl", "ping", "arping", "iperf3"} {
+	for _, program := range []string{"ip", "nginx", "curl", "ping", "arping", "iperf3"} {
 		_, err := exec.LookPath(program)
 		need(t, err == nil, program+" (scripts/setup test)")
 	}

@@ -40,7 +40,7 @@ type machine struct {
 func boot(t *testing.T) *machine {
 	t.Helper()
 	netnstest.NeedRoot(t)
-	for _, program := range []string{"qemu-system-x86_64", "ip", "ethtool", "nginx", "curl"} {
+	for _, program := range []string{"qemu-system-x86_64", "ip", "nginx", "curl"} {
 		_, err := exec.LookPath(program)
 		need(t, err == nil, program+" (scripts/setup vm)")
 	}
