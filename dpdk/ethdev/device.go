@@ -142,6 +142,9 @@ func (d *Device) probe() error {
 		return err
 	}
 	d.device.imply(d.cfg.queues(), max(d.cfg.RxDescriptors, d.cfg.TxDescriptors), d.cfg.MTU)
+	if err := d.device.checkLocked(); err != nil {
+		return err
+	}
 	switch taken, ok := claim(d.device.claims()); {
 	case ok:
 	case taken == d.device.name:

@@ -8,6 +8,7 @@
 //	afpacket.go   net_af_packet made to behave as other devices do
 //	wiresize.go   those hand over frames as large as on a wire: no joined ones, no unsplit ones of a veth's other end
 //	aside.go      the kernel does not answer beside net_af_packet
+//	locked.go     net_af_packet's rings against the limit of locked memory
 //	preload.go    captures that a driver loads into buffers
 //	xdp.go        buffers that net_af_xdp keeps
 //	setup.go      queues, offloads, MTU, MAC and filters, as far as the device has them

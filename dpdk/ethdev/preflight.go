@@ -85,6 +85,7 @@ var (
 	netAdmin = capability{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}
 	netRaw   = capability{unix.CAP_NET_RAW, "CAP_NET_RAW"}
 	sysAdmin = capability{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}
+	ipcLock  = capability{unix.CAP_IPC_LOCK, "CAP_IPC_LOCK"}
 )
 
 // required are the privileges a driver can't do without.
@@ -109,14 +110,13 @@ func (d device) checkCapabilities() error {
 	if len(need) == 0 {
 		return nil
 	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return fmt.Errorf("reading this process's capabilities: %w", err)
+	have, err := effective()
+	if err != nil {
+		return err
 	}
 	var missing []string
 	for _, c := range need {
-		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
+		if !have.has(c) {
 			missing = append(missing, c.name)
 		}
 	}
@@ -124,4 +124,19 @@ func (d device) checkCapabilities() error {
 		return fmt.Errorf("%s needs %s: run as root", d.driver, strings.Join(missing, " and "))
 	}
 	return nil
+}
+
+// capabilities are those that this thread may use.
+type capabilities [2]unix.CapUserData
+
+func effective() (have capabilities, err error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &have[0]); err != nil {
+		return have, fmt.Errorf("reading this process's capabilities: %w", err)
+	}
+	return have, nil
+}
+
+func (c *capabilities) has(one capability) bool {
+	return c[one.bit/32].Effective&(1<<(one.bit%32)) != 0
 }

@@ -24,6 +24,17 @@ func TestLimitsThatAreTooLow(t *testing.T) {
 	testFindings(t, (*Machine).checkLimits, []finding{
 		{name: "locked memory", changes: tree{"proc/self/status": "CapEff:\t0"}, want: []string{
 			"wrong: 8 MB of memory may be locked, DMA needs 512 MB: run: ulimit -l unlimited"}},
+		{name: "locked memory for rings", changes: tree{"proc/self/status": "CapEff:\t0", "proc/self/limits": "Max locked memory 65536 4194303 bytes"}, config: packetPort, want: []string{
+			"wrong: 4095 KB of memory may be locked, the rings of net_af_packet need 4096 KB: run: ulimit -l 4096"}},
+		{name: "locked memory for the rings of several large ports", changes: tree{"proc/self/status": "CapEff:\t0"}, config: `
+dataplane: {cores: [1, 2, 3]}
+ports:
+  - {name: wan, device: "net_af_packet0,iface=eth1", mtu: 9000, queues: 2, addresses: [203.0.113.2/24]}
+  - {name: lan, device: "net_af_packet1,iface=eth2,framesz=4096,blocksz=8192", addresses: [10.0.0.1/24]}
+  - {name: sub, parent: lan, vlan: 7, addresses: [10.0.7.1/24]}`, want: []string{
+			"wrong: 8192 KB of memory may be locked, the rings of net_af_packet need 49152 KB: run: ulimit -l 49152"}},
+		{name: "locked memory for rings is there", changes: tree{"proc/self/status": "CapEff:\t0", "proc/self/limits": "Max locked memory 65536 4194304 bytes"}, config: packetPort},
+		{name: "rings without a limit", changes: tree{"proc/self/limits": "Max locked memory 65536 65536 bytes"}, config: packetPort},
 		{name: "open files", changes: tree{"proc/self/limits": "Max open files            64                   257                  files"}, want: []string{
 			"warning: 257 files may be open, 258 are needed if every health check waits at one time: run: ulimit -Hn 258"}},
 	})

@@ -7,6 +7,7 @@
 //	iommu.go      IOMMU and vfio-pci
 //	cores.go      the workers' cores, and what else runs there
 //	process.go    capabilities and limits
+//	rings.go      memory of packet sockets
 //	kernel.go     TAP interfaces and interfaces under virtual devices
 //	offloads.go   offloads that make frames too large under packet sockets
 //	cpu.go        CPU flags and clock source

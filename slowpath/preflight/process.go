@@ -135,6 +135,9 @@ func (m *Machine) checkLimits() []Result {
 		out = append(out, found(Wrong, "%d MB of memory may be locked, DMA needs %d MB", m.lockable(), m.Config.Dataplane.MemoryMB).
 			run("ulimit -l unlimited"))
 	}
+	if have, need := m.limit("Max locked memory")>>10, m.ringsKB(); have < need && !m.has(ipcLock) {
+		out = append(out, found(Wrong, "%d KB of memory may be locked, the rings of net_af_packet need %d KB", have, need).run("ulimit -l %d", need))
+	}
 	// Each check that is under way has a file, each port some, and the API and metrics one for each client.
 	const besides = 256
 	files := besides
