@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -139,6 +140,22 @@ func TestAllErrorsComeAtOnceInTheOrderOfTheFile(t *testing.T) {
 		"58: services[2].backends[1].address: has port 25, but mode dr leaves the service's port 80 as it is: write 203.0.113.16 without a port",
 		`60: neighbors[0].port: there is no port "lna": did you mean lan?`,
 	)
+}
+
+func TestLoadRegularDoesNotWaitForAWriter(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{fifo, "/dev/null"} {
+		want := "reading the configuration: " + file + " is no regular file: put one in its place"
+		if cfg, err := LoadRegular(file); cfg != nil || err == nil || err.Error() != want {
+			t.Errorf("%v, %v, want %s", cfg, err, want)
+		}
+	}
+	if cfg, err := LoadRegular(write(t, base)); cfg == nil || err != nil {
+		t.Errorf("a regular file: %v", err)
+	}
 }
 
 func TestFileThatCannotBeReadIsOneSentence(t *testing.T) {

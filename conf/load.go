@@ -1,9 +1,12 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxFile bounds the size of a file in bytes. maxBackends backends take two thirds of it.
@@ -11,10 +14,18 @@ const maxFile = 64 << 20
 
 // Load reads a configuration, with the environment's values in the place of the file's. The error is all that is wrong
 // with it, as Errors, or a sentence that tells why the file cannot be read.
-func Load(file string) (*Config, error) {
-	data, err := readFile(file)
+func Load(file string) (*Config, error) { return load(file, os.O_RDONLY) }
+
+// LoadRegular is Load for a process that has other things to do meanwhile: what may keep a reader waiting for ever, such as a
+// FIFO, is an error.
+func LoadRegular(file string) (*Config, error) {
+	return load(file, os.O_RDONLY|unix.O_NONBLOCK) // opening a FIFO waits, too
+}
+
+func load(file string, flags int) (*Config, error) {
+	data, err := readFile(file, flags)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	return Parse(file, data)
 }
@@ -71,18 +82,23 @@ func linesOf(list value, backends []Backend) {
 	}
 }
 
-func readFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
+func readFile(file string, flags int) ([]byte, error) {
+	f, err := os.OpenFile(file, flags, 0)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, err
 	}
 	defer f.Close()
+	if flags&unix.O_NONBLOCK != 0 {
+		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+			return nil, errors.Join(err, fmt.Errorf("%s is no regular file: put one in its place", file))
+		}
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, err
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("reading the configuration: %s is larger than %d MiB", file, maxFile>>20)
+		return nil, fmt.Errorf("%s is larger than %d MiB", file, maxFile>>20)
 	}
 	return data, nil
 }

@@ -242,7 +242,7 @@ func (c *controller) Save(o api.ChangeOptions, force bool) ([]string, string, er
 	if err != nil {
 		return nil, "", fmt.Errorf("what was changed at run time cannot be in a file: %w", err)
 	}
-	onDisk, err := conf.Load(d.file.File)
+	onDisk, err := conf.LoadRegular(d.file.File)
 	same := err == nil && string(onDisk.Text) == string(d.file.Text)
 	switch {
 	case same && len(d.runtime) == 0:

@@ -36,7 +36,7 @@ type plan struct {
 
 // planReload reads the file and compares it with what is in force. It changes nothing; whoever calls it holds changing.
 func (d *Daemon) planReload(keep bool) (*plan, error) {
-	file, err := conf.Load(d.file.File)
+	file, err := conf.LoadRegular(d.file.File)
 	if err != nil {
 		return nil, invalid(err)
 	}
