@@ -29,11 +29,9 @@ var _ [itemSize - unsafe.Sizeof(port.Frame{})]struct{}
 var _ [unsafe.Sizeof(port.Frame{}) - itemSize]struct{}
 
 // flow reports whether the frame is a TCP, UDP or SCTP packet.
-func (it *item) flow() bool { return it.Kind == packet.Flow4 || it.Kind == packet.Flow6 }
+func (it *item) flow() bool { return it.Kind.Flow() }
 
-func (it *item) v6() bool {
-	return it.Kind == packet.Flow6 || it.Kind == packet.ICMP6 || it.Kind == packet.Other6 || it.Kind == packet.Fragment6
-}
+func (it *item) v6() bool { return it.Kind.V6() }
 
 // addrsOff is where source and destination address lie in a row in a frame.
 func addrsOff(v6 bool) uintptr {

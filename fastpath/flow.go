@@ -16,7 +16,7 @@ func (it *item) key(f *port.Frame) conn.Key {
 		Addrs: unsafe.Add(f.Data, addrsOff(it.v6())),
 		Ports: packet.Load32(f.Data, uintptr(it.L4)),
 		Proto: it.Proto,
-		V6:    it.Kind == packet.Flow6,
+		V6:    it.v6(),
 	}
 }
 

@@ -35,7 +35,7 @@ func FuzzParse(f *testing.F) {
 		b := g.put(frame)
 		Parse(at(b), uint32(len(b)), asWord(ownMAC), &inf)
 		switch {
-		case inf.Kind > Fragment6:
+		case inf.Kind > ARP:
 			t.Fatalf("kind %d", inf.Kind)
 		case inf.Kind == Bad && (inf.Fault == reason.Unset || inf.Fault >= reason.Count):
 			t.Fatalf("bad for the reason %d", inf.Fault)

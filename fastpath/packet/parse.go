@@ -12,16 +12,23 @@ type Kind uint8
 // The kinds. Zero is a frame to drop, for Info.Fault.
 const (
 	Bad   Kind = iota
+	_          // odd ones are IPv6's: see V6
 	Flow4      // TCP, UDP or SCTP over IPv4 with a whole and plausible header
 	Flow6      // the same over IPv6
 	ICMP4
 	ICMP6
 	Other4 // IPv4, another protocol
 	Other6
-	ARP
 	Fragment4 // a fragment of TCP, UDP or ICMP over IPv4: see Info.Piece
 	Fragment6 // the same over IPv6; of a later fragment it is not known what is in it
+	ARP
 )
+
+// V6 reports whether the frame is known to hold an IPv6 packet.
+func (k Kind) V6() bool { return k&1 != 0 }
+
+// Flow reports whether it holds a TCP, UDP or SCTP packet that is whole.
+func (k Kind) Flow() bool { return k|1 == Flow6 }
 
 // Info is what Parse found in a frame. Offsets count from the Ethernet header; all are within the
 // frame, and End is at least L4.
