@@ -1,6 +1,9 @@
 package ipvs
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Differences are scenarios in which Weir is meant to do something else than IPVS. Each has a heading of its name in
 // docs/differences-from-ipvs.md, and a test that asserts what either does.
@@ -139,6 +142,18 @@ var differences = map[string]func() *story{
 		back := s.answer()
 		back.Protocol, back.From, back.To = UDP, s.Backends[0].Address, s.opening(0).From
 		t.frame(Lan, back.Frame(BackendMAC(0), Ports[1].MAC))
+		return t
+	},
+	"persistence-that-a-connection-outlasted": func() *story {
+		s := service(UDP, NAT, "rr", false, 1, 1)
+		s.Persistence = 30 * time.Second
+		t := newStory("", s)
+		t.s.Timeouts = Timeouts{UDP: 35 * time.Second}
+		t.send(s.again(0, 0))
+		t.wait(40 * time.Second) // its time was up before the connection's
+		t.send(s.again(0, 1))
+		t.wait(70 * time.Second)
+		t.send(s.again(0, 2))
 		return t
 	},
 	"mh-leaves-nobody-out": func() *story {

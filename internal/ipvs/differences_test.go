@@ -114,6 +114,9 @@ var assertions = map[string]func(t *testing.T, b both){
 		}
 		equal(t, "source of what is routed", source(b.linux[2]), "10.0.0.11", source(b.weir[2]), "nothing")
 	},
+	"persistence-that-a-connection-outlasted": func(t *testing.T, b both) {
+		equal(t, "backends", picks(b.linux), "11 11 12", picks(b.weir), "11 11 11")
+	},
 	"udp-without-a-checksum": func(t *testing.T, b both) {
 		none := func(out []Frame) bool { return binary.BigEndian.Uint16(out[0].Data[14+20+6:]) == 0 }
 		equal(t, "no checksum", none(b.linux[0]), false, none(b.weir[0]), true)

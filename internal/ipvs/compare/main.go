@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weirlb/weir/conf"
@@ -134,6 +135,9 @@ type comparison struct {
 	all      []*exchange
 	kernel   string
 	tables   [2]ipvs.Table // IPVS's and Weir's
+	marked   map[int]bool  // services by their places, that the kernel knows by a firewall mark
+	clients  clients
+	refused  bool // as a difference's, of the packets judged so far
 }
 
 func (o *options) prepare(w io.Writer) (*comparison, error) {
@@ -163,6 +167,12 @@ func (o *options) prepare(w io.Writer) (*comparison, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("Weir's configuration: %w", err)
+	}
+	if o.config == "" {
+		c.marked = map[int]bool{}
+		for i, v := range s.setup.Services {
+			c.marked[i] = len(v.Marks) > 0
+		}
 	}
 	c.plan.Network, c.plan.Lines = network(c.cfg, c.played.packets), s.lines
 	c.stations = stations(&c.plan.Network)
@@ -212,10 +222,22 @@ func (c *comparison) beside(o *ipvs.Outcome) (err error) {
 // serviceName is what the kernel's table calls a service.
 func (c *comparison) serviceName(i int) string {
 	s := &c.cfg.Services[i]
-	if len(s.Addresses) > 1 {
+	if len(s.Addresses) > 1 || c.marked[i] {
 		return ipvs.Marked
 	}
 	e := s.Addresses[0]
 	port := e.Ports.First
 	return fmt.Sprintf("%s %s", s.Protocol, netip.AddrPortFrom(e.Prefix.Addr(), port))
+}
+
+// unported is a table in which backends of marked services have no ports: where such a server takes each packet at the port that it was
+// sent to, IPVS has none, and Weir has one if all of the service's addresses have the same.
+func unported(t *ipvs.Table) *ipvs.Table {
+	out := ipvs.Table{Conns: t.Conns, Counts: slices.Clone(t.Counts)}
+	for i := range out.Counts {
+		if n := &out.Counts[i]; n.Service == ipvs.Marked {
+			n.Backend = netip.AddrPortFrom(n.Backend.Addr(), 0)
+		}
+	}
+	return &out
 }

@@ -6,12 +6,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/internal/ipvs"
 )
 
 // verdicts judges all packets.
 func (c *comparison) verdicts() []judgement {
+	c.clients = clients{last: map[client]time.Time{}, late: map[*conf.Service]bool{}}
 	out := make([]judgement, len(c.all))
 	var order []datagram
 	pieces := map[datagram][]int{}
@@ -62,7 +65,7 @@ func (c *comparison) report(w io.Writer, show string) error {
 			c.line(w, c.all[i], &j, kind)
 		}
 	}
-	tables := ipvs.DiffTables(&c.tables[0], &c.tables[1])
+	tables := ipvs.DiffTables(unported(&c.tables[0]), unported(&c.tables[1]))
 	c.foot(w, wanted, counts, tables)
 	if counts[2] > 0 || tables != "" && !traces {
 		return errDiffer

@@ -63,6 +63,17 @@ func (v *view) right() bool {
 	return onesSum(l4, onesSum(v.dst.AsSlice(), sum)) == 0xffff
 }
 
+// sum is what a UDP packet has as its checksum: none, a right one, or a wrong one.
+func (v *view) sum() string {
+	switch {
+	case v.ip[v.l4+6] == 0 && v.ip[v.l4+7] == 0:
+		return "none"
+	case v.right():
+		return "right"
+	}
+	return "wrong"
+}
+
 // mss is where a SYN has its MSS, and its value.
 func (v *view) mss() (at int, value uint16, ok bool) {
 	const syn, end, nop, mss = 2, 0, 1, 2

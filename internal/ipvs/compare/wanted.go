@@ -24,12 +24,18 @@ type difference struct {
 	*exchange
 	cfg         *conf.Config
 	service     *conf.Service // nil: none has to do with the packet
+	outlasted   bool          // a client of the service has come back after the time of its persistence
+	refused     bool          // a router has found a packet in a tunnel too big, now or before
+	noReuse     bool          // IPVS has conn_reuse_mode 0
 	linux, weir []ipvs.Frame
 }
 
 // judge compares what the two did with a packet that is no fragment.
 func (c *comparison) judge(x *exchange) (j judgement) {
 	d := &difference{exchange: x, cfg: c.cfg, service: c.serviceFor(&x.view), linux: trimmed(x.linux), weir: trimmed(x.weir)}
+	c.refused = c.refused || tooBigInTunnel(&x.view)
+	d.refused, d.noReuse = c.refused, slices.Contains(c.plan.Sysctls, ipvs.Sysctl{Name: "conn_reuse_mode", Value: "0"})
+	d.outlasted = c.clients.returned(d.service, x)
 	for _, r := range eventRules {
 		if r.is(d) {
 			return judgement{wanted: []string{r.name}, traces: r.traces}
@@ -67,10 +73,14 @@ func (c *comparison) serviceFor(v *view) *conf.Service {
 			return s
 		}
 	}
-	for i := range c.cfg.Services {
-		s := &c.cfg.Services[i]
-		for _, b := range s.Backends {
-			if a := b.Address.Addr(); (a == v.src || a == v.dst) && serviceProto(s) == v.proto {
+	for _, exactly := range []bool{true, false} { // a server may be several services'
+		for i := range c.cfg.Services {
+			s := &c.cfg.Services[i]
+			is := func(b conf.Backend) bool {
+				return b.Address == netip.AddrPortFrom(v.src, v.sport) || b.Address == netip.AddrPortFrom(v.dst, v.dport) ||
+					!exactly && (b.Address.Addr() == v.src || b.Address.Addr() == v.dst)
+			}
+			if serviceProto(s) == v.proto && slices.ContainsFunc(s.Backends, is) {
 				return s
 			}
 		}
@@ -105,6 +115,20 @@ var eventRules = []eventRule{
 		f := d.view.tcpFlags()
 		return f&syn != 0 && f&(fin|rst) != 0 && len(d.weir) == 0 && d.because("bad_l4_header")
 	}},
+	{"answers-in-one-packet-scheduling", false, func(d *difference) bool {
+		return d.service != nil && d.service.OnePacket && d.mode(conf.NAT) && d.fromBackend() && len(d.linux) == 1 && d.routed(d.linux[0].Data) && len(d.weir) == 1
+	}},
+	{"the-mtu-within-a-tunnel", true, func(d *difference) bool {
+		if !d.mode(conf.TUN) || !d.refused {
+			return false
+		}
+		_, about := d.view.quoted()
+		return about && len(d.weir) == 1 || d.own(d.linux, 3, 2) && len(d.weir) == 1
+	}},
+	{"ports-that-are-used-again", true, func(d *difference) bool {
+		const syn = 2
+		return d.view.tcpFlags()&syn != 0 && d.noReuse && d.otherBackend()
+	}},
 	{"icmpv6-errors-from-backends", true, func(d *difference) bool {
 		_, about := d.view.quoted()
 		return about && d.view.v6 && d.mode(conf.NAT) && len(d.linux) == 0 && len(d.weir) == 1
@@ -121,6 +145,7 @@ var eventRules = []eventRule{
 		full := func(b conf.Backend) bool { return b.UpperThreshold > 0 }
 		return d.service != nil && d.service.Scheduler == "lblc" && slices.ContainsFunc(d.service.Backends, full) && d.otherBackend()
 	}},
+	{"persistence-that-a-connection-outlasted", true, func(d *difference) bool { return d.outlasted && d.otherBackend() }},
 	{"mh-leaves-nobody-out", true, func(d *difference) bool {
 		return d.service != nil && d.service.Scheduler == "mh" && crowded(d.service) && d.otherBackend()
 	}},
@@ -128,6 +153,18 @@ var eventRules = []eventRule{
 		other := func(b conf.Backend) bool { return b.Address.Addr().Is6() && !d.view.v6 }
 		return d.service != nil && d.service.Scheduler == "mh" && slices.ContainsFunc(d.service.Backends, other) && d.otherBackend()
 	}},
+}
+
+// tooBigInTunnel reports a router's "too big" that quotes a packet of a tunnel.
+func tooBigInTunnel(v *view) bool {
+	q, ok := v.quoted()
+	kind, code, _ := v.icmp()
+	return ok && (!v.v6 && kind == 3 && code == 4 || v.v6 && kind == 2) && (!q.ported() || q.proto == protoUDP)
+}
+
+// fromBackend reports that the packet comes from a server of the service.
+func (d *difference) fromBackend() bool {
+	return slices.ContainsFunc(d.service.Backends, func(b conf.Backend) bool { return b.Address.Addr() == d.view.src })
 }
 
 // because reports that Weir gave one of these reasons.

@@ -122,6 +122,14 @@ var tunnelRules = []fieldRule{
 		}
 		return true
 	}},
+	{"the-port-that-gue-comes-from", func(_ *difference, l, w *view) bool {
+		if l.proto != protoUDP || w.proto != protoUDP || l.dport != w.dport || l.sport == w.sport || l.l4 != w.l4 || l.sum() != w.sum() {
+			return false
+		}
+		copy(l.ip[l.l4:l.l4+2], w.ip[w.l4:w.l4+2])
+		copy(l.ip[l.l4+6:l.l4+8], w.ip[w.l4+6:w.l4+8])
+		return true
+	}},
 	{"ipv6-in-ipv4-is-not-cut-up", func(d *difference, l, w *view) bool {
 		const df = 0x40
 		if !d.view.v6 || w.v6 || w.ip[6]&df == 0 || l.ip[6]&df != 0 {
