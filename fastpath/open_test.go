@@ -49,6 +49,15 @@ func TestPacketsOfANewConnectionInOneBurstShareIt(t *testing.T) {
 	}
 }
 
+func TestClientsOfNetworksForFutureUseAreServed(t *testing.T) {
+	r := newRig(t, tcp4())
+	for _, from := range []string{"240.0.0.1:9", "255.255.255.254:9"} {
+		if out := r.burst(wan, pk{from: from, to: vip4, flags: "S"}.frame(t)); out != 1 {
+			t.Errorf("from %s: %d frames left, %v", from, out, r.reasons())
+		}
+	}
+}
+
 func TestASecondPacketOfAConnectionThatWasNotAdmittedIsNotEither(t *testing.T) {
 	r := newRig(t, tcp4())
 	ack := pk{from: client4, to: vip4, flags: "A"}.frame(t)

@@ -29,7 +29,7 @@ func (w *Worker) toKernel(f *port.Frame, local uint32) verdict {
 }
 
 // badSource finds sources that no packet from a network can have (RFC 1812 section 5.3.7) and those that
-// are our own.
+// are our own. As to Linux, 240.0.0.0/4 is like any other network but for the broadcast address: some sites use it.
 func (w *Worker) badSource(f *port.Frame, addrs unsafe.Pointer, v6 bool) reason.Reason {
 	if v6 {
 		hi, lo := packet.Load64(addrs, 0), packet.Load64(addrs, 8)
@@ -37,7 +37,7 @@ func (w *Worker) badSource(f *port.Frame, addrs unsafe.Pointer, v6 bool) reason.
 		if uint8(hi) == 0xff || hi == 0 && (lo == 0 || lo == 1<<56 || uint32(lo) == mapped) {
 			return reason.MartianSource
 		}
-	} else if a := packet.Load8(addrs, 0); a == 0 || a == 127 || a >= 224 || w.snap.Routes.broadcast(packet.Load32(addrs, 0)) {
+	} else if a := packet.Load8(addrs, 0); a == 0 || a == 127 || a >= 224 && a < 240 || packet.Load32(addrs, 0) == 1<<32-1 || w.snap.Routes.broadcast(packet.Load32(addrs, 0)) {
 		return reason.MartianSource
 	}
 	if w.local(f, addrs, v6) != 0 {
