@@ -74,6 +74,23 @@ var differences = map[string]func() *story{
 		t.send(s.from(0, "FSRPAU"))
 		return t
 	},
+	"headers-that-cannot-be": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		frame := p.Frame(RouterMAC, Ports[0].MAC)
+		frame[14+20+4]++ // the datagram is 256 bytes longer than the packet
+		t.frame(Wan, frame)
+		return t
+	},
+	"cut-up-before-the-tunnel": func() *story {
+		s := service(UDP, Tun, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Payload, p.DF = 1472, false
+		t.send(p)
+		return t
+	},
 	"the-round-after-a-change-of-scheduler": func() *story {
 		s := service(UDP, NAT, "rr", false, 3, 1, 2)
 		t := newStory("", s)

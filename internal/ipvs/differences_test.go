@@ -82,6 +82,27 @@ var assertions = map[string]func(t *testing.T, b both){
 			equal(t, "frames", len(b.linux[n]), 1, len(b.weir[n]), 0)
 		}
 	},
+	"headers-that-cannot-be": func(t *testing.T, b both) {
+		equal(t, "sent", kind(b.linux[0]), "lan UDP", kind(b.weir[0]), "nothing")
+	},
+	"cut-up-before-the-tunnel": func(t *testing.T, b both) {
+		offsets := func(out []Frame, ip int) (all []uint16) {
+			for _, f := range out {
+				all = append(all, binary.BigEndian.Uint16(f.Data[ip+6:])&0x1fff*8)
+			}
+			return all
+		}
+		const around, within = 14, 14 + 20
+		if got := offsets(b.linux[0], around); !slices.Equal(got, []uint16{0, 1480}) {
+			t.Errorf("IPVS's outer fragments begin at %d", got)
+		}
+		if got := offsets(b.weir[0], around); !slices.Equal(got, []uint16{0, 0}) {
+			t.Errorf("Weir's outer packets begin at %d", got)
+		}
+		if got := offsets(b.weir[0], within); !slices.Equal(got, []uint16{0, 1456}) {
+			t.Errorf("Weir's inner fragments begin at %d", got)
+		}
+	},
 	"the-round-after-a-change-of-scheduler": func(t *testing.T, b both) {
 		equal(t, "backends", picks(b.linux[4:]), "11 11 13 11 12 13", picks(b.weir[4:]), "11 12 13 11 11 13")
 	},

@@ -95,6 +95,9 @@ func clearOwn(frame []byte) {
 		return
 	}
 	ip[4], ip[5], ip[10], ip[11] = 0, 0, 0, 0
+	if ip[20] == 0 { // an echo reply, and whether it may be cut up
+		ip[6] &^= 0x40
+	}
 	if ip[20] != 0 && len(ip) > 28+11 {
 		ip[28+8], ip[28+10], ip[28+11] = 0, 0, 0
 		if ip[20] != 3 || ip[21] != 3 {

@@ -222,7 +222,7 @@ func TestADifferenceThatNobodyWantsIsFlagged(t *testing.T) {
 		{"another backend", "scheduler: rr", "scheduler: fo", "destination: IPVS 10.0.0.11, Weir 10.0.0.12"},
 		{"another port", "10.0.0.12:8081", "10.0.0.12:8082", "destination port: IPVS 8081, Weir 8082"},
 		{"nothing instead of a packet", "scheduler: wrr", "scheduler: wrr\n    match: {source: [198.51.100.128/25]}", "Weir  nothing (no_service)"},
-		{"another mode", "mode: dr", "mode: tun", "outer source: IPVS none, Weir 10.0.0.1"},
+		{"another mode", "mode: dr", "mode: tun", "in a tunnel: IPVS false, Weir true"},
 		{"only in the table", "scheduler: rr", "scheduler: rr\n    timeouts: {tcp: 100s}", "ends in"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

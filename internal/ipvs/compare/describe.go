@@ -134,8 +134,14 @@ func (v *view) fields(prefix string) (out []field) {
 	return out
 }
 
-// apart tells in which fields two frames differ, a line each.
+// apart tells in which fields two frames differ, a line each. Where one is a tunnel's and the other is not, that is all.
 func apart(linux, weir []byte) (out []string) {
+	lv, wv := look(linux[min(14, len(linux)):]), look(weir[min(14, len(weir)):])
+	_, lin := lv.inner()
+	_, win := wv.inner()
+	if lin != win {
+		return []string{fmt.Sprintf("in a tunnel: IPVS %t, Weir %t", lin, win)}
+	}
 	l, w := fields(linux), fields(weir)
 	has := map[string]string{}
 	for _, f := range l {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -41,12 +42,32 @@ func judgeFragments(all []*exchange) (j judgement) {
 	if same {
 		return j
 	}
+	if refused(all) {
+		return judgement{wanted: []string{"fragments-do-not-wait", timeExceeded}, traces: true}
+	}
 	vip := all[0].view.dst
 	complete := len(whole(in)) > 0
 	if !complete && len(linux) == 0 || complete && slices.Equal(received(linux, vip), received(weir, vip)) {
 		return judgement{wanted: []string{"fragments-do-not-wait"}, traces: !complete}
 	}
 	return judgement{unexpected: true}
+}
+
+// refused reports that all that either sent are errors of the same type to who sent the fragments.
+func refused(all []*exchange) bool {
+	kinds := [2]map[uint8]bool{{}, {}}
+	for _, x := range all {
+		for i, frames := range [][]ipvs.Frame{x.linux, x.weir} {
+			for _, p := range parts(frames) {
+				kind, _, ok := p.view.icmp()
+				if _, about := p.view.quoted(); !ok || !about || p.view.dst != x.view.src {
+					return false
+				}
+				kinds[i][kind] = true
+			}
+		}
+	}
+	return len(kinds[0]) == 1 && maps.Equal(kinds[0], kinds[1])
 }
 
 func parts(frames []ipvs.Frame) (out []part) {

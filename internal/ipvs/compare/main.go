@@ -233,7 +233,8 @@ func (c *comparison) serviceName(i int) string {
 // unported is a table in which backends of marked services have no ports: where such a server takes each packet at the port that it was
 // sent to, IPVS has none, and Weir has one if all of the service's addresses have the same.
 func unported(t *ipvs.Table) *ipvs.Table {
-	out := ipvs.Table{Conns: t.Conns, Counts: slices.Clone(t.Counts)}
+	template := func(c ipvs.Conn) bool { return c.Client.Port() == 0 } // or looks like one of IPVS's
+	out := ipvs.Table{Conns: slices.DeleteFunc(slices.Clone(t.Conns), template), Counts: slices.Clone(t.Counts)}
 	for i := range out.Counts {
 		if n := &out.Counts[i]; n.Service == ipvs.Marked {
 			n.Backend = netip.AddrPortFrom(n.Backend.Addr(), 0)

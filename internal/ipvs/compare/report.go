@@ -66,7 +66,7 @@ func (c *comparison) report(w io.Writer, show string) error {
 		}
 	}
 	tables := ipvs.DiffTables(unported(&c.tables[0]), unported(&c.tables[1]))
-	c.foot(w, wanted, counts, tables)
+	c.foot(w, wanted, counts, tables, traces)
 	if counts[2] > 0 || tables != "" && !traces {
 		return errDiffer
 	}
@@ -120,9 +120,9 @@ func (c *comparison) line(w io.Writer, x *exchange, j *judgement, kind int) {
 	}
 }
 
-func (c *comparison) foot(w io.Writer, wanted map[string]int, counts [3]int, tables string) {
+func (c *comparison) foot(w io.Writer, wanted map[string]int, counts [3]int, tables string, traces bool) {
 	if tables != "" {
-		fmt.Fprintf(w, "\nconnections and backends at the end:\n")
+		fmt.Fprintf(w, "\nconnections and backends at the end%s:\n", map[bool]string{true: ", which some of the wanted differences lead to"}[traces])
 		for _, line := range strings.Split(strings.TrimSpace(tables), "\n") {
 			fmt.Fprintf(w, "    %s\n", line)
 		}

@@ -73,7 +73,8 @@ func (v *view) ip6(ip []byte) {
 		case hopByHop, routing, destination:
 			v.proto, v.l4 = h[0], v.l4+8+int(h[1])*8
 		case fragment:
-			v.fragment, v.id, v.offset, v.more = true, binary.BigEndian.Uint32(h[4:]), int(binary.BigEndian.Uint16(h[2:])&^7), h[3]&1 != 0
+			v.id, v.offset, v.more = binary.BigEndian.Uint32(h[4:]), int(binary.BigEndian.Uint16(h[2:])&^7), h[3]&1 != 0
+			v.fragment = v.offset > 0 || v.more // else it is all of its datagram (RFC 6946)
 			v.proto, v.l4 = h[0], v.l4+8
 			if v.offset > 0 {
 				v.l4 = min(v.l4, len(v.ip))

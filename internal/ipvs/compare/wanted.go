@@ -115,6 +115,9 @@ var eventRules = []eventRule{
 		f := d.view.tcpFlags()
 		return f&syn != 0 && f&(fin|rst) != 0 && len(d.weir) == 0 && d.because("bad_l4_header")
 	}},
+	{"headers-that-cannot-be", true, func(d *difference) bool {
+		return d.view.tcpFlags() == 0 && len(d.linux) == 1 && len(d.weir) == 0 && d.because("bad_l4_header")
+	}},
 	{"answers-in-one-packet-scheduling", false, func(d *difference) bool {
 		return d.service != nil && d.service.OnePacket && d.mode(conf.NAT) && d.fromBackend() && len(d.linux) == 1 && d.routed(d.linux[0].Data) && len(d.weir) == 1
 	}},
@@ -137,6 +140,9 @@ var eventRules = []eventRule{
 		kind, _, _ := d.view.icmp()
 		_, about := d.view.quoted()
 		return about && kind == map[bool]uint8{false: 12, true: 4}[d.view.v6] && len(d.weir) == 1 && (len(d.linux) == 0 || d.routed(d.linux[0].Data))
+	}},
+	{"cut-up-before-the-tunnel", false, func(d *difference) bool {
+		return d.mode(conf.TUN) && len(d.linux) > 1 && len(d.weir) > 1 && slices.Equal(received(parts(d.linux), d.view.dst), received(parts(d.weir), d.view.dst))
 	}},
 	{"ipv6-in-ipv4-is-not-cut-up", true, func(d *difference) bool {
 		return d.view.v6 && d.mode(conf.TUN) && len(d.linux) > 1 && d.own(d.weir, 0, 2)

@@ -51,10 +51,16 @@ var fieldRules = []fieldRule{
 		return true
 	}},
 	{"recorded-routes", func(d *difference, l, w *view) bool {
-		const recordRoute = 7
+		if in, ok := w.inner(); ok {
+			w = &in
+		}
+		if in, ok := l.inner(); ok {
+			l = &in
+		}
+		const recordRoute, timestamp = 7, 0x44
 		n := int(w.ip[0]&15) * 4
-		if w.v6 || n == 20 || len(l.ip) != len(w.ip) || !bytes.Contains(w.ip[20:n], []byte{recordRoute}) || bytes.Equal(l.ip[20:n], w.ip[20:n]) ||
-			!bytes.Equal(w.ip[20:n], d.view.ip[20:min(n, len(d.view.ip))]) {
+		if w.v6 || l.v6 || n == 20 || l.ip[0] != w.ip[0] || !bytes.ContainsAny(w.ip[20:n], string([]byte{recordRoute, timestamp})) ||
+			bytes.Equal(l.ip[20:n], w.ip[20:n]) || !bytes.Equal(w.ip[20:n], d.view.ip[20:min(n, len(d.view.ip))]) {
 			return false
 		}
 		copy(l.ip[20:n], w.ip[20:n])
@@ -64,7 +70,7 @@ var fieldRules = []fieldRule{
 	{"udp-without-a-checksum", func(d *difference, l, w *view) bool {
 		at, _, ok := d.view.checksumAt()
 		none := ok && d.view.proto == protoUDP && !d.view.v6 && binary.BigEndian.Uint16(d.view.ip[at:]) == 0
-		return none && l.dst != d.view.dst && takeSum(l, w) && binary.BigEndian.Uint16(w.ip[w.l4+6:]) == 0
+		return none && d.mode(conf.NAT) && takeSum(l, w) && binary.BigEndian.Uint16(w.ip[w.l4+6:]) == 0
 	}},
 	{"damaged-sctp-stays-damaged", func(d *difference, l, w *view) bool {
 		return d.view.proto == protoSCTP && !d.view.right() && l.right() && !w.right() && takeSum(l, w)
