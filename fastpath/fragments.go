@@ -216,7 +216,11 @@ func (w *Worker) follow(f *port.Frame, it *item) verdict {
 	case b.Mode != DR && ttlOut(f, v6):
 		return drop(reason.TTLExceeded) // no error about a fragment but the first (RFC 1122 section 3.2.2)
 	}
-	w.rememberLeaving(f, it, e, b, reply)
+	came := it.arriving(f).id
+	if b.Mode == FullNAT && !reply && !w.renumberPart(f, it, b) {
+		return drop(reason.FragmentOrphan)
+	}
+	w.rememberLeaving(f, it, e, b, reply, came)
 	switch {
 	case reply:
 		return w.replyPart(f, it, e, b)

@@ -72,7 +72,8 @@ func together(t testing.TB, parts [][]byte) seen {
 			if v6 {
 				whole[6] = p[40]
 			}
-		} else if n := min(hl, 40); v6 && !bytes.Equal(p[6:n], parts[0][6:n]) || !v6 && !bytes.Equal(p[12:20], parts[0][12:20]) {
+		} else if n := min(hl, 40); v6 && (!bytes.Equal(p[6:n], parts[0][6:n]) || !bytes.Equal(p[44:48], parts[0][44:48])) ||
+			!v6 && (!bytes.Equal(p[12:20], parts[0][12:20]) || !bytes.Equal(p[4:6], parts[0][4:6])) {
 			t.Fatalf("fragment %d is another packet's: %x", i, p[:n])
 		}
 		payload = append(payload, p[hl:]...)

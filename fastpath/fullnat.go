@@ -196,7 +196,9 @@ func (w *Worker) fullTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) verd
 // fullSend rewrites a packet and sends it to the backend.
 func (w *Worker) fullSend(f *port.Frame, it *item, e *conn.Entry, b *Backend) verdict {
 	n, mtu := w.toBackend(e, b), int(b.MTU)
-	if int(it.End)-packet.EthLen > roomFor(f, it, b.V6, mtu) {
+	large := int(it.End)-packet.EthLen > roomFor(f, it, b.V6, mtu)
+	w.renumber(f, it, e, b, large)
+	if large {
 		return w.turnPieces(f, it, &n, mtu, func(w *Worker, p *piece) verdict { return w.sendTo(&p.frame, b.Hop) })
 	}
 	if r := w.turn(f, it, &n); r != reason.Unset {

@@ -215,6 +215,8 @@ func (w *Worker) icmpError(f *port.Frame, it *item) verdict {
 		if !w.findPart(&q) {
 			return w.askAboutPart(f, it)
 		}
+	} else if q.part {
+		w.renumberFirst(&q)
 	}
 	f.Flags &^= asked
 	var addrs [32]byte

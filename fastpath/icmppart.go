@@ -14,18 +14,31 @@ import (
 // asked marks, in Frame.Flags, an ICMP error that goes from worker to worker: Frame.Hash is how many have looked.
 const asked uint16 = 1 << 13
 
-// findPart finds out whose a later fragment was that is quoted.
-func (w *Worker) findPart(q *quote) bool {
+// quotedPassage is what is remembered of a fragment that is quoted.
+func (w *Worker) quotedPassage(q *quote) *passage {
 	k := datagramKey{addrs: q.addrs, id: q.id, proto: q.proto, v6: q.v6}
 	if q.v6 {
 		k.proto = packet.ProtoFragment
 	}
-	p := w.passage(&k, true)
+	return w.passage(&k, true)
+}
+
+// findPart finds out whose a later fragment was that is quoted, and gives it the identification back that it came with.
+func (w *Worker) findPart(q *quote) bool {
+	p := w.quotedPassage(q)
 	if p == nil {
 		return false
 	}
 	q.ports, q.proto = p.ports, p.carries
+	q.renumber(p.other)
 	return true
+}
+
+// renumberFirst gives a first fragment that is quoted its identification back, if that is remembered.
+func (w *Worker) renumberFirst(q *quote) {
+	if p := w.quotedPassage(q); p != nil && p.ports == q.ports && p.carries == q.proto {
+		q.renumber(p.other)
+	}
 }
 
 // askAboutPart gives an ICMP error about a fragment that this worker does not know to the next one.

@@ -10,8 +10,8 @@ import (
 )
 
 // The worker that owns a connection remembers of its datagrams in fragments what is in no table of connections: which
-// backend a datagram has gone to that began none, and which ports a fragment would have that an ICMP error quotes without
-// any. Another worker may keep what has come of the same datagram, and no longer than until all has.
+// backend a datagram has gone to that began none, which identification it has got (renumber.go), and which ports a fragment would
+// have that an ICMP error quotes without any. Another worker may keep what has come of the same datagram, and no longer than until all has.
 
 // passageSets × passageWays datagrams are remembered at a time, each for restWithin. A new one takes the place of the oldest in
 // its set.
@@ -32,7 +32,9 @@ type passage struct {
 	v6      bool
 	left    bool  // addresses and identification are those that it leaves with, not that it comes with
 	carries uint8 // left: the protocol
-	_       [8]byte
+	// other is the identification, as loaded, on the other side: not left: of IPv4, what it leaves with, if it gets another
+	other uint32
+	_     [4]byte
 }
 
 var _ [64 - unsafe.Sizeof(passage{})]struct{}
@@ -42,6 +44,7 @@ var _ [unsafe.Sizeof(passage{}) - 64]struct{}
 type passages struct {
 	region *offheap.Region
 	places []passage
+	idents [identSlots]uint16 // see newIdent
 }
 
 func newPassages() (*passages, error) {
@@ -121,9 +124,10 @@ func (it *item) arriving(f *port.Frame) datagramKey {
 	return k
 }
 
-// rememberLeaving notes the ports of a later fragment with the addresses and the identification that it leaves with, where they
-// are not those that it has come with: ICMP errors about it quote no ports.
-func (w *Worker) rememberLeaving(f *port.Frame, it *item, e *conn.Entry, b *Backend, reply bool) {
+// rememberLeaving notes the ports of a fragment with the addresses and the identification that it leaves with, where they
+// are not those that it has come with: ICMP errors about it quote no ports. It came with an identification that may have been
+// another.
+func (w *Worker) rememberLeaving(f *port.Frame, it *item, e *conn.Entry, b *Backend, reply bool, came uint32) {
 	var n ends
 	switch {
 	case b.Mode != NAT && b.Mode != FullNAT:
@@ -147,7 +151,7 @@ func (w *Worker) rememberLeaving(f *port.Frame, it *item, e *conn.Entry, b *Back
 	if p == nil {
 		p = w.remember(&k, true)
 	}
-	p.ports, p.carries = n.ports, it.Proto
+	p.ports, p.carries, p.other = n.ports, it.Proto, came
 }
 
 // natToBackend is how the backend sees a connection's packets in NAT: from the client.

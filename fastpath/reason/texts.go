@@ -61,7 +61,7 @@ var texts = [Count]text{
 	FragmentTimeout: {"fragment_timeout", "the first fragment of its datagram, or the last where its length is needed (SCTP in nat and fullnat, a SYN that a RST may answer), did not come within 2 s",
 		"Loss on the way; or a filter before Weir that lets no first fragments through, or only those.",
 		"Look for the loss; lower the size at the sender (DNS: an EDNS buffer of 1232 bytes)."},
-	FragmentOrphan: {"fragment_orphan", "a later fragment whose first one began no connection and belongs to none, or, with `one_packet`, went to a backend that is not remembered any more",
+	FragmentOrphan: {"fragment_orphan", "a later fragment whose first one began no connection and belongs to none, or, with `one_packet` and in fullnat, one that is not remembered any more",
 		"The first fragment was dropped: its own reason says why.",
 		"See the other reasons of the service."},
 	SCTPFragment: {"sctp_fragment", "the first fragment of an SCTP datagram came while its service was being changed from tun or dr to nat or fullnat, and how long the datagram is is not known",
