@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A real server for tun as its users have them: Linux with the VIP on its IPIP device, in a kernel of its own.
@@ -24,17 +23,7 @@ func TestLinuxTakesPacketsOutOfTunnels(t *testing.T) {
   - {name: v6, address: "[2001:db8::11]:80", protocol: tcp, mode: tun, backends: [{address: "fd00::13"}]}
 `)
 	for _, url := range []string{"http://203.0.113.11/", "http://[2001:db8::11]/"} {
-		var said string
-		var err error
-		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-			if said, err = l.try("client", "curl", "-gsS", "--max-time", "5", url); err == nil {
-				break
-			}
-		}
-		if err != nil || !strings.HasPrefix(said, "Linux ") {
-			t.Errorf("%s: %v, said %q", url, err, said)
-			continue
-		}
+		l.eventually(t, url, "Linux ")
 		// Whole segments fit only because their MSS was lowered.
 		if size, err := l.try("client", "curl", "-gsS", "--max-time", "20", "-o", "/dev/null", "-w", "%{size_download}", url+"1m"); err != nil || size != "1048576" {
 			t.Errorf("%s1m: %v, got %s bytes of 1048576", url, err, size)
