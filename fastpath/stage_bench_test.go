@@ -31,6 +31,52 @@ func BenchmarkRewrite(b *testing.B) {
 	}
 }
 
+// BenchmarkTags is what a VLAN costs a frame on the way out, from the sub-port's transmit vector to its parent's with the tags in
+// the frame, and on the way in, from a tagged frame to one of the sub-port's.
+func BenchmarkTags(b *testing.B) {
+	for _, c := range []struct {
+		name         string
+		outer, inner uint16
+	}{{"802.1Q", 100, 0}, {"QinQ", 200, 7}} {
+		r := newRig(b, []rigService{{vip: vip4, proto: packet.ProtoUDP, mode: NAT}}, withVLAN(c.outer, c.inner))
+		w, bufs := r.workers[0], [port.BurstSize][256]byte{}
+		sub, parent := w.ports[lan].sub, w.ports[wan].b
+		fill := func() {
+			for i := range bufs {
+				p := unsafe.Pointer(&bufs[i][port.Headroom])
+				packet.Store16(p, packet.EthTypeOff, packet.EtherIPv4)
+				sub.burst.TX[i] = port.Frame{Data: p, Len: 60, Room: port.Headroom, Tail: 40, Port: wan}
+			}
+			sub.burst.NTX = port.BurstSize
+		}
+		b.Run(c.name+"/out", func(b *testing.B) {
+			for n := 0; n < b.N; n += port.BurstSize {
+				fill()
+				parent.NTX = 0
+				w.flushSubPort(lan)
+			}
+		})
+		b.Run(c.name+"/in", func(b *testing.B) {
+			fill()
+			parent.NTX = 0
+			w.flushSubPort(lan)
+			frames := [port.BurstSize]port.Frame(parent.TX[:port.BurstSize])
+			for n := 0; n < b.N; n += port.BurstSize {
+				for i := range frames {
+					f := frames[i]
+					f.Port = wan
+					if !tagged(&f) || !w.untag(&f) {
+						b.Fatal("the tags stay")
+					}
+					s := sub
+					s.tag(&f) // for the next round
+				}
+			}
+		})
+		parent.NTX = 0
+	}
+}
+
 func familyName(v6 bool) string {
 	if v6 {
 		return "/v6"

@@ -36,8 +36,8 @@ type subPort struct {
 	// burst has, in its transmit vector, frames without tags: flushSubPorts gives them to the parent. So the steady way
 	// need not know of sub-ports.
 	burst   *port.Burst
-	tags    [2 * vlanTagLen]byte // as they stand behind the MACs
-	size    uint8                // of tags
+	tags    uint64 // as they stand behind the MACs, loaded as a word, of which the first size bytes count
+	size    uint8  // vlanTagLen, or twice that
 	traffic *PortTraffic
 }
 
@@ -66,7 +66,9 @@ func (w *Worker) addSubPort(i int, v *VLAN) {
 	} else {
 		parent.vlans.double = append(parent.vlans.double, doubleTag{v.Outer, v.Inner, uint8(i)})
 	}
-	p.sub.size = uint8(copy(p.sub.tags[:], v.tags()))
+	var tags [2 * vlanTagLen]byte
+	p.sub.size = uint8(copy(tags[:], v.tags()))
+	p.sub.tags = packet.Load64(unsafe.Pointer(&tags), 0)
 }
 
 // tags are the tags of a frame, in the order of the wire: 802.1ad's outside if there are two.
@@ -226,5 +228,9 @@ func (s *subPort) tag(f *port.Frame) {
 	f.Wrap(f.Len, uint32(s.size))
 	packet.Store64(f.Data, 0, low)
 	packet.Store32(f.Data, 8, high)
-	copy(packet.Bytes(unsafe.Add(f.Data, packet.EthTypeOff), uint32(s.size)), s.tags[:s.size])
+	if s.size == vlanTagLen {
+		packet.Store32(f.Data, packet.EthTypeOff, uint32(s.tags))
+	} else {
+		packet.Store64(f.Data, packet.EthTypeOff, s.tags)
+	}
 }
