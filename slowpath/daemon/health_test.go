@@ -49,8 +49,11 @@ func switched(t *testing.T) (command string, set func(backend, status string)) {
 	}
 }
 
-// checked is a service of two backends with more keys. A busy machine takes a second to run a program: a shorter timeout
-// would take backends down, and with a shorter interval a check that began earlier would read the file later.
+// rhythm is that of checks that run programs. A busy machine takes a second to run one: a shorter timeout would take
+// backends down, and with a shorter interval a check that began earlier would read its file later.
+const rhythm = "interval: 500ms, timeout: 5s, rise: 1, fall: 1, dynamic: true"
+
+// checked is a service of two backends with more keys.
 func checked(command, more string) string {
 	return somePorts + `
 services:
@@ -58,7 +61,7 @@ services:
     address: 203.0.113.10:80
     protocol: tcp
     mode: nat
-    health: {type: exec, command: ` + command + `, interval: 500ms, timeout: 5s, rise: 1, fall: 1, dynamic: true}
+    health: {type: exec, command: ` + command + `, ` + rhythm + `}
     ` + more + `
     backends: [{address: "10.0.0.11:8080"}, {address: "10.0.0.12:8080", weight: 3}]
 `

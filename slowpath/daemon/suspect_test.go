@@ -10,7 +10,7 @@ import (
 
 // passive is checked with a check that asks for nothing within the test, but by suspicion.
 func passive(command string) string {
-	c := strings.Replace(checked(command, "scheduler: rr"), "interval: 20ms, timeout: 200ms, rise: 1, fall: 1, dynamic: true",
+	c := strings.Replace(checked(command, "scheduler: rr"), rhythm,
 		"interval: 1h, timeout: 10s, fall: 100, passive: {window: 1s, share: 50%, min_connections: 4}", 1)
 	return c + knownNeighbors
 }
