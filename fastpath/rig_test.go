@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -294,6 +295,20 @@ func (r *rig) replaceBackend() {
 type sentFrame struct {
 	port int
 	data []byte
+}
+
+// rounds is how often a test goes through what one goroutine does alone. The race detector has nothing to find there and
+// makes it ten times as slow; without it the test is whole.
+func rounds(n int) int {
+	if raceDetector {
+		return n / 10
+	}
+	return n
+}
+
+// sameFrames spares a comparison that looks at every byte by reflection.
+func sameFrames(a, b []sentFrame) bool {
+	return slices.EqualFunc(a, b, func(a, b sentFrame) bool { return a.port == b.port && bytes.Equal(a.data, b.data) })
 }
 
 // send lets a frame arrive on a port at worker 0 and returns what leaves.

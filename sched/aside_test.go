@@ -19,14 +19,15 @@ func TestAPickAsideLeavesNoTrace(t *testing.T) {
 		}
 		undisturbed, watched := build(), build()
 		var a, b State
-		for i := range 60 {
+		for i := range rounds(60) {
 			k := Key{Src: [16]byte{198, 51, 100, byte(i)}, Dst: [16]byte{203, 0, 113, byte(i % 7)}, SrcPort: uint16(i), Now: uint32(i) * 1e6}
 			other := Key{Src: [16]byte{9, 9, 9, byte(i)}, Dst: [16]byte{9, 0, 0, byte(i)}, Now: k.Now}
-			for _, look := range []Key{other, k} {
-				st := b
-				Aside(watched).Pick(&look, &st)
-			}
 			st := b
+			looking := Aside(watched)
+			for _, look := range []Key{other, k} {
+				looking.Pick(&look, &st)
+			}
+			st = b
 			foretold := Aside(watched).Pick(&k, &st)
 			want, got := undisturbed.Pick(&k, &a), watched.Pick(&k, &b)
 			if got != want || foretold != got || a != b {

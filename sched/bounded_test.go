@@ -34,7 +34,7 @@ func TestNoSchedulerPicksAFullServer(t *testing.T) {
 	for _, name := range schedulers {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(51, 52))
-			for range 300 {
+			for range rounds(300) {
 				ss := randomServers(r)
 				full := someFull(r, ss)
 				opt := Options{TableSize: smallTable, Ports: r.IntN(2) == 0, Fallback: r.IntN(2) == 0}
@@ -85,7 +85,7 @@ func TestFullServersCountAsAbsentByLoad(t *testing.T) {
 // TestRoundRobinPassesFullServersAsLVS lets servers fill and empty under the walk.
 func TestRoundRobinPassesFullServersAsLVS(t *testing.T) {
 	r := rand.New(rand.NewPCG(55, 56))
-	for range 200 {
+	for range rounds(200) {
 		weights := randomWeights(r)
 		ss := servers(weights...)
 		full := make([]bool, len(ss))

@@ -28,12 +28,6 @@ func ownersOf(t testing.TB, ss []Server, opt Options) []string {
 	return addresses
 }
 
-func TestMaglevSharesFollowTheWeights(t *testing.T) {
-	for _, weights := range [][]int{{1, 1, 1, 1}, {1, 2, 3, 4}, {300, 0, 200, 250, 250}, {63, 40, 30}} {
-		checkShares(t, weights, build(t, "mh", servers(weights...), Options{TableSize: 65521}))
-	}
-}
-
 func TestMaglevTableDependsOnTheRatioOfWeightsOnly(t *testing.T) {
 	want := ownersOf(t, servers(1, 2, 0, 4), Options{TableSize: smallTable})
 	if got := ownersOf(t, servers(100, 200, 0, 400), Options{TableSize: smallTable}); !slices.Equal(got, want) {

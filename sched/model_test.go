@@ -185,42 +185,6 @@ func modelP2C(ss []Server) []float64 {
 	return chance
 }
 
-func TestChancesAreThoseOfTheModels(t *testing.T) {
-	random := func(ss []Server) []float64 {
-		chance, total := make([]float64, len(ss)), 0
-		for i := range ss {
-			total += ss[i].Weight
-		}
-		for i := range ss {
-			chance[i] = float64(ss[i].Weight) / float64(total)
-		}
-		return chance
-	}
-	r := rand.New(rand.NewPCG(34, 35))
-	for name, model := range map[string]func([]Server) []float64{"twos": modelTwos, "p2c": modelP2C, "random": random} {
-		for _, weights := range [][]int{{1}, {1, 1}, {3, 0, 1}, {1, 2, 3, 4}, {0, 1, 90, 1}, {5, 5, 5, 5, 5, 5, 5}} {
-			ss := servers(weights...)
-			for i := range ss {
-				ss[i].Load.Active.Store(int32(r.IntN(10)))
-				ss[i].Load.Inactive.Store(int32(r.IntN(1000)))
-			}
-			s := build(t, name, ss, Options{})
-			const picks = 100_000
-			got := make([]float64, len(ss))
-			var st State
-			for range picks {
-				k := randomKey(r)
-				got[s.Pick(&k, &st)] += 1.0 / picks
-			}
-			for i, want := range model(ss) {
-				if math.Abs(got[i]-want) > 0.008 { // 5 standard deviations
-					t.Errorf("%s with weights %v: server %d got %.4f, want %.4f", name, weights, i, got[i], want)
-				}
-			}
-		}
-	}
-}
-
 // Workers all start with the same state: they must not choose alike.
 func TestWorkersDrawDifferently(t *testing.T) {
 	for _, name := range []string{"random", "p2c", "twos"} {

@@ -185,6 +185,15 @@ func TestASchedulerDoesNotKeepItsServers(t *testing.T) {
 	}
 }
 
+// rounds is how often a test goes through what one goroutine does alone. The race detector has nothing to find there and
+// makes it ten to seventy times as slow; without it the test is whole.
+func rounds(n int) int {
+	if raceDetector {
+		return n / 10
+	}
+	return n
+}
+
 func build(t testing.TB, name string, ss []Server, opt Options) Scheduler {
 	t.Helper()
 	s, err := New(name, ss, opt)

@@ -36,35 +36,6 @@ func shareOf(t *testing.T, name string, ss []Server, server int) float64 {
 	return got
 }
 
-// A server that starts gets that part of what it will have in the end, whatever the scheduler.
-func TestServerStartsSlowlyUnderEveryScheduler(t *testing.T) {
-	for _, name := range schedulers {
-		weights := []int{1, 1, 1, 1}
-		full := 0.25
-		switch name {
-		case "fo":
-			weights, full = []int{1, 1, 1, 2}, 1
-		case "ovf", "lblc", "lblcr":
-			weights = []int{1000, 1000, 1000, 1000} // room for all, or a part of weight 1 would be 1
-			if name == "ovf" {
-				weights, full = []int{9000, 9000, 9000, 10000}, 1
-			}
-		}
-		for _, share := range []uint8{10, 40, 90} {
-			ss := servers(weights...)
-			ss[3].Share = share
-			part := full * float64(share) / 100
-			if full < 1 && name != "sh" && name != "mh" && name != "dh" { // the others take over in proportion
-				part = float64(share) / (300 + float64(share))
-			}
-			got := shareOf(t, name, ss, 3)
-			if tolerance := 0.15*part + 0.008; math.Abs(got-part) > tolerance {
-				t.Errorf("%s: a server at %d %% got %.3f of the connections, want %.3f", name, share, got, part)
-			}
-		}
-	}
-}
-
 // A client that a starting server has got stays there while its share grows, and no other client moves but to it.
 func TestClientsMoveOnceWhenAServerStarts(t *testing.T) {
 	for _, tt := range []struct {

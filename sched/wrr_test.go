@@ -1,7 +1,6 @@
 package sched
 
 import (
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -87,37 +86,6 @@ func randomWeights(r *rand.Rand) []int {
 		weights[0] = factor
 	}
 	return weights
-}
-
-func TestWeightedRoundRobinSharesFollowTheWeights(t *testing.T) {
-	for _, weights := range [][]int{{1, 2, 3, 4}, {100, 1, 1, 0, 50}, {7, 11, 13, 17, 19, 23}, {65535, 40000, 30000}, {500, 1500, 2500}} {
-		s := build(t, "wrr", servers(weights...), Options{})
-		checkShares(t, weights, s)
-	}
-}
-
-// checkShares makes a million picks with random keys and expects every server's share to be within 1 %
-// of what its weight says.
-func checkShares(t *testing.T, weights []int, s Scheduler) {
-	t.Helper()
-	const picks = 1_000_000
-	r := rand.New(rand.NewPCG(8, 9))
-	counts := make([]int, len(weights))
-	var st State
-	for range picks {
-		k := randomKey(r)
-		counts[s.Pick(&k, &st)]++
-	}
-	total := 0
-	for _, w := range weights {
-		total += w
-	}
-	for i, n := range counts {
-		want := picks * float64(weights[i]) / float64(total)
-		if math.Abs(float64(n)-want) > want/100 {
-			t.Errorf("weights %v: server %d got %d of %d picks, want %.0f", weights, i, n, picks, want)
-		}
-	}
 }
 
 // The lists that spare a walk the light servers must not grow with the square of the servers.
