@@ -25,6 +25,7 @@ func TestRealNICs(t *testing.T) {
 		{"Weir runs on the NICs", (*machine).starts},
 		{"HTTP in every mode and family", (*machine).carriesHTTP},
 		{"packets reach the worker that owns them", (*machine).steers},
+		{"replies of fullnat arrive at the worker that owns them", (*machine).repliesComeHome},
 		{"Weir ends and the kernel gets its NICs back", (*machine).ends},
 	} {
 		// Each step stands on the one before.
@@ -124,6 +125,10 @@ services:
 		}
 		fmt.Fprintf(&b, "backends: [{address: \""+s.backend+"\"}, {address: \""+s.backend+"\"}]}\n", 1, 2)
 	}
+	for _, f := range fulls {
+		fmt.Fprintf(&b, "  - {name: %s, address: \"%s\", protocol: tcp, mode: fullnat, scheduler: rr, local_addresses: [\"%s\"], ", f.name, f.vip, f.local)
+		fmt.Fprintf(&b, "backends: [{address: \""+f.backend+"\"}, {address: \""+f.backend+"\"}]}\n", 1, 2)
+	}
 	return b.String()
 }
 
@@ -131,6 +136,7 @@ services:
 const api = "curl -sS --unix-socket /run/weir.sock http://weir/v1/"
 
 func (m *machine) starts() {
+	m.beyond()
 	m.do(fmt.Sprintf("(setsid bin/weir run -c %s; echo $? >/run/weir.exit) >%s 2>&1 </dev/null &", m.file("vm", "weir.yaml"), m.file("vm", "weir.log")))
 	m.until("the health checks succeed", func() bool {
 		said, _ := m.run("cat /run/weir.exit 2>/dev/null || bin/weir show backends")
@@ -147,6 +153,7 @@ func (m *machine) starts() {
 	var ports []struct {
 		Name, Driver string
 		Queues       int
+		LocalPorts   string `json:"local_ports"`
 	}
 	m.read("bin/weir show ports -o json", &ports)
 	for i, want := range []string{"wan net_virtio", "lan net_e1000_em"} {
@@ -156,6 +163,9 @@ func (m *machine) starts() {
 	}
 	if ports[0].Queues != 2 {
 		m.t.Errorf("two workers have %d queues of a NIC with four", ports[0].Queues)
+	}
+	if ports[0].LocalPorts != "rss" || ports[1].LocalPorts != "share" {
+		m.t.Errorf("local ports are chosen by %s and %s", ports[0].LocalPorts, ports[1].LocalPorts)
 	}
 }
 

@@ -15,20 +15,18 @@ var rssKey = [40]byte{
 	0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 }
 
-// queue is where RSS puts an IPv4 packet: Toeplitz's hash of addresses and ports picks one of 128 entries of a table, which
+// queue is where RSS puts a packet: Toeplitz's hash of addresses and ports picks one of 128 entries of a table, which
 // name the two queues in turn.
 func queue(from, to netip.AddrPort) int {
-	a, b := from.Addr().As4(), to.Addr().As4()
-	input := binary.BigEndian.AppendUint16(append(a[:], b[:]...), from.Port())
+	input := append(from.Addr().AsSlice(), to.Addr().AsSlice()...)
+	input = binary.BigEndian.AppendUint16(input, from.Port())
 	input = binary.BigEndian.AppendUint16(input, to.Port())
-	hash, window := uint32(0), binary.BigEndian.Uint64(rssKey[:])
+	hash := uint32(0)
 	for i, octet := range input {
-		for bit := 7; bit >= 0; bit-- {
-			if octet>>bit&1 != 0 {
-				hash ^= uint32(window >> 32)
+		for bit := range 8 {
+			if octet<<bit&0x80 != 0 {
+				hash ^= uint32(binary.BigEndian.Uint64(append(rssKey[i:i+5:i+5], 0, 0, 0)) << bit >> 32)
 			}
-			next := rssKey[i+8] >> bit & 1
-			window = window<<1 | uint64(next)
 		}
 	}
 	return int(hash % 128 % 2)
