@@ -92,7 +92,7 @@ func (d *differ) addresses(p subject) {
 }
 
 func (s *Service) describe() string {
-	return fmt.Sprintf("%s %s, %s, %d backends", s.Protocol, s.Where(), s.Mode, len(s.Backends))
+	return fmt.Sprintf("%s %s, %s, %s", s.Protocol, s.Where(), s.Mode, Counted(len(s.Backends), "backend"))
 }
 
 func (d *differ) backendLists(p subject, a, b value) {
@@ -147,10 +147,10 @@ func (d *differ) groupLists(p subject, a, b value) {
 		switch {
 		case i < 0:
 			p.of = "backend group " + now[j].Name
-			d.add(p, '+', "", "", fmt.Sprintf("%d backends", len(now[j].Backends)))
+			d.add(p, '+', "", "", Counted(len(now[j].Backends), "backend"))
 		case j < 0:
 			p.of = "backend group " + old[i].Name
-			d.add(p, '-', "", fmt.Sprintf("%d backends", len(old[i].Backends)), "")
+			d.add(p, '-', "", Counted(len(old[i].Backends), "backend"), "")
 		default:
 			d.services = [2]*Service{{Name: "of group " + old[i].Name, Backends: old[i].Backends}, {Name: "of group " + now[j].Name, Backends: now[j].Backends}}
 			before := len(d.out)

@@ -15,6 +15,14 @@ import (
 // The functions here turn the text of a single value into what it stands for. Their errors read on after the
 // value's key: "weight: " + "must be 0 to 65535, is 70000".
 
+// Counted is a number of things in words: "1 backend", "2 backends". The plural of what it takes ends in s.
+func Counted[N ~int | ~uint64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*(_[0-9]+)*)$`)
 
 func isNumber(text string) bool { return decimal.MatchString(text) }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/view"
 )
@@ -82,8 +83,9 @@ func capturePackets(cmd *cobra.Command, t *target, path string, r view.CaptureRe
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "captured %d packets as %d frames, %d bytes; filtered %d, above --rate %d, lost %d frames; %s\n",
-		summary.Packets, summary.Frames, summary.Bytes, summary.Filtered, summary.AboveRate, summary.Lost, summary.Ended)
+	fmt.Fprintf(cmd.ErrOrStderr(), "captured %s as %s, %s; filtered %d, above --rate %d, lost %s; %s\n",
+		conf.Counted(summary.Packets, "packet"), conf.Counted(summary.Frames, "frame"), conf.Counted(summary.Bytes, "byte"),
+		summary.Filtered, summary.AboveRate, conf.Counted(summary.Lost, "frame"), summary.Ended)
 	return nil
 }
 

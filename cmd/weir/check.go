@@ -60,8 +60,8 @@ func checkCommand() *cobra.Command {
 			for i := range cfg.Services {
 				backends += len(cfg.Services[i].Backends)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d ports, %d services, %d backends\n",
-				file, len(cfg.Ports), len(cfg.Services), backends)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n",
+				file, conf.Counted(len(cfg.Ports), "port"), conf.Counted(len(cfg.Services), "service"), conf.Counted(backends, "backend"))
 			return nil
 		},
 	}

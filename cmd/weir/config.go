@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/weirlb/weir/conf"
 )
 
 func configCommand() *cobra.Command {
@@ -34,7 +35,7 @@ func configShowCommand(t *target) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "# %s, revision %s, with %d changes made at run time\n%s", cfg.File, cfg.Revision, len(cfg.Changes), cfg.Effective)
+			fmt.Fprintf(cmd.OutOrStdout(), "# %s, revision %s, with %s made at run time\n%s", cfg.File, cfg.Revision, conf.Counted(len(cfg.Changes), "change"), cfg.Effective)
 			return nil
 		},
 	}

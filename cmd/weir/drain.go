@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/slowpath/api"
 	"github.com/weirlb/weir/slowpath/view"
 )
@@ -42,10 +43,10 @@ func awaitDrain(cmd *cobra.Command, c *api.Client, service string, backend netip
 		fmt.Fprintf(cmd.OutOrStdout(), "backend %s %s is drained: no connections are left\n", service, backend)
 		return nil
 	case ctx.Err() != nil:
-		fmt.Fprintf(cmd.ErrOrStderr(), "weir: interrupted with %d connections left; the drain stays in force: weir backend drain --undo ends it\n", left)
+		fmt.Fprintf(cmd.ErrOrStderr(), "weir: interrupted with %s left; the drain stays in force: weir backend drain --undo ends it\n", conf.Counted(left, "connection"))
 		return exitError(exitInterrupted)
 	case deadline.Err() != nil:
-		fmt.Fprintf(cmd.ErrOrStderr(), "weir: the time is up with %d connections left; the drain stays in force: weir backend drain --undo ends it\n", left)
+		fmt.Fprintf(cmd.ErrOrStderr(), "weir: the time is up with %s left; the drain stays in force: weir backend drain --undo ends it\n", conf.Counted(left, "connection"))
 		return exitError(exitTimeUp)
 	}
 	return err
@@ -135,7 +136,7 @@ func (p *progress) end() {
 
 // describeDrain tells how a drain goes.
 func describeDrain(left int, rate float64, since time.Duration) string {
-	text := fmt.Sprintf("%d connections left, %.1f end each second", left, rate)
+	text := fmt.Sprintf("%s left, %.1f end each second", conf.Counted(left, "connection"), rate)
 	switch {
 	case left == 0:
 	case rate > 0:

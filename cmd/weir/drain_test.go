@@ -74,8 +74,8 @@ func TestTheErrorsOfAReloadStandBelowEachOther(t *testing.T) {
 
 func TestAnEventIsALineAndItsChangesBelow(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.Local)
-	got := eventLine(view.Event{Time: at, Type: view.EventReload, Text: "configuration reloaded: 1 changes", By: "uid 0", Changes: []string{"- service dns"}})
-	want := "03:04:05.006  reload    configuration reloaded: 1 changes (by uid 0)\n                        - service dns\n"
+	got := eventLine(view.Event{Time: at, Type: view.EventReload, Text: "configuration reloaded: 1 change", By: "uid 0", Changes: []string{"- service dns"}})
+	want := "03:04:05.006  reload    configuration reloaded: 1 change (by uid 0)\n                        - service dns\n"
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/weirlb/weir/conf"
 )
 
 // Port is the port of Weir that the services' packets come in on: LVS has none.
@@ -209,7 +211,8 @@ func (s *Setup) Report(w io.Writer) error {
 	for _, v := range s.Services {
 		backends += len(v.Backends)
 	}
-	fmt.Fprintf(&b, "%d services with %d backends; %d lines changed, %d ignored, %d missing", len(s.Services), backends, count[Changed], count[Ignored], count[Missing])
+	fmt.Fprintf(&b, "%s with %s; %s changed, %d ignored, %d missing", conf.Counted(len(s.Services), "service"), conf.Counted(backends, "backend"),
+		conf.Counted(count[Changed], "line"), count[Ignored], count[Missing])
 	if count[Missing] > 0 {
 		b.WriteString(": what is missing needs a decision")
 	}

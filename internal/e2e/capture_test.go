@@ -148,7 +148,7 @@ func TestCaptureFindsWhatIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = l.try("client", "curl", "-sS", "--max-time", "1", "http://203.0.113.10:81/") // nobody answers
-	if s := c.wait(); !strings.Contains(s, "captured 1 packets as 1 frames") || !strings.Contains(s, "all packets that were asked for are there") {
+	if s := c.wait(); !strings.Contains(s, "captured 1 packet as 1 frame") || !strings.Contains(s, "all packets that were asked for are there") {
 		t.Errorf("the summary is %q", s)
 	}
 	rows := tshark(t, c.file, "frame", "frame.comment", "ip.src", "tcp.dstport")

@@ -183,7 +183,7 @@ func TestAnImportedConfigurationPassesCheck(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "weir.yaml")
 	args := []string{"import", "keepalived", source, "--strict", "-o", file, "--device", "net_null0", "--address", "203.0.113.2/24"}
 	out, errs, code := run(t, args...)
-	if code != 0 || out != "" || !strings.Contains(errs, "1 services with 1 backends; 0 lines changed, 0 ignored, 0 missing\nwritten to "+file) {
+	if code != 0 || out != "" || !strings.Contains(errs, "1 service with 1 backend; 0 lines changed, 0 ignored, 0 missing\nwritten to "+file) {
 		t.Errorf("exit %d: %s%s", code, out, errs)
 	}
 	if out, errs, code := run(t, "check", "-c", file); code != 0 {

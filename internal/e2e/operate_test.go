@@ -94,11 +94,11 @@ func TestADrainIsWaitedForToItsEnd(t *testing.T) {
 	d.until("there is a connection", func() bool { return left() == 1 })
 	drain := []string{"backend", "drain", "load", "10.0.0.11:7000", "--socket", d.socket, "--wait"}
 	out, errs, code := run(t, append(drain, "1200ms")...)
-	if code != 3 || !strings.Contains(out, "drains, weight 1 → 0; 1 connections are left") || !strings.Contains(errs, "the time is up with 1 connections left; the drain stays in force") {
+	if code != 3 || !strings.Contains(out, "drains, weight 1 → 0; 1 connection is left") || !strings.Contains(errs, "the time is up with 1 connection left; the drain stays in force") {
 		t.Errorf("%d: %s%s", code, out, errs)
 	}
 	waiting := begin(t, append(drain, "1m")...)
-	d.until("it waits", func() bool { return strings.Contains(waiting.printed(), "1 connections left") })
+	d.until("it waits", func() bool { return strings.Contains(waiting.printed(), "1 connection left") })
 	_ = waiting.cmd.Process.Signal(syscall.SIGINT)
 	if code := waiting.end(); code != 130 || !strings.Contains(waiting.printed(), "the drain stays in force") {
 		t.Errorf("%d: %s", code, waiting.printed())
@@ -107,7 +107,7 @@ func TestADrainIsWaitedForToItsEnd(t *testing.T) {
 		t.Errorf("%v", b)
 	}
 	waiting = begin(t, append(drain, "1m")...)
-	d.until("it waits", func() bool { return strings.Contains(waiting.printed(), "1 connections left") })
+	d.until("it waits", func() bool { return strings.Contains(waiting.printed(), "1 connection left") })
 	close(stop)
 	<-held
 	if code := waiting.end(); code != 0 || !strings.HasSuffix(waiting.printed(), "is drained: no connections are left\n") {

@@ -142,7 +142,7 @@ func (c *Capture) tail(out view.CaptureOutput) error {
 }
 
 func figures(s *view.CaptureSummary) string {
-	return fmt.Sprintf("captured %d packets (%d frames, %d bytes), filtered %d, above the rate %d, lost %d frames; ended: %s",
+	return fmt.Sprintf("packets captured: %d, in frames: %d, bytes: %d; filtered: %d, above the rate: %d, frames lost: %d; ended: %s",
 		s.Packets, s.Frames, s.Bytes, s.Filtered, s.AboveRate, s.Lost, s.Ended)
 }
 

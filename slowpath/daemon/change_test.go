@@ -83,7 +83,7 @@ func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
 `)
 	got, err := r.reload()
 	want := []string{
-		"+ backend web 10.0.0.13:8080: weight 1", "- backend web 10.0.0.11:8080: weight 1", "+ service dns: udp 203.0.113.10:53, dr, 1 backends",
+		"+ backend web 10.0.0.13:8080: weight 1", "- backend web 10.0.0.11:8080: weight 1", "+ service dns: udp 203.0.113.10:53, dr, 1 backend",
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, changes %q, want %q", err, got, want)

@@ -126,7 +126,7 @@ func (c *controller) Drain(o api.ChangeOptions, service string, backend netip.Ad
 		}
 		change.drained = !undo
 		e := view.Event{Type: view.EventDrain, State: "draining"}
-		e.Text = fmt.Sprintf("~ %s: drains, weight %d → 0; %d connections are left", name, now.Weight, now.Active+now.Inactive)
+		e.Text = fmt.Sprintf("~ %s: drains, weight %d → 0; %s", name, now.Weight, left(now))
 		if undo {
 			weight, ok := change.set()
 			switch {
@@ -140,6 +140,14 @@ func (c *controller) Drain(o api.ChangeOptions, service string, backend netip.Ad
 		}
 		return change, e, nil
 	})
+}
+
+func left(b view.Backend) string {
+	n := b.Active + b.Inactive
+	if n == 1 {
+		return "1 connection is left"
+	}
+	return fmt.Sprintf("%d connections are left", n)
 }
 
 // AddBackend gives a service another backend.
@@ -175,7 +183,7 @@ func (c *controller) RemoveBackend(o api.ChangeOptions, service string, backend 
 		}
 		return change, view.Event{
 			Type: view.EventRemoved,
-			Text: fmt.Sprintf("- %s: weight %d; on_remove: %s for %d connections", name, now.Weight, s.OnRemove, now.Active+now.Inactive),
+			Text: fmt.Sprintf("- %s: weight %d; on_remove: %s for %s", name, now.Weight, s.OnRemove, conf.Counted(now.Active+now.Inactive, "connection")),
 		}, nil
 	})
 }
@@ -289,7 +297,7 @@ func (c *controller) saveInto(onDisk *conf.Config, bad error, by string) ([]stri
 }
 
 func (d *Daemon) tellSaved(changes []string, by string) {
-	text := fmt.Sprintf("what was changed at run time is written to %s: %d changes", d.file.File, len(changes))
+	text := fmt.Sprintf("what was changed at run time is written to %s: %s", d.file.File, conf.Counted(len(changes), "change"))
 	d.log.Info(text, "by", by)
 	d.events.Publish(view.Event{Type: view.EventSaved, Text: text, Changes: changes, Revision: d.revisionText(), By: by})
 }

@@ -191,7 +191,7 @@ func (d *Daemon) tellReload(by string, r view.Reload, revision string, err error
 		d.log.Info(e.Text, "config", d.file.File, "by", by)
 	default:
 		d.reloadsApplied.Add(1)
-		e.Text = fmt.Sprintf("configuration reloaded: %d changes", len(r.Changes))
+		e.Text = "configuration reloaded: " + conf.Counted(len(r.Changes), "change")
 		d.log.Info("configuration reloaded", "config", d.file.File, "changes", len(r.Changes), "by", by)
 		for _, c := range r.Changes {
 			d.log.Info("reloaded", "change", c)

@@ -63,7 +63,7 @@ func (d *Daemon) judge(s *conf.Service, b *conf.Backend, o outcomes) {
 	if of < uint64(p.MinConnections) || o.failed*100 < of*uint64(p.Share) {
 		return
 	}
-	why := fmt.Sprintf("%d of %d connections failed within %v", o.failed, of, p.Window)
+	why := fmt.Sprintf("%d of %s failed within %v", o.failed, conf.Counted(of, "connection"), p.Window)
 	if d.health.Suspect(s.Name, b.Address, why) {
 		d.log.Info("backend suspected", "service", s.Name, "backend", b.Address.String(), "reason", why)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/slowpath/compile"
 	"github.com/weirlb/weir/slowpath/neighbor"
@@ -107,7 +108,7 @@ func (t *trial) tellWaiting(before *seen, p *node.Punted) {
 	text := fmt.Sprintf("%s on %s is not known: Weir asks for its MAC, and the packet waits", addr, port)
 	for _, n := range t.Still.Neighbors {
 		if n.Port == port && n.Address == addr.String() {
-			text = fmt.Sprintf("%s on %s is %s: Weir asks for its MAC, and the packet waits with %d others", addr, port, n.State, n.Queued)
+			text = fmt.Sprintf("%s on %s is %s: Weir asks for its MAC, and the packet waits with %s", addr, port, n.State, conf.Counted(n.Queued, "other"))
 			if n.Queued >= neighbor.MaxQueued {
 				text += fmt.Sprintf("; that is the most, so that the oldest of them is dropped as %v", reason.NeighborQueueFull)
 			}
