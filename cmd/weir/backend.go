@@ -16,7 +16,8 @@ func backendCommand() *cobra.Command {
 		Use:   "backend",
 		Short: "Change a backend of the running daemon, until the next reload",
 		Long: `Change a backend of the running daemon. weir show backends marks what was changed so; weir config save writes it to the
-file, the next weir reload undoes it unless --keep-runtime is given.`,
+file, the next weir reload undoes it unless --keep-runtime is given. The port may be left out where the service has only one
+backend with the address, and for a new one in tun and dr, where it is the service's.`,
 		// Without these cobra takes a misspelt command for a question about the others, and for a success.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -29,13 +30,24 @@ file, the next weir reload undoes it unless --keep-runtime is given.`,
 // change is a command's change of one backend. It prints what it has changed.
 type change func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error
 
-// changeCommand makes a command that changes one backend.
+// changeCommand makes a command that changes one of the backends that there are. Its port may be left out if it is plain.
 func changeCommand(t *target, use, short string, make change) *cobra.Command {
+	return backendCommandOf(t, use, short, func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
+		backend, err := c.Complete(cmd.Context(), service, backend)
+		if err != nil {
+			return err
+		}
+		return make(cmd, c, m, service, backend)
+	})
+}
+
+// backendCommandOf makes a command about one backend.
+func backendCommandOf(t *target, use, short string, make change) *cobra.Command {
 	var revision string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: takes(2), ValidArgsFunction: completeBackend(t),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			backend, err := parseBackend(args[1])
+			backend, err := api.ParseBackend(args[1])
 			if err != nil {
 				return err
 			}
@@ -52,7 +64,7 @@ func changeCommand(t *target, use, short string, make change) *cobra.Command {
 
 func setCommand(t *target) *cobra.Command {
 	var weight int
-	cmd := changeCommand(t, "set SERVICE ADDRESS:PORT --weight N", "Set a backend's weight; ends a drain",
+	cmd := changeCommand(t, "set SERVICE ADDRESS[:PORT] --weight N", "Set a backend's weight; ends a drain",
 		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
 			changes, err := c.SetWeight(cmd.Context(), m, service, backend, weight)
 			return printChanged(cmd, changes, err)
@@ -64,7 +76,7 @@ func setCommand(t *target) *cobra.Command {
 
 func addCommand(t *target) *cobra.Command {
 	var weight int
-	cmd := changeCommand(t, "add SERVICE ADDRESS:PORT", "Give a service another backend",
+	cmd := backendCommandOf(t, "add SERVICE ADDRESS[:PORT]", "Give a service another backend",
 		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
 			changes, err := c.AddBackend(cmd.Context(), m, service, backend, weight)
 			return printChanged(cmd, changes, err)
@@ -74,7 +86,7 @@ func addCommand(t *target) *cobra.Command {
 }
 
 func removeCommand(t *target) *cobra.Command {
-	cmd := changeCommand(t, "remove SERVICE ADDRESS:PORT", "Take a backend out of a service",
+	cmd := changeCommand(t, "remove SERVICE ADDRESS[:PORT]", "Take a backend out of a service",
 		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
 			changes, err := c.RemoveBackend(cmd.Context(), m, service, backend)
 			return printChanged(cmd, changes, err)
@@ -86,7 +98,7 @@ func removeCommand(t *target) *cobra.Command {
 func drainCommand(t *target) *cobra.Command {
 	var undo bool
 	var wait time.Duration
-	cmd := changeCommand(t, "drain SERVICE ADDRESS:PORT", "Give a backend no new connections; those it has go on",
+	cmd := changeCommand(t, "drain SERVICE ADDRESS[:PORT]", "Give a backend no new connections; those it has go on",
 		func(cmd *cobra.Command, c *api.Client, m api.Match, service string, backend netip.AddrPort) error {
 			switch {
 			case wait < 0:
@@ -114,14 +126,6 @@ func printChanged(cmd *cobra.Command, changes []string, err error) error {
 		printChanges(cmd, changes)
 	}
 	return err
-}
-
-func parseBackend(s string) (netip.AddrPort, error) {
-	a, err := netip.ParseAddrPort(s)
-	if err != nil {
-		return a, fmt.Errorf("%q is no backend: write ADDRESS:PORT, an IPv6 address in brackets", s)
-	}
-	return a, nil
 }
 
 // completeBackend completes a service's name and then a backend's address, as the running daemon has them.

@@ -152,6 +152,7 @@ func left(b view.Backend) string {
 
 // AddBackend gives a service another backend.
 func (c *controller) AddBackend(o api.ChangeOptions, service string, backend netip.AddrPort, weight int) ([]string, string, error) {
+	backend = c.withPort(service, backend)
 	name := backendName{service, backend}
 	return c.alter(o, name, func(now view.Backend, change runtimeChange, file *conf.Backend) (runtimeChange, view.Event, error) {
 		if now.Address != "" {
@@ -167,6 +168,18 @@ func (c *controller) AddBackend(o api.ChangeOptions, service string, backend net
 		}
 		return runtimeChange{added: true, base: weight, weight: -1}, e, nil
 	})
+}
+
+// withPort gives a backend without a port the service's, where the mode leaves that as it is: so does the file.
+func (c *controller) withPort(service string, backend netip.AddrPort) netip.AddrPort {
+	c.d.changing.Lock()
+	defer c.d.changing.Unlock()
+	s := findService(c.d.file, service)
+	if s == nil || backend.Port() != 0 || s.Mode != conf.TUN && s.Mode != conf.DR {
+		return backend
+	}
+	port, _ := s.Port() // 0 if it has several
+	return netip.AddrPortFrom(backend.Addr(), port)
 }
 
 // RemoveBackend takes a backend out of a service, whose on_remove says what becomes of its connections.
