@@ -10,6 +10,7 @@
 package dpdk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -43,7 +44,7 @@ type Dataplane struct {
 
 // Open starts DPDK and all ports, in that order. The error is one sentence that names what is
 // missing; everything is taken back then. As DPDK starts only once, a process can call Open only once.
-func Open(o Options) (*Dataplane, error) {
+func Open(ctx context.Context, o Options) (*Dataplane, error) {
 	o.Ports = slices.Clone(o.Ports)
 	for i := range o.Ports {
 		o.Ports[i].Workers = o.Workers
@@ -53,7 +54,7 @@ func Open(o Options) (*Dataplane, error) {
 		return nil, err
 	}
 	d := &Dataplane{eal: e, pools: map[int]*mempool.Pool{}}
-	if err := d.open(o); err != nil {
+	if err := d.open(ctx, o); err != nil {
 		// What can't be taken back after a failure hides behind it.
 		_ = d.Close()
 		return nil, err
@@ -61,8 +62,11 @@ func Open(o Options) (*Dataplane, error) {
 	return d, nil
 }
 
-func (d *Dataplane) open(o Options) error {
+func (d *Dataplane) open(ctx context.Context, o Options) error {
 	for _, cfg := range o.Ports {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		p, err := ethdev.Probe(d.eal, cfg)
 		if err != nil {
 			return err
@@ -79,6 +83,9 @@ func (d *Dataplane) open(o Options) error {
 		d.pools[socket] = pool
 	}
 	for _, p := range d.ports {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := p.Start(d.pool(p.Socket()), len(d.pools) == 1); err != nil {
 			return err
 		}

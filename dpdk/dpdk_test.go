@@ -1,6 +1,8 @@
 package dpdk
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -38,7 +40,7 @@ func options(workers int, ports ...ethdev.Config) Options {
 
 func mustOpen(t *testing.T, o Options) *Dataplane {
 	t.Helper()
-	d, err := Open(o)
+	d, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatalf("%v\nDPDK's log:\n%s", err, strings.Join(eal.Log(), "\n"))
 	}
@@ -119,7 +121,7 @@ func TestADataplaneFromStartToEnd(t *testing.T) {
 	if total, free := d.Buffers(0); total != free {
 		t.Errorf("afterwards %d of %d buffers are free", free, total)
 	}
-	_, err := Open(o)
+	_, err := Open(t.Context(), o)
 	wantError(t, err, "DPDK was already started: it can be started once in a process")
 }
 
@@ -149,7 +151,7 @@ func TestAFailedOpenTakesEverythingBack(t *testing.T) {
 	first := ethdev.Config{Name: "wan", Device: "net_af_packet0,iface=" + ours, MTU: 1400, MAC: [6]byte{2, 0, 0, 0, 0, 1}, HasMAC: true}
 	// It is probed, but does not start.
 	second := ethdev.Config{Name: "lan", Device: "net_af_packet1,blocksz=4096,framesz=4096,iface=lo"}
-	_, err = Open(options(1, first, second))
+	_, err = Open(t.Context(), options(1, first, second))
 	wantError(t, err, "port lan (device net_af_packet1,blocksz=4096,framesz=4096,iface=lo): setting up receive queue 0: cannot allocate memory (DPDK says: eth_rx_queue_setup(): net_af_packet1: 4064 bytes will not fit in mbuf (2048 bytes))")
 	after, err := net.InterfaceByName(ours)
 	if err != nil {
@@ -163,11 +165,22 @@ func TestAFailedOpenTakesEverythingBack(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoLongerWantedIsNotOpened(t *testing.T) {
+	if !dpdktest.Alone(t) {
+		return
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, options(1, ring("wan"))); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
 func TestAPortThatIsNotToBeHad(t *testing.T) {
 	if !dpdktest.Alone(t) {
 		return
 	}
-	_, err := Open(options(1, ring("wan"), ethdev.Config{Name: "lan", Device: "net_af_packet0,iface=nope"}))
+	_, err := Open(t.Context(), options(1, ring("wan"), ethdev.Config{Name: "lan", Device: "net_af_packet0,iface=nope"}))
 	wantError(t, err, `port lan (device net_af_packet0,iface=nope): there is no network interface "nope": see ip link`)
 }
 
@@ -184,7 +197,7 @@ func TestTooLittleMemory(t *testing.T) {
 			return
 		}
 		o.MemoryMB = 32
-		_, err := Open(o)
+		_, err := Open(t.Context(), o)
 		want := regexp.MustCompile(`^not enough memory for \d+ packet buffers: they take \d+ MB and DPDK has memory_mb: 32: set it to (\d+), or use fewer queues or descriptors$`)
 		if err == nil || !want.MatchString(err.Error()) {
 			t.Fatalf("error %v", err)
@@ -213,7 +226,7 @@ func TestTooLittleMemory(t *testing.T) {
 func TestHugePagesThatAreRequiredAndMissing(t *testing.T) {
 	o := options(1, ring("wan"))
 	o.Hugepages, o.MemoryMB = eal.HugepagesRequire, 1<<30
-	_, err := Open(o)
+	_, err := Open(t.Context(), o)
 	if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("hugepages: require, memory_mb: %d: ", o.MemoryMB)) {
 		t.Errorf("error %v", err)
 	}

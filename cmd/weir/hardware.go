@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 
@@ -25,7 +26,7 @@ type hardware struct {
 const ringFrames = 1024
 
 // Open implements daemon.Hardware.
-func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) {
+func (h *hardware) Open(ctx context.Context, cfg *conf.Config, workers int) ([]daemon.Device, error) {
 	o := dpdk.Options{
 		Hugepages:  eal.Hugepages(cfg.Dataplane.Hugepages),
 		MemoryMB:   cfg.Dataplane.MemoryMB,
@@ -56,7 +57,7 @@ func (h *hardware) Open(cfg *conf.Config, workers int) ([]daemon.Device, error) 
 	if err := lcore.Prefer(); err != nil {
 		h.log.Debug("other processes may make workers wait when they take the time of Weir's other threads", "why", err)
 	}
-	plane, err := dpdk.Open(o)
+	plane, err := dpdk.Open(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -118,8 +118,8 @@ func (s *backendSet) has(name backendName) bool {
 	return m != nil && (*m)[name]
 }
 
-// Run runs a configuration until ctx ends, then takes everything down again in order. The error says what could
-// not be brought up, or taken down.
+// Run runs a configuration until ctx ends, then takes everything down again in order; also if it ends before all is up. The
+// error says what could not be brought up, or taken down.
 func Run(ctx context.Context, o Options) (err error) {
 	d := &Daemon{
 		log: o.Log, hw: o.Hardware, version: o.Version, started: time.Now(),
@@ -134,12 +134,16 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	for _, up := range []func(*conf.Config) (func() error, error){
-		d.openHardware, d.openTAPs, d.startHooks, d.makeNode, d.startWorkers, d.startLoop, d.startHealth, d.startTAPReaders,
+		d.openHardware(ctx), d.openTAPs, d.startHooks, d.makeNode, d.startWorkers, d.startLoop, d.startHealth, d.startTAPReaders,
 		d.serveAPI, d.serveMetrics,
 	} {
 		down, err := up(o.Config)
 		if down != nil {
 			undo = append(undo, down)
+		}
+		if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())) {
+			d.log.Info("stopping before all is up", "reason", context.Cause(ctx))
+			return nil
 		}
 		if err != nil {
 			return err
@@ -165,10 +169,12 @@ func (d *Daemon) reloadAndLog() {
 	_, _, _ = (&controller{d}).Reload(api.ReloadOptions{ChangeOptions: api.ChangeOptions{By: "SIGHUP"}}) // it logs the outcome
 }
 
-func (d *Daemon) openHardware(cfg *conf.Config) (func() error, error) {
-	devices, err := d.hw.Open(cfg, workerCount(cfg))
-	d.devices = devices
-	return d.hw.Close, err
+func (d *Daemon) openHardware(ctx context.Context) func(*conf.Config) (func() error, error) {
+	return func(cfg *conf.Config) (func() error, error) {
+		devices, err := d.hw.Open(ctx, cfg, workerCount(cfg))
+		d.devices = devices
+		return d.hw.Close, err
+	}
 }
 
 // workerCount is one for each core, or one that the scheduler may move about.

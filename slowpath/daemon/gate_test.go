@@ -33,7 +33,7 @@ func TestNothingIsFreedThatSomebodyReads(t *testing.T) {
 		}
 		return f
 	}
-	closeHardware := must(d.openHardware(cfg))
+	closeHardware := must(d.openHardware(t.Context())(cfg))
 	slow := &slowDevice{d.devices[0], make(chan struct{}), make(chan struct{})}
 	d.devices[0] = slow
 	closeNode := must(d.makeNode(cfg))

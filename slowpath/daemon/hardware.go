@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"context"
+
 	"github.com/weirlb/weir/conf"
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/rss"
@@ -8,8 +10,9 @@ import (
 
 // Hardware is what the daemon runs on: DPDK, or memory in tests.
 type Hardware interface {
-	// Open brings up every port of a configuration, in its order, with a queue of each for every worker.
-	Open(cfg *conf.Config, workers int) ([]Device, error)
+	// Open brings up every port of a configuration, in its order, with a queue of each for every worker, or fails as ctx
+	// does when that ends.
+	Open(ctx context.Context, cfg *conf.Config, workers int) ([]Device, error)
 	// Hugepages reports whether huge pages are in use.
 	Hugepages() bool
 	// ClockHertz is the rate of the counter that the queues' clock is made of, in which cycles are told.

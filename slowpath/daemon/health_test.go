@@ -166,7 +166,7 @@ func TestWhatTheFirstChecksFindIsNotLost(t *testing.T) {
 		stopped: make(chan struct{}), events: watch.NewHub(),
 	}
 	var undo []func() error
-	for _, up := range []func(*conf.Config) (func() error, error){d.openHardware, d.startHooks, d.makeNode, d.startWorkers, d.startLoop} {
+	for _, up := range []func(*conf.Config) (func() error, error){d.openHardware(t.Context()), d.startHooks, d.makeNode, d.startWorkers, d.startLoop} {
 		down, err := up(cfg)
 		if err != nil {
 			t.Fatal(err)

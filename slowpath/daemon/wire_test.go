@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ type wires struct {
 	// refuse makes Enter fail for this worker's core.
 	refuse error
 	closed bool
+	// opening is called first of all.
+	opening func()
 }
 
 // wire is one port's device.
@@ -51,7 +54,10 @@ type wire struct {
 	in     atomic.Uint64
 }
 
-func (h *wires) Open(cfg *conf.Config, workers int) ([]Device, error) {
+func (h *wires) Open(_ context.Context, cfg *conf.Config, workers int) ([]Device, error) {
+	if h.opening != nil {
+		h.opening()
+	}
 	h.start = time.Now()
 	n := workers
 	if h.queues > 0 {
