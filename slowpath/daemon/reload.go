@@ -177,6 +177,27 @@ func (d *Daemon) carryOut(p *plan) (err error) {
 	return d.renewCertificates(&p.file.API)
 }
 
+// maxErrorLines is how many errors of a file the log tells. weir check and the answer to weir reload have all.
+const maxErrorLines = 20
+
+// logRefused tells why a reload was refused: an error in the line that says so, several in a line each.
+func (d *Daemon) logRefused(by string, err error) {
+	const what = "the configuration was not reloaded; the old one stays in force"
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) == 1 {
+		d.log.Error(what, "by", by, "error", err)
+		return
+	}
+	d.log.Error(what, "by", by, "errors", len(lines))
+	for i, line := range lines {
+		if i == maxErrorLines {
+			d.log.Error("not reloaded for more errors, which weir check tells", "errors", len(lines)-i)
+			return
+		}
+		d.log.Error("not reloaded", "error", line)
+	}
+}
+
 // tellReload logs a reload and passes it on as an event.
 func (d *Daemon) tellReload(by string, r view.Reload, revision string, err error) {
 	e := view.Event{Type: view.EventReload, State: "applied", Changes: r.Changes, Revision: revision, By: by}
@@ -184,7 +205,7 @@ func (d *Daemon) tellReload(by string, r view.Reload, revision string, err error
 	case err != nil:
 		d.reloadsRefused.Add(1)
 		e.State, e.Text = "refused", "the configuration was not reloaded; the old one stays in force: "+err.Error()
-		d.log.Error("the configuration was not reloaded; the old one stays in force", "by", by, "error", err)
+		d.logRefused(by, err)
 	case len(r.Changes) == 0:
 		d.reloadsApplied.Add(1)
 		e.Text = "configuration reloaded: nothing changed"
