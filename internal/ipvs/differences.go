@@ -256,15 +256,15 @@ var differences = map[string]func() *story{
 		t := newStory("", s)
 		p := s.opening(0)
 		p.Payload, p.DF = 600, false
-		for _, f := range fragments(p.Frame(RouterMAC, Ports[0].MAC), 400) {
+		for _, f := range Fragments(p.Frame(RouterMAC, Ports[0].MAC), 400) {
 			t.frame(Wan, f)
 		}
 		return t
 	},
 }
 
-// fragments cuts a frame with an IPv4 packet into two, at a multiple of 8 of its payload.
-func fragments(frame []byte, at int) [][]byte {
+// Fragments cuts a frame with an IPv4 packet into two, at a multiple of 8 of its payload.
+func Fragments(frame []byte, at int) [][]byte {
 	cut := 14 + 20 + at
 	first := append([]byte(nil), frame[:cut]...)
 	last := append(append([]byte(nil), frame[:34]...), frame[cut:]...)

@@ -61,7 +61,11 @@ func playLinux(p *ipvs.Plan, dir string) (*ipvs.Outcome, error) {
 
 // playWeir takes Weir through it, as weir replay does, and returns its connections at the end.
 func playWeir(cfg *conf.Config, name func(service int) string, all []*exchange) (t ipvs.Table, err error) {
-	w, err := ipvs.NewWeir(cfg, name)
+	small := *cfg
+	// There are no more connections and clients than packets.
+	small.Dataplane.MaxConnections = min(cfg.Dataplane.MaxConnections, 2*len(all)+1024)
+	small.Dataplane.MaxTemplates = min(cfg.Dataplane.MaxTemplates, 2*len(all)+1024)
+	w, err := ipvs.NewWeir(&small, name)
 	if err != nil {
 		return t, err
 	}

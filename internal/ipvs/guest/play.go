@@ -18,6 +18,13 @@ const lag = 250 * time.Millisecond
 // slowness is by which factor the kernel's own time passes slower, so that it is the packets' only, however long it takes to play them.
 const slowness = 1000
 
+// step is how far the clock leaps at once: a timer that starts itself anew, as a persistent client's does once a minute, does so from where
+// a leap ends. Beyond a while, nothing is left that would.
+const (
+	step  = 5 * time.Second
+	while = time.Hour
+)
+
 // ticks is how much the clock goes on for what a leap has led to, of which the kernel does some with the next tick.
 const ticks = 20 * time.Millisecond
 
@@ -57,10 +64,8 @@ func (k *kernel) playAll(all []ipvs.Incoming) (out [][]ipvs.Frame, err error) {
 	defer func() { err = errors.Join(err, slow(1)) }()
 	for i := range all {
 		c := &all[i]
-		for behind := begin + c.At - coarse(); behind > lag; behind = begin + c.At - coarse() {
-			if err := errors.Join(leap(min(behind, stride)-ticks), leap(ticks)); err != nil {
-				return nil, err
-			}
+		if err := pass(begin + c.At); err != nil {
+			return nil, err
 		}
 		if i%100 == 0 {
 			if err := report(fmt.Sprintf("packet %d", i+1)); err != nil {
@@ -74,6 +79,21 @@ func (k *kernel) playAll(all []ipvs.Incoming) (out [][]ipvs.Frame, err error) {
 		out = append(out, frames)
 	}
 	return out, nil
+}
+
+// pass lets time pass until a time of the kernel's clock is no more than lag away.
+func pass(until time.Duration) error {
+	from := coarse()
+	for behind := until - from; behind > lag; behind = until - coarse() {
+		most := step
+		if coarse()-from > while {
+			most = stride
+		}
+		if err := errors.Join(leap(min(behind, most)-ticks), leap(ticks)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // play lets a packet come in with its mark.
