@@ -101,6 +101,7 @@ func perform(t *testing.T, s *Scenario) (linux []Recorded, weir []Event) {
 func TestWeirDoesWhatIPVSDoes(t *testing.T) {
 	for _, s := range Scenarios() {
 		t.Run(s.Name, func(t *testing.T) {
+			t.Parallel()
 			linux, weir := perform(t, &s)
 			bad := 0
 			for i := range linux {

@@ -13,8 +13,9 @@ import (
 	"github.com/weirlb/weir/internal/ipvs"
 )
 
-const usage = `usage: guest record FILE [PREFIX]   takes IPVS through the scenarios whose names begin so, and stores what it did
-       guest play PLAN FILE         takes it through a plan
+const usage = `usage: guest record FILE PART/PARTS PREFIX   takes IPVS through a share of the scenarios whose names begin so, and stores what it did
+       guest merge FILE PREFIX FILES...      makes one of such files, and with a prefix of what FILE had besides; in no kernel
+       guest play PLAN FILE                  takes IPVS through a plan
 `
 
 func main() {
@@ -26,19 +27,18 @@ func main() {
 
 func run(args []string) error {
 	switch {
-	case len(args) >= 2 && args[0] == "record":
-		prefix := ""
-		if len(args) > 2 {
-			prefix = args[2]
+	case len(args) == 4 && args[0] == "record":
+		var part, parts int
+		if _, err := fmt.Sscanf(args[2], "%d/%d", &part, &parts); err != nil || parts < 1 {
+			return fmt.Errorf("%q is no part: want one such as 0/2", args[2])
 		}
-		r, err := record(prefix)
-		if err == nil && prefix != "" {
-			err = complete(r, args[1])
-		}
+		r, err := record(part, parts, args[3])
 		if err != nil {
 			return err
 		}
 		return ipvs.WriteFile(args[1], r)
+	case len(args) >= 4 && args[0] == "merge":
+		return merge(args[1], args[2] != "", args[3:])
 	case len(args) == 3 && args[0] == "play":
 		p, err := ipvs.ReadFile[ipvs.Plan](args[1])
 		if err != nil {
@@ -62,7 +62,7 @@ func release() (string, error) {
 	return unix.ByteSliceToString(u.Release[:]), err
 }
 
-func record(prefix string) (*ipvs.Recording, error) {
+func record(part, parts int, prefix string) (*ipvs.Recording, error) {
 	r := &ipvs.Recording{}
 	var err error
 	if r.Kernel, err = release(); err != nil {
@@ -79,8 +79,8 @@ func record(prefix string) (*ipvs.Recording, error) {
 	}
 	_, err = os.Stat("/sys/module/ip_vs_" + ipvs.Twos)
 	built := err == nil
-	for _, s := range ipvs.All() {
-		if !strings.HasPrefix(s.Name, prefix) || !built && s.Uses(ipvs.Twos) {
+	for i, s := range ipvs.All() {
+		if i%parts != part || !strings.HasPrefix(s.Name, prefix) || !built && s.Uses(ipvs.Twos) {
 			continue
 		}
 		if err := report(s.Name); err != nil {
@@ -95,26 +95,28 @@ func record(prefix string) (*ipvs.Recording, error) {
 	return r, nil
 }
 
-// complete adds what a file has recorded of other scenarios, if there is one, in the order of all.
-func complete(r *ipvs.Recording, file string) error {
-	old, err := ipvs.ReadFile[ipvs.Recording](file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// merge writes what files have recorded into one, in the order of all scenarios, and what that had of others, if it is to keep it.
+func merge(file string, keep bool, files []string) error {
+	out, runs := ipvs.Recording{}, map[string]ipvs.Performance{}
+	if _, err := os.Stat(file); keep && err == nil {
+		files = append([]string{file}, files...)
 	}
-	if err != nil {
-		return err
-	}
-	runs := map[string]ipvs.Performance{}
-	for _, p := range append(old.Runs, r.Runs...) {
-		runs[p.Scenario] = p
-	}
-	r.Runs = nil
-	for _, s := range ipvs.All() {
-		if p, ok := runs[s.Name]; ok {
-			r.Runs = append(r.Runs, p)
+	for _, name := range files {
+		r, err := ipvs.ReadFile[ipvs.Recording](name)
+		if err != nil {
+			return err
+		}
+		out.Kernel = r.Kernel
+		for _, p := range r.Runs {
+			runs[p.Scenario] = p
 		}
 	}
-	return nil
+	for _, s := range ipvs.All() {
+		if p, ok := runs[s.Name]; ok {
+			out.Runs = append(out.Runs, p)
+		}
+	}
+	return ipvs.WriteFile(file, &out)
 }
 
 // report tells scripts/ipvslab which scenario is under way, in case it does not come to an end.
