@@ -66,6 +66,28 @@ var differences = map[string]func() *story{
 		t.send(p)
 		return t
 	},
+	"the-mtu-within-a-tunnel": func() *story {
+		s := service(TCP, Tun, "rr", false, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		p := s.further(0)
+		p.Payload = 1400
+		for range 2 {
+			t.send(p)
+			t.tooBigInTunnel(s, p, 0, 1400)
+		}
+		return t
+	},
+	"the-port-that-gue-comes-from": func() *story {
+		s := service(TCP, Tun, "rr", false, 1)
+		s.Tunnel = Tunnel{Type: "gue", Port: GUEPort}
+		t := newStory("", s)
+		for i := range 8 {
+			t.send(s.opening(i))
+			t.send(s.further(i))
+		}
+		return t
+	},
 	"flags-that-no-tcp-sends": func() *story {
 		s := service(TCP, NAT, "rr", false, 1)
 		t := newStory("", s)
@@ -230,6 +252,59 @@ var differences = map[string]func() *story{
 		t.send(s.further(0))
 		t.edit(s)
 		t.send(s.further(0))
+		return t
+	},
+	"connections-of-a-removed-backend-that-end": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		s.Options = []Option{{"on_remove", "reschedule"}}
+		t := newStory("", s)
+		t.s.Sysctls = map[string]int{"expire_nodest_conn": 1}
+		t.live(s, 0, exchange{">S", "<SA", ">A"}, false)
+		t.edit(s.without(0))
+		t.wait(time.Second)
+		t.send(s.further(0))
+		return t
+	},
+	"a-syn-to-a-drained-backend": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		t.send(s.opening(0))
+		t.edit(s.weights(0, 1))
+		t.send(s.opening(0))
+		return t
+	},
+	"a-syn-within-a-connection": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		s.Options = []Option{{"expire_nodest", "true"}}
+		t := newStory("", s)
+		t.s.Sysctls = map[string]int{"expire_nodest_conn": 1}
+		t.live(s, 0, exchange{">S", "<SA", ">A"}, false)
+		t.edit(s.weights(0, 1))
+		t.send(s.opening(0))
+		return t
+	},
+	"ports-that-are-used-again": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		t.s.Sysctls = map[string]int{"conn_reuse_mode": 0}
+		t.live(s, 0, exchange{">S", "<SA", ">A", ">FA", "<FA", ">A", ">S"}, false)
+		return t
+	},
+	"defence-against-floods": func() *story {
+		s := service(UDP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		t.s.Sysctls = map[string]int{"drop_packet": 3}
+		t.wait(5 * time.Second) // Linux looks once a second
+		for i := range 40 {
+			t.send(s.opening(i))
+		}
+		return t
+	},
+	"answers-in-one-packet-scheduling": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		s.OnePacket = true
+		t := newStory("", s)
+		t.reply(t.send(s.opening(0)), s.answer())
 		return t
 	},
 	"wrr-after-an-edit-that-changes-nothing": func() *story {

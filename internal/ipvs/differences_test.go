@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"net/netip"
 	"os"
 	"regexp"
@@ -76,6 +77,28 @@ var assertions = map[string]func(t *testing.T, b both){
 	"the-mss-in-tunnels": func(t *testing.T, b both) {
 		mss := func(out []Frame) uint16 { return binary.BigEndian.Uint16(out[0].Data[14+20+20+20+2:]) }
 		equal(t, "MSS", mss(b.linux[0]), 1460, mss(b.weir[0]), 1440)
+	},
+	"the-mtu-within-a-tunnel": func(t *testing.T, b both) {
+		equal(t, "MTU told", tooBig(b.linux[2]), 1480, tooBig(b.weir[2]), 1380)
+		equal(t, "the packet again", kind(b.linux[3]), "wan ICMP 3/4", kind(b.weir[3]), "lan TCP")
+		equal(t, "MTU told then", tooBig(b.linux[3]), 1380, tooBig(b.weir[4]), 1380)
+	},
+	"the-port-that-gue-comes-from": func(t *testing.T, b both) {
+		ports := func(all [][]Frame) (flows, lowest int) {
+			seen := map[uint16]bool{}
+			for i, out := range all {
+				p := binary.BigEndian.Uint16(out[0].Data[14+20:])
+				if i%2 == 1 && !seen[p] {
+					t.Errorf("packets of connection %d have different ports", i/2)
+				}
+				seen[p] = true
+			}
+			return len(seen), int(slices.Min(slices.Collect(maps.Keys(seen))))
+		}
+		linux, from := ports(b.linux)
+		weir, lowest := ports(b.weir)
+		equal(t, "several ports", linux > 1, true, weir > 1, true)
+		equal(t, "a port above 49151 only", from > 49151, false, lowest > 49151, true)
 	},
 	"flags-that-no-tcp-sends": func(t *testing.T, b both) {
 		for n := 3; n < 5; n++ {
@@ -158,6 +181,35 @@ var assertions = map[string]func(t *testing.T, b both){
 	"connections-of-a-removed-backend": func(t *testing.T, b both) {
 		equal(t, "while it was away", kind(b.linux[1]), "nothing", kind(b.weir[1]), "lan TCP")
 		equal(t, "when it is there again", kind(b.linux[2]), "lan TCP", kind(b.weir[2]), "lan TCP")
+	},
+	"connections-of-a-removed-backend-that-end": func(t *testing.T, b both) {
+		equal(t, "frames", len(b.linux[3]), 1, len(b.weir[3]), 2)
+		equal(t, "to the client", kind(b.linux[3]), "wan TCP", kind(b.weir[3][1:]), "wan TCP")
+		equal(t, "source", source(b.linux[3]), vip4.String(), source(b.weir[3][1:]), vip4.String())
+		if k := kind(b.weir[3][:1]); k != "lan TCP" {
+			t.Errorf("the backend gets %s from Weir, want a reset", k)
+		}
+	},
+	"a-syn-to-a-drained-backend": func(t *testing.T, b both) {
+		equal(t, "backends", picks(b.linux), "11 11", picks(b.weir), "11 12")
+	},
+	"a-syn-within-a-connection": func(t *testing.T, b both) {
+		equal(t, "backend", picks(b.linux[3:]), "12", picks(b.weir[3:]), "11")
+	},
+	"ports-that-are-used-again": func(t *testing.T, b both) {
+		equal(t, "backend", picks(b.linux[6:]), "11", picks(b.weir[6:]), "12")
+	},
+	"defence-against-floods": func(t *testing.T, b both) {
+		lost := func(all [][]Frame) (n int) {
+			for _, out := range all {
+				n += 1 - len(out)
+			}
+			return n
+		}
+		equal(t, "lost", lost(b.linux), 4, lost(b.weir), 0)
+	},
+	"answers-in-one-packet-scheduling": func(t *testing.T, b both) {
+		equal(t, "source", source(b.linux[1]), "10.0.0.11", source(b.weir[1]), vip4.String())
 	},
 	"wrr-after-an-edit-that-changes-nothing": func(t *testing.T, b both) {
 		equal(t, "backends", picks(b.linux), "11 11", picks(b.weir), "11 12")
@@ -254,6 +306,14 @@ func kind(out []Frame) string {
 
 func slash(typeCode uint16) string {
 	return fmt.Sprintf("%d/%d", typeCode>>8, typeCode&0xff)
+}
+
+// tooBig is the MTU that the only frame, an ICMP error, tells.
+func tooBig(out []Frame) int {
+	if len(out) != 1 || !icmp(out[0].Data) {
+		return -1
+	}
+	return int(binary.BigEndian.Uint16(out[0].Data[14+20+6:]))
 }
 
 // source is the outermost source address of the only frame.

@@ -46,7 +46,7 @@ func (s *Service) editBackends(b *strings.Builder, old *Service) {
 		if was != nil {
 			verb = "-e"
 		}
-		fmt.Fprintf(b, "%s %s -r %s %s -w %d -x %d -y %d\n", verb, s.ipvsadm(), r.Address, s.Mode.ipvsadm(), r.Weight, r.Upper, r.Lower)
+		fmt.Fprintf(b, "%s %s -r %s %s%s -w %d -x %d -y %d\n", verb, s.ipvsadm(), r.Address, s.Mode.ipvsadm(), s.Tunnel.ipvsadm(), r.Weight, r.Upper, r.Lower)
 	}
 }
 
@@ -84,6 +84,9 @@ func (s *Service) options() string {
 	if len(s.Flags) > 0 {
 		out += " -b " + strings.Join(s.Flags, ",")
 	}
+	if s.OnePacket {
+		out += " -o"
+	}
 	if s.Persistence > 0 {
 		out += fmt.Sprintf(" -p %d", int(s.Persistence.Seconds()))
 	}
@@ -98,6 +101,20 @@ func (s *Service) options() string {
 }
 
 func (m Mode) ipvsadm() string { return map[Mode]string{NAT: "-m", Tun: "-i", DR: "-g"}[m] }
+
+func (t Tunnel) ipvsadm() string {
+	out := ""
+	if t.Type != "" {
+		out += " --tun-type " + t.Type
+	}
+	if t.Port != 0 {
+		out += fmt.Sprintf(" --tun-port %d", t.Port)
+	}
+	if t.Checksum != "" {
+		out += " --tun-" + t.Checksum
+	}
+	return out
+}
 
 // Ipvsadm is the arguments that set all timeouts.
 func (t Timeouts) Ipvsadm() []string {

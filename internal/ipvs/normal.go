@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 )
 
@@ -56,13 +57,13 @@ func Elsewhere(in, f []byte) bool {
 	return icmp(f) && ip[20] == 3 && ip[21] == 2 || ip[9] == 6 && len(ip) > 20+13 && ip[20+13]&4 != 0
 }
 
-// clearOuter clears of a packet to a backend the TTL if it still has the VIP, and of a tunnel's header also the flow label and what
-// identifies a packet that may be cut up.
+// clearOuter clears of a packet to a backend the TTL if it still has the VIP, and of a tunnel's headers also the flow label, what
+// identifies a packet that may be cut up, and the port that GUE comes from.
 func clearOuter(in, frame []byte) {
 	ip := frame[14:]
 	_, vip, _ := outer(in)
 	_, to, _ := outer(frame)
-	tunnel := ip[0]>>4 == 4 && (ip[9] == 4 || ip[9] == 41) || ip[0]>>4 == 6 && (ip[6] == 4 || ip[6] == 41)
+	tunnel := tunnelled(ip, vip)
 	switch {
 	case !tunnel && to != vip:
 	case ip[0]>>4 == 6:
@@ -77,6 +78,34 @@ func clearOuter(in, frame []byte) {
 			ip[4], ip[5] = 0, 0
 		}
 	}
+}
+
+// tunnelled reports whether an IP packet has another in it, and clears what is the sender's choice between them. A packet in GUE, which may
+// have any port, is known by the VIP within.
+func tunnelled(ip []byte, vip netip.Addr) bool {
+	header, proto := 20, ip[9]
+	if ip[0]>>4 == 6 {
+		header, proto = 40, ip[6]
+	}
+	switch proto {
+	case 4, 41, 47:
+		return true
+	case 17:
+		const gue = 8 + 4
+		if len(ip) < header+gue+20 {
+			return false
+		}
+		if _, to, ok := outer(ip[header+gue-14:]); !ok || to != vip || !slices.Contains([]byte{4, 41}, ip[header+8+1]) {
+			return false
+		}
+		udp := ip[header:]
+		if udp[6] != 0 || udp[7] != 0 {
+			udp[6], udp[7] = 0xff, checksum(ip)
+		}
+		udp[0], udp[1] = 0, 0
+		return true
+	}
+	return false
 }
 
 // clearOwn clears of an ICMP message that the balancer made itself what its network stack chooses: where an error comes from, the
@@ -129,14 +158,17 @@ func clearQuote(frame []byte) {
 	}
 }
 
-// checksum is 1 if that of an ICMP message is right, and 0 otherwise.
+// checksum is 1 if that of an ICMP message or a UDP packet is right, and 0 otherwise.
 func checksum(ip []byte) byte {
-	sum, message := uint32(0), ip[20:]
+	sum, message, addresses := uint32(0), ip[20:], ip[12:20]
+	proto := ip[9]
 	if ip[0]>>4 == 6 {
-		message = ip[40:]
-		sum = 58 + uint32(len(message))
-		for i := 8; i < 40; i += 2 {
-			sum += uint32(ip[i])<<8 | uint32(ip[i+1])
+		message, addresses, proto = ip[40:], ip[8:40], ip[6]
+	}
+	if proto != 1 { // ICMP of IPv4 has no pseudo header
+		sum = uint32(proto) + uint32(len(message))
+		for i := 0; i < len(addresses); i += 2 {
+			sum += uint32(addresses[i])<<8 | uint32(addresses[i+1])
 		}
 	}
 	for i := range message {

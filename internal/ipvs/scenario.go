@@ -10,7 +10,9 @@ type Scenario struct {
 	Name     string
 	Services []Service
 	Timeouts Timeouts
-	Steps    []Step
+	// Sysctls are Linux's, under net.ipv4.vs. Weir has options of its services for what they mean.
+	Sysctls map[string]int
+	Steps   []Step
 }
 
 // Timeouts are those of ipvsadm --set; zero stands for the default.
@@ -52,8 +54,21 @@ type Service struct {
 	// Persistence binds clients for so long; 0: it does not. A client is so many bits of an address, 0: all of them.
 	Persistence time.Duration
 	ClientBits  int
+	OnePacket   bool
+	Tunnel      Tunnel
+	Options     []Option // of Weir alone
 	Backends    []Backend
 }
+
+// Tunnel is what is around packets in Tun; the zero value is IP in IP.
+type Tunnel struct {
+	Type     string // gue, gre
+	Port     uint16
+	Checksum string // as in ipvsadm: csum, nocsum, remcsum
+}
+
+// Option is a key of Weir's configuration of a service, where LVS has a sysctl.
+type Option struct{ Key, Value string }
 
 // Backend is a real server.
 type Backend struct {

@@ -47,6 +47,15 @@ func (s *Service) weir(b *strings.Builder) {
 		}
 		b.WriteString("}\n")
 	}
+	if s.OnePacket {
+		b.WriteString("    one_packet: true\n")
+	}
+	if s.Tunnel != (Tunnel{}) {
+		fmt.Fprintf(b, "    tunnel: {%s}\n", s.Tunnel.weir())
+	}
+	for _, o := range s.Options {
+		fmt.Fprintf(b, "    %s: %s\n", o.Key, o.Value)
+	}
 	b.WriteString("    backends:\n")
 	for _, r := range s.Backends {
 		address := r.Address.String()
@@ -65,6 +74,15 @@ func (s *Service) weir(b *strings.Builder) {
 	if len(s.Backends) == 0 {
 		b.WriteString("      []\n")
 	}
+}
+
+// weir is the tunnel's configuration. Checksums that the receiver's NIC would only have to add to are plain ones.
+func (t Tunnel) weir() string {
+	out := "type: " + t.Type
+	if t.Port != 0 {
+		out += fmt.Sprintf(", port: %d", t.Port)
+	}
+	return out + fmt.Sprintf(", checksum: %t", t.Checksum == "csum" || t.Checksum == "remcsum")
 }
 
 // at reports whether there is a backend with an address at any time.

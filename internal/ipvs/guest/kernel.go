@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -64,11 +65,37 @@ func (k *kernel) perform(s *ipvs.Scenario) ([]ipvs.Event, error) {
 	if err := k.Edit(nil, s.Services); err != nil {
 		return nil, err
 	}
+	restore, err := k.sysctls(s.Sysctls)
+	if err != nil {
+		return nil, err
+	}
 	events, err := s.Run(k)
 	if err != nil {
 		return nil, err
 	}
-	return events, errors.Join(k.Edit(s.Last(), nil), k.forget())
+	return events, errors.Join(restore(), k.Edit(s.Last(), nil), k.forget())
+}
+
+// sysctls sets those of IPVS, and returns what sets them back.
+func (k *kernel) sysctls(set map[string]int) (restore func() error, err error) {
+	before := map[string][]byte{}
+	write := func(name string, value []byte) error {
+		return os.WriteFile("/proc/sys/net/ipv4/vs/"+name, value, 0o644)
+	}
+	for name, value := range set {
+		if before[name], err = os.ReadFile("/proc/sys/net/ipv4/vs/" + name); err != nil {
+			return nil, err
+		}
+		if err := write(name, []byte(strconv.Itoa(value))); err != nil {
+			return nil, err
+		}
+	}
+	return func() (err error) {
+		for name, value := range before {
+			err = errors.Join(err, write(name, value))
+		}
+		return err
+	}, nil
 }
 
 // network lays out what is around the balancer.
