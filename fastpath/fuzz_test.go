@@ -65,10 +65,32 @@ func fuzzSeeds(f *testing.F) (seeds [][]byte) {
 			seeds = append(seeds, row(parts[1], nil, parts[0], nil, parts[2], nil, parts[4], nil, parts[3], nil, parts[1]))
 		}
 	}
-	seeds = append(seeds, fullSeeds(f)...)
+	seeds = append(append(seeds, fullSeeds(f)...), partSeeds(f)...)
 	six := families[1]
 	return append(seeds, row(insert6(pk{from: six.client, to: six.vip, flags: "S"}.frame(f), make([]byte, 8), options)),
 		row(pk{from: client4, to: vip4, flags: "S", options: 8, payload: 1400}.frame(f)))
+}
+
+// partSeeds are fragments that wait for the last one, that follow the first to a backend or into another identification, and ICMP
+// errors about later ones.
+func partSeeds(f *testing.F) (seeds [][]byte) {
+	for _, v := range families {
+		client := netipAddr(v.client).String()
+		sctp := cutUp(pk{from: v.client, to: netipPort(v.vip, 85), chunks: []uint8{1}, payload: 3200}.frame(f), 1384, 7)
+		back := cutUp(pk{from: netipPort(v.rs1, 3868), to: v.client, chunks: []uint8{2}, payload: 3200, srcMAC: rs1MAC, dstMAC: lanMAC}.frame(f), 1384, 8)
+		left := cutUp(pk{from: v.client, to: netipPort(v.rs1, 3868), chunks: []uint8{1}, payload: 3200}.frame(f), 1384, 7)
+		about := icmpFrame(netipAddr(v.rs1).String(), client, errorKind(v.v6), 1, quoteOf(left[1], 20), rs1MAC, lanMAC, 60)
+		seeds = append(seeds, row(sctp[0], nil, sctp[1], about, sctp[2], about, nil, back[1], nil, back[0], nil, back[2]))
+		for _, port := range []uint16{97, 98} {
+			parts := cutUp(pk{from: v.client, to: netipPort(v.vip, port), udp: true, payload: 3200}.frame(f), 1384, 9)
+			left := cutUp(pk{from: v.client, to: netipPort(v.rs1, 97), udp: true, payload: 3200}.frame(f), 1384, 9)
+			answer := cutUp(pk{from: netipPort(v.rs1, 97), to: v.client, udp: true, payload: 3200, srcMAC: rs1MAC, dstMAC: lanMAC}.frame(f), 1384, 10)
+			about := icmpFrame(netipAddr(v.rs1).String(), client, errorKind(v.v6), 1, quoteOf(left[1], 20), rs1MAC, lanMAC, 60)
+			seeds = append(seeds, row(parts[0], nil, parts[1], about, parts[2], answer[0], nil, answer[1]))
+		}
+		seeds = append(seeds, row(cutUp(pk{from: v.client, to: v.vip, flags: "S", payload: 2000}.frame(f), 800, 11)[0]))
+	}
+	return seeds
 }
 
 // fullSeeds are beginnings of connections in fullnat, with what either side may answer: each local port is one worker's.
@@ -119,6 +141,11 @@ func fuzzServices() (services []rigService) {
 		}
 		services = append(services, rigService{
 			vip: netipPort(v.vip, 96), proto: packet.ProtoUDP, mode: FullNAT, peers: []string{netipPort(crossed, 80)},
+			full: rigFull{first: 5000, last: 5001},
+		}, rigService{
+			vip: netipPort(v.vip, 97), proto: packet.ProtoUDP, mode: NAT, once: true,
+		}, rigService{
+			vip: netipPort(v.vip, 98), proto: packet.ProtoUDP, mode: FullNAT, peers: []string{v.rs1, netipPort(crossed, 80)},
 			full: rigFull{first: 5000, last: 5001},
 		})
 	}

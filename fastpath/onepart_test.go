@@ -11,10 +11,7 @@ import (
 // onceRig has one service with one-packet scheduling and two backends, which have its port.
 func onceRig(t *testing.T, vip string, mode Mode, workers int) *rig {
 	t.Helper()
-	r := newRig(t, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode}}, withWorkers(workers, workers))
-	r.spec.Services[0].OnePacket = true
-	r.publish()
-	return r
+	return newRig(t, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode, once: true}}, withWorkers(workers, workers))
 }
 
 // With one-packet scheduling a datagram in fragments goes to one backend, the next one to the next, in any order of the

@@ -97,6 +97,7 @@ type rigService struct {
 	full   rigFull  // of fullnat
 	tunnel TunnelSpec
 	clamp  bool // besides tun, which always does
+	once   bool // one-packet scheduling
 }
 
 // rigFull is what a fullnat service has besides; .20 of either family and all ports from 1024 on if it is zero.
@@ -209,7 +210,7 @@ func (r *rig) addService(s rigService) {
 	}
 	var servers []sched.Server
 	wide := len(s.more)+len(s.nets) > 0
-	svc := ServiceSpec{Name: fmt.Sprint("s", index), Addresses: []Endpoint{endpointAtPort(vip)}, Proto: s.proto, Mode: s.mode}
+	svc := ServiceSpec{Name: fmt.Sprint("s", index), Addresses: []Endpoint{endpointAtPort(vip)}, Proto: s.proto, Mode: s.mode, OnePacket: s.once}
 	for i, p := range s.peers {
 		addr := netip.MustParseAddrPort(p)
 		mac := [][6]byte{rs1MAC, rs2MAC}[i%2]
