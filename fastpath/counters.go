@@ -24,7 +24,7 @@ type Counters struct {
 	BusyNs           uint64 // time in rounds that had packets
 	NowNs            uint64 // the worker's clock
 	Live             uint64 // connections in the table
-	FragmentsWaiting uint64 // for the first of their datagram, now
+	FragmentsWaiting uint64 // for the first of their datagram, or the last, now
 	NewConns         uint64
 	Expired          uint64
 	Evicted          uint64

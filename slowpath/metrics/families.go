@@ -130,7 +130,7 @@ var (
 	workerDropped        = counter("worker_dropped_packets_total", "Frames a worker dropped; weir_drops_total says why.", "worker")
 	workerPunted         = counter("worker_punted_packets_total", "Frames a worker handed to the slow path.", "worker")
 	workerHandedOver     = counter("worker_handed_over_packets_total", "Frames a worker handed to the owner of their connection.", "worker")
-	workerFragments      = gauge("worker_fragments_waiting", "Fragments that wait on a worker for the first of their datagram.", "worker")
+	workerFragments      = gauge("worker_fragments_waiting", "Fragments that wait on a worker for the first of their datagram, or for the last.", "worker")
 	workerConnections    = gauge("worker_connections", "Entries of a worker's connection table.", "worker")
 	workerMaxConnections = gauge("worker_max_connections", "Most entries that a worker's connection table takes.", "worker")
 	workerEvicted        = counter("worker_connections_evicted_total", "Connections that gave their place in a full table to a new one.", "worker")

@@ -220,7 +220,7 @@ type Worker struct {
 	Dropped        uint64  `json:"packets_dropped"`
 	Punted         uint64  `json:"packets_punted"`
 	HandedOver     uint64  `json:"packets_handed_over"` // to the owner of their connection
-	FragmentsWait  int     `json:"fragments_waiting"`   // for the first of their datagram
+	FragmentsWait  int     `json:"fragments_waiting"`   // for the first of their datagram, or the last
 	Steering       string  `json:"steering"`            // how packets reach their owner
 	Connections    int     `json:"connections"`
 	MaxConnections int     `json:"max_connections"`
