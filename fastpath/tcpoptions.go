@@ -29,14 +29,6 @@ func headerLen(f *port.Frame, it *item) uint32 {
 // payloadOf is the number of bytes behind a packet's TCP header.
 func payloadOf(f *port.Frame, it *item) int { return int(it.End) - int(it.L4) - int(headerLen(f, it)) }
 
-// fragmentary reports whether a TCP packet is the first of several fragments, or may be: its length is not its own then.
-func fragmentary(f *port.Frame, it *item) bool {
-	if it.v6() {
-		return it.L4 != plain6L4
-	}
-	return packet.Load16(f.Data, packet.EthLen+packet.IP4Frag)&packet.IP4FragMask != 0
-}
-
 // findOption returns the offset of a TCP option from the header and its length, 0 if there is none. The parser has made
 // sure that the header is whole.
 func findOption(l4 unsafe.Pointer, kind uint8) (off, size uintptr) {
@@ -112,7 +104,7 @@ func toaSize(v6 bool) uint32 {
 func addTOA(f *port.Frame, it *item, e *conn.Entry, mtu int) {
 	v6 := e.Flags&conn.V6 != 0
 	n := toaSize(v6)
-	if fragmentary(f, it) || headerLen(f, it)+n > packet.TCPLen+mostOptions || uint32(f.Room) < n || int(it.End)+int(n)-packet.EthLen > mtu {
+	if it.firstOfSeveral(f) || headerLen(f, it)+n > packet.TCPLen+mostOptions || uint32(f.Room) < n || int(it.End)+int(n)-packet.EthLen > mtu {
 		return
 	}
 	if uint16(e.Ports) == fastOpenMagic && it.TCPFlags&packet.SYN != 0 {
@@ -158,7 +150,7 @@ func resize(f *port.Frame, it *item, n int) packet.Delta {
 // trimTCP cuts off the data of a TCP packet.
 func trimTCP(f *port.Frame, it *item) {
 	n := payloadOf(f, it)
-	if n == 0 || fragmentary(f, it) {
+	if n == 0 || it.firstOfSeveral(f) {
 		return
 	}
 	l4 := unsafe.Add(f.Data, uintptr(it.L4))

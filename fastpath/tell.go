@@ -109,7 +109,7 @@ func (w *Worker) proxyTo(f *port.Frame, it *item, e *conn.Entry, b *Backend) ver
 			return sent // for the backend, the client's bytes begin where they do for the client
 		case seq != s.isn+1 || flags&packet.RST != 0:
 		case due || uint32(w.now-s.sent) >= resendAfter:
-			if payloadOf(f, it) == 0 && flags&packet.FIN == 0 && !fragmentary(f, it) {
+			if payloadOf(f, it) == 0 && flags&packet.FIN == 0 && !it.firstOfSeveral(f) {
 				if !w.becomeHeader(f, it, e, b) {
 					return drop(reason.NoBuffer)
 				}
@@ -213,8 +213,7 @@ func (w *Worker) sendHeader(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 	own.End = uint16(head)
 	own.TCPFlags = it.TCPFlags &^ packet.FIN
 	// As if the client had sent no data: the checksums are those of this packet, whatever the client's were.
-	l4 := unsafe.Add(g.Data, uintptr(it.L4))
-	setFlags(l4, own.TCPFlags)
+	setFlags(unsafe.Add(g.Data, uintptr(own.L4)), own.TCPFlags)
 	resize(&g, &own, 0)
 	sealTCP(&g, &own)
 	if !w.becomeHeader(&g, &own, e, b) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/gopacket/layers"
@@ -334,7 +335,7 @@ func TestTheHeaderIsNoFragment(t *testing.T) {
 		c := newTalk(t, v6, tell)
 		c.fromClient(seg{flags: "S", seq: isn})
 		c.fromBackend(seg{flags: "SA", seq: bisn, ack: isn + 1})
-		p := pk{from: c.client, to: c.vip, flags: "A", payload: 600, tcp: (&seg{seq: isn + 1, ack: bisn + 1}).fill}
+		p := pk{from: c.client, to: c.vip, flags: "A", payload: 600, tcp: (&seg{seq: isn + 1, ack: bisn + 1, nops: 12}).fill}
 		parts := cutUp(p.frame(t), 400, 5)
 		out := c.send(wan, parts[0])
 		if len(out) != 2 {
@@ -343,6 +344,9 @@ func TestTheHeaderIsNoFragment(t *testing.T) {
 		s := look(t, out[0].data)
 		if got := read(s.l4); got.data != string(c.header) || got.seq != isn+1 || len(s.ip)-len(s.l4) != headerOf(v6) || s.ip[6]&0x20 != 0 && !v6 {
 			t.Errorf("the header came as % x", s.ip)
+		}
+		if options := s.l4[20:32]; string(options) != strings.Repeat("\x01", 12) {
+			t.Errorf("the options became % x", options)
 		}
 		if out = c.send(wan, parts[1]); len(out) != 1 {
 			t.Errorf("%d frames left for the second fragment", len(out))
@@ -362,6 +366,21 @@ func TestTOAIsInTheFirstPackets(t *testing.T) {
 		c.expect("data", c.fromClient(seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "hello"}), seg{flags: "A", seq: isn + 1, ack: bisn + 1, data: "hello", toa: toa})
 		c.expect("ACK of data", c.fromBackend(seg{flags: "A", seq: bisn + 1, ack: isn + 6}), seg{flags: "A", seq: bisn + 1, ack: isn + 6})
 		c.expect("more data", c.fromClient(seg{flags: "A", seq: isn + 6, ack: bisn + 1, data: "world"}), seg{flags: "A", seq: isn + 6, ack: bisn + 1, data: "world"})
+	}
+}
+
+func TestTOAIsBehindExtensionHeadersToo(t *testing.T) {
+	c := newTalk(t, true, TellTOA)
+	from := netip.MustParseAddrPort(c.client)
+	syn := pk{from: c.client, to: c.vip, flags: "S"}.frame(t)
+	out := c.send(wan, insert6(syn, append([]byte{60, 0}, make([]byte, 6)...)))
+	if len(out) != 1 {
+		t.Fatalf("%d frames left", len(out))
+	}
+	ip := ipOf(out[0].data)
+	toa := append(binary.BigEndian.AppendUint16([]byte{254, 20}, from.Port()), from.Addr().AsSlice()...)
+	if l4 := ip[48:]; !sumsRight(ip) || len(l4) < 40 || !bytes.Equal(l4[20:40], toa) {
+		t.Errorf("% x", ip)
 	}
 }
 
