@@ -71,6 +71,22 @@ func TestReloadTellsWhatHasNoEffect(t *testing.T) {
 			t.Errorf("%v, warnings %q", err, done.Warnings)
 		}
 	}
+	if n := strings.Count(r.log.String(), "warning: scheduler rr "); n != 1 { // a dry run is not logged
+		t.Errorf("%d lines of the log have it:\n%s", n, r.log)
+	}
+}
+
+// The start logs what nobody asked for, too, as far as anybody would read on.
+func TestTheStartLogsWhatHasNoEffect(t *testing.T) {
+	services := "services:\n"
+	for i := range 25 {
+		services += fmt.Sprintf("  - {name: s%d, address: \"203.0.113.10:%d\", protocol: udp, mode: nat, one_packet: true, backends: [{address: \"10.0.0.11:%d\"}]}\n", i, 1000+i, 1000+i)
+	}
+	r := startIn(t, "", memory(), somePorts+services)
+	log := r.log.String()
+	if n := strings.Count(log, "warning: wlc goes by connections"); n != 20 || !strings.Contains(log, "more=5") {
+		t.Errorf("%d warnings in\n%s", n, log)
+	}
 }
 
 func TestReloadAppliesTheFileAndTellsWhatChanged(t *testing.T) {
