@@ -44,6 +44,11 @@ const (
 	jumboBlock = 4 * mempool.JumboRoom
 )
 
+// listens tells whether frames come by packet sockets, beside the kernel: as the kernel hands them to its own programs.
+func (d *Device) listens() bool {
+	return d.driver == "net_af_packet" || d.driver == "net_pcap" && len(d.device.interfaces()) > 0
+}
+
 // packetSockets are this process's packet sockets with a ring as the driver makes them (TPACKET_V2)
 // on a network interface: those of the one device that may sit on it.
 func packetSockets(name string) ([]int, error) {

@@ -3,7 +3,6 @@ package ethdev
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -208,48 +207,6 @@ func TestAFPacketLeavesFragmentsAsTheyAre(t *testing.T) {
 	wire.Send(first)
 	wire.Send(last)
 	expect(t, q, first, last)
-}
-
-// station gives an interface an address, and its kernel a neighbour there.
-func station(t *testing.T, name string) (neighbor net.IP) {
-	t.Helper()
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := netlink.AddrAdd(l, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(192, 0, 2, 1), Mask: net.CIDRMask(24, 32)}}); err != nil {
-		t.Fatal(err)
-	}
-	neighbor = net.IPv4(192, 0, 2, 2)
-	if err := netlink.NeighAdd(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: neighbor, HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	return neighbor
-}
-
-// A local stack at the other end of a veth pair leaves checksums to a device that there is not. The
-// driver does not tell (TP_STATUS_CSUMNOTREADY); the exchange finds out, and completes them.
-func TestChecksumsThatAVethEndLeavesUndoneAreCompleted(t *testing.T) {
-	d, _, theirs := onVeth(t, Config{}, "")
-	peer := station(t, theirs)
-	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: peer, Port: 4000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, complete := range []bool{false, true} {
-		if complete {
-			setFeatures(t, theirs, map[string]bool{"tx-checksum-ip-generic": false})
-		}
-		if _, err := conn.Write([]byte("twelve bytes")); err != nil {
-			t.Fatal(err)
-		}
-		var got [][]byte
-		dpdktest.Until(t, "the datagram arrives", func() bool { got = take(d.Queue(0)); return len(got) > 0 })
-		if len(got) != 1 || !checksumIsRight(got[0]) {
-			t.Errorf("complete on arrival %v: %d frames, checksum right: %v", complete, len(got), checksumIsRight(got[0]))
-		}
-	}
 }
 
 // Frames of 9000 bytes come and go in one buffer.

@@ -57,7 +57,7 @@ func (d *Device) newQueue(w int) (*Queue, error) {
 		queue:     C.uint16_t(w),
 		has_rx:    boolean(q.hasRX),
 		has_tx:    boolean(q.hasTX),
-		partial:   boolean(d.driver == "net_af_packet"),
+		partial:   boolean(d.listens()),
 	})
 	if q.c == nil {
 		return nil, errNoMemory

@@ -34,7 +34,7 @@ func (d *Device) takeWireSized(n netIf) {
 		return // an interface that knows of no such thing
 	}
 	// A program on a veth may turn GRO on: it comes before GRO is turned off, and goes after it is turned on again.
-	if d.driver == "net_af_packet" || d.driver == "net_pcap" {
+	if d.listens() {
 		d.splitAtPeer(n)
 	}
 	d.stopMerging(kernel, n, before)
@@ -121,7 +121,7 @@ func (d *Device) splitAtPeer(n netIf) {
 func hint(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (it takes CAP_BPF, before Linux 5.8 CAP_SYS_ADMIN)", err)
+		return fmt.Errorf("%w (it takes CAP_BPF, before Linux 5.8 CAP_SYS_ADMIN)", unix.EPERM) // the library suspects another limit
 	case errors.Is(err, unix.ENOSPC):
 		return fmt.Errorf("%w (the other end has more transmit queues than this one receive queues: ethtool -L)", err)
 	case errors.Is(err, unix.ERANGE):
