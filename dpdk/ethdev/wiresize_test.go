@@ -78,11 +78,22 @@ func TestTheOtherEndOfAVethSplitsItsFrames(t *testing.T) {
 	}
 }
 
-// A datagram of several segments (UDP_SEGMENT), as a QUIC server sends them, comes as that many frames.
-func TestUnsplitDatagramsOfAVethsOtherEndComeSplit(t *testing.T) {
+// A datagram of several segments (UDP_SEGMENT), as a QUIC server sends them, comes as that many frames: a veth's other end must
+// split it, and a TAP of DPDK's has the kernel do so.
+func TestUnsplitDatagramsComeSplit(t *testing.T) {
+	t.Run("veth", func(t *testing.T) {
+		d, _, theirs := onVeth(t, Config{}, "")
+		comesSplit(t, d, theirs)
+	})
+	t.Run("TAP", func(t *testing.T) {
+		d, _, name := onTAP(t, Config{})
+		comesSplit(t, d, name)
+	})
+}
+
+func comesSplit(t *testing.T, d *Device, sender string) {
 	const size, pieces = 1000, 20
-	d, _, theirs := onVeth(t, Config{}, "")
-	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: station(t, theirs), Port: 4000})
+	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: station(t, sender), Port: 4000})
 	if err != nil {
 		t.Fatal(err)
 	}
