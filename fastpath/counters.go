@@ -66,6 +66,7 @@ type counterMemory struct {
 	walks    []uint32      // by backend index
 	directs  []uint32      // by backend index
 	traffic  []PortTraffic // by port
+	strays   []uint64      // by port
 }
 
 // serviceState is what a service's scheduler keeps.
@@ -90,7 +91,7 @@ func newCounterMemory() (*counterMemory, error) {
 	setups := MaxServices * int(unsafe.Sizeof(Setups{}))
 	const locals, walks = MaxLocals * 8, MaxBackends * 4
 	traffic := maxPorts * int(unsafe.Sizeof(PortTraffic{}))
-	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + 2*walks + traffic)
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + 2*walks + traffic + 8*maxPorts)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
@@ -108,6 +109,7 @@ func newCounterMemory() (*counterMemory, error) {
 		walks:    unsafe.Slice((*uint32)(unsafe.Add(after, locals)), MaxBackends),
 		directs:  unsafe.Slice((*uint32)(unsafe.Add(after, locals+walks)), MaxBackends),
 		traffic:  unsafe.Slice((*PortTraffic)(unsafe.Add(after, locals+2*walks)), maxPorts),
+		strays:   unsafe.Slice((*uint64)(unsafe.Add(after, locals+2*walks+traffic)), maxPorts),
 	}, nil
 }
 

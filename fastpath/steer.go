@@ -48,6 +48,9 @@ func (w *Worker) steer(frames []port.Frame, items []item) int {
 			o = w.ownerOf(f, it)
 		}
 		if o != w.id {
+			if fulls != nil {
+				w.stray(f, it)
+			}
 			w.handTo(f, o)
 			continue
 		}

@@ -69,6 +69,14 @@ func (m *machine) repliesComeHome() {
 		}
 		m.localPortsLeadHome(f.name, 2*connections)
 	}
+	var ports []struct {
+		LocalPorts string `json:"local_ports"`
+		RSSStrays  int    `json:"rss_strays"`
+	}
+	m.read(api+"ports", &ports)
+	if len(ports) != 2 || ports[0].LocalPorts != "rss" || ports[0].RSSStrays != 0 {
+		m.t.Errorf("ports are %+v", ports)
+	}
 }
 
 // localPortsLeadHome looks whether RSS puts what backends send to a service's local ports on the queue of the worker that has

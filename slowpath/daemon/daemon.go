@@ -91,6 +91,7 @@ type Daemon struct {
 	left     backendSet // drained backends that still had connections
 	shares   shareMeter
 	suspect  suspects
+	doubts   doubts
 	rest     time.Time           // no step of a slow start before
 	quorums  map[string]standing // by service
 

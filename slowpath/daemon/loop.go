@@ -44,6 +44,7 @@ func (d *Daemon) loop(quit <-chan struct{}) {
 			d.busy.look(now, d.node.Workers())
 			d.shares.look(now, d.node)
 			d.suspect.look(d, now)
+			d.doubts.look(d)
 			d.look(now)
 			timer.Reset(max(time.Millisecond, min(time.Second, d.tick(now).Sub(now))))
 		case f := <-d.calls:

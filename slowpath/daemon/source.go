@@ -298,14 +298,14 @@ func (s *source) Ports() []view.Port {
 	var out []view.Port
 	for i, dev := range s.d.devices {
 		p := &cfg.Ports[i]
-		mac, st := dev.MAC(), dev.Stats()
+		mac, st, strays := dev.MAC(), dev.Stats(), s.d.node.Strays(i)
 		if p.Parent != "" {
 			t := s.d.node.PortTraffic(i)
 			st.PacketsIn, st.BytesIn, st.PacketsOut, st.BytesOut = t.PacketsIn, t.BytesIn, t.PacketsOut, t.BytesOut
 		}
 		v := view.Port{
 			Name: p.Name, Device: p.Where(), Driver: dev.Driver(), MAC: net.HardwareAddr(mac[:]).String(),
-			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), LocalPorts: localPortsBy(dev, workerCount(cfg)), TAP: p.TAP,
+			MTU: p.MTU, Link: upDown(dev.LinkUp()), Queues: dev.Queues(), LocalPorts: localPortsBy(dev, workerCount(cfg), strays), RSSStrays: strays, TAP: p.TAP,
 			Changed:   dev.Changed(),
 			PacketsIn: st.PacketsIn, PacketsOut: st.PacketsOut, BytesIn: st.BytesIn, BytesOut: st.BytesOut,
 			Missed: st.Missed, ErrorsIn: st.ErrorsIn, ErrorsOut: st.ErrorsOut, NoBuffers: st.NoBuffers,
@@ -317,20 +317,6 @@ func (s *source) Ports() []view.Port {
 		out = append(out, v)
 	}
 	return out
-}
-
-// localPortsBy is by what workers choose local ports for connections to backends behind a device.
-func localPortsBy(dev Device, workers int) string {
-	s := dev.RSS()
-	if workers == 1 || s == nil {
-		return "share"
-	}
-	for queue := range dev.Queues() {
-		if !s.Reaches(queue) {
-			return "share"
-		}
-	}
-	return "rss"
 }
 
 // Neighbors implements view.Source.

@@ -40,6 +40,7 @@ type wires struct {
 	// refuse makes Enter fail for this worker's core.
 	refuse error
 	closed bool
+	spread *rss.Spread // what the devices tell, which need not be what they do
 	// opening is called first of all.
 	opening func()
 }
@@ -175,7 +176,7 @@ func (w *wire) send(frame []byte) {
 func (w *wire) MAC() [6]byte                { return w.mac }
 func (w *wire) Driver() string              { return "test" }
 func (w *wire) Queues() int                 { return w.n }
-func (w *wire) RSS() *rss.Spread            { return nil }
+func (w *wire) RSS() *rss.Spread            { return w.hw.spread }
 func (w *wire) Queue(worker int) port.Queue { return w.queues[worker] }
 func (w *wire) LinkUp() bool                { return !w.hw.cut.Load() }
 func (w *wire) Changed() []string           { return []string{"gro off"} }

@@ -228,6 +228,7 @@ func collectPort(ch chan<- prometheus.Metric, p view.Port) {
 	portErrors.send(ch, float64(p.ErrorsIn), p.Name, "in")
 	portErrors.send(ch, float64(p.ErrorsOut), p.Name, "out")
 	portNoBuffers.send(ch, float64(p.NoBuffers), p.Name)
+	portRSSStrays.send(ch, float64(p.RSSStrays), p.Name)
 	portBuffersFree.send(ch, float64(p.BuffersFree), p.Name)
 	portBuffers.send(ch, float64(p.Buffers), p.Name)
 }

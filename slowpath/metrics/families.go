@@ -164,6 +164,7 @@ var (
 	portMissed      = counter("port_missed_packets_total", "Frames the device lost because no worker took them in time.", "port")
 	portErrors      = counter("port_errors_total", "Frames the device could not receive or send.", "port", "direction")
 	portNoBuffers   = counter("port_no_buffers_total", "Times the device found no buffer to receive into.", "port")
+	portRSSStrays   = counter("port_rss_strays_total", "Packets to local addresses that a port's device put on another queue than its RSS, as it tells it, leads to: they were handed over.", "port")
 	portBuffersFree = gauge("port_buffers_free", "Packet buffers of a port's pool that are free.", "port")
 	portBuffers     = gauge("port_buffers", "Packet buffers of a port's pool.", "port")
 )

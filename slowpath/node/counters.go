@@ -31,6 +31,15 @@ func (n *Node) PortReasons(port int) fastpath.Reasons {
 	return sum
 }
 
+// Strays is how many packets to local addresses came in by a port on other queues than its device's RSS, as that is told,
+// leads to; for any goroutine.
+func (n *Node) Strays(port int) (sum uint64) {
+	for _, w := range n.workers {
+		sum += w.Strays(port)
+	}
+	return sum
+}
+
 // PortTraffic is what a sub-port's frames are counted in; for any goroutine.
 func (n *Node) PortTraffic(port int) (sum fastpath.PortTraffic) {
 	for _, w := range n.workers {

@@ -274,7 +274,7 @@ type Port struct {
 	MTU         int      `json:"mtu"`
 	Link        string   `json:"link"` // up | down
 	Queues      int      `json:"queues"`
-	LocalPorts  string   `json:"local_ports"` // by what those of fullnat connections to backends behind it are chosen: rss | share
+	LocalPorts  string   `json:"local_ports"` // by what those of fullnat connections to backends behind it are chosen: rss | rss-doubtful (RSSStrays are too many) | share
 	TAP         string   `json:"tap"`
 	Changed     []string `json:"changed"` // what Weir changed at the kernel's interface under the port, for as long as it runs
 	Addresses   []string `json:"addresses"`
@@ -286,6 +286,7 @@ type Port struct {
 	ErrorsIn    uint64   `json:"errors_in"`
 	ErrorsOut   uint64   `json:"errors_out"`
 	NoBuffers   uint64   `json:"no_buffers"`
+	RSSStrays   uint64   `json:"rss_strays"` // packets to local addresses on other queues than the device's RSS, as it tells it, leads to
 	BuffersFree int      `json:"buffers_free"`
 	Buffers     int      `json:"buffers"`
 }

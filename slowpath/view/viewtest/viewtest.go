@@ -259,7 +259,7 @@ func Sample() *Source {
 			Name: "wan", Device: "net_af_packet0,iface=eth1", Driver: "net_af_packet", MAC: "02:00:00:00:00:02",
 			MTU: 1500, Link: "up", Queues: 2, LocalPorts: "rss", TAP: "weir0", Changed: []string{"xdp", "gro off"}, Addresses: []string{"203.0.113.2/24", "2001:db8::2/64"},
 			PacketsIn: 34_354_340, PacketsOut: 34_352_110, BytesIn: 27_443_540_750, BytesOut: 27_441_100_020,
-			Missed: 12, ErrorsIn: 1, ErrorsOut: 2, NoBuffers: 3, BuffersFree: 61_440, Buffers: 65_535,
+			Missed: 12, ErrorsIn: 1, ErrorsOut: 2, NoBuffers: 3, RSSStrays: 4, BuffersFree: 61_440, Buffers: 65_535,
 		}},
 		NeighborList: []view.Neighbor{
 			{Port: "wan", Address: "203.0.113.1", MAC: "02:00:00:00:00:01", State: "static"},
