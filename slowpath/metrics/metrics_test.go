@@ -273,6 +273,7 @@ var notExported = map[string]string{
 	"Daemon.Revision":   "free text; weir_config_generation tells of changes",
 	"Backend.LastError": "free text; weir_backend_last_error_timestamp_seconds tells when",
 	"Port.Link":         "weir_port_link_up tells",
+	"Port.Changed":      "the same as long as it runs; preflight and weir show ports tell",
 	"Worker.Queues":     "see TestQueues",
 	"Neighbor.Address":  "neighbours are counted",
 	"Neighbor.MAC":      "neighbours are counted",
