@@ -232,6 +232,24 @@ var differences = map[string]func() *story{
 		t.send(p)
 		return t
 	},
+	"errors-in-one-packet-scheduling": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		s.OnePacket = true
+		t := newStory("", s)
+		t.complain(t.send(s.opening(0)), Lan, troubles[0], 128, false)
+		return t
+	},
+	"errors-about-later-fragments": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Payload, p.DF = 600, false
+		parts := Fragments(p.Frame(RouterMAC, Ports[0].MAC), 400)
+		t.frame(Wan, parts[1])
+		n := t.frame(Wan, parts[0])
+		t.complainAbout(n, 1, Lan, troubles[1], 128, false)
+		return t
+	},
 	"a-threshold-that-is-lowered": func() *story {
 		s := service(UDP, NAT, "rr", false, 1)
 		t := newStory("", s)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"regexp"
@@ -174,6 +175,12 @@ var assertions = map[string]func(t *testing.T, b both){
 		}
 		equal(t, "checksum is right", right(b.linux[0]), true, right(b.weir[0]), false)
 	},
+	"errors-about-later-fragments": func(t *testing.T, b both) {
+		expectTranslated(t, b.linux[2], b.weir[2])
+	},
+	"errors-in-one-packet-scheduling": func(t *testing.T, b both) {
+		expectTranslated(t, b.linux[1], b.weir[1])
+	},
 	"a-threshold-that-is-lowered": func(t *testing.T, b both) {
 		equal(t, "one more connection", kind(b.linux[2]), "lan UDP", kind(b.weir[2]), "wan ICMP 3/3")
 		equal(t, "another one", kind(b.linux[3]), "wan ICMP 3/3", kind(b.weir[3]), "wan ICMP 3/3")
@@ -230,6 +237,20 @@ var assertions = map[string]func(t *testing.T, b both){
 	"mh-tells-backends-of-another-ip-version-apart": func(t *testing.T, b both) {
 		equal(t, "same picks", picks(b.linux) == picks(b.weir), false, true, true)
 	},
+}
+
+// expectTranslated looks at an ICMP error from a backend that only Weir translates.
+func expectTranslated(t *testing.T, linux, weir []Frame) {
+	t.Helper()
+	quoted := func(out []Frame) string {
+		if len(out) != 1 {
+			return "nothing"
+		}
+		return fmt.Sprint(net.IP(out[0].Data[14+20+8+16:][:4]))
+	}
+	backend, vip := BackendAddr(0, false).String(), vip4.String()
+	equal(t, "source", source(linux), backend, source(weir), vip)
+	equal(t, "quoted destination", quoted(linux), backend, quoted(weir), vip)
 }
 
 func equal[T comparable](t *testing.T, what string, linux, wantLinux, weir, wantWeir T) {

@@ -43,9 +43,18 @@ func (e trouble) frame(from, to netip.Addr, srcMAC, dstMAC [6]byte, about []byte
 // complain lets somebody complain about the first frame that packet n made leave by a port: the one it was for, or a router
 // on the way there.
 func (t *story) complain(n int, by string, e trouble, quote int, router bool) int {
+	return t.complainAbout(n, 0, by, e, quote, router)
+}
+
+// complainAbout is complain about the frame that is so many after the first.
+func (t *story) complainAbout(n, after int, by string, e trouble, quote int, router bool) int {
 	return t.packet(func(h *History) (string, []byte) {
+		left := after
 		for _, f := range h.Out[n] {
 			if f.Port != by {
+				continue
+			}
+			if left--; left >= 0 {
 				continue
 			}
 			source, dest, ok := outer(f.Data)
