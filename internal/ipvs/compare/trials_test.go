@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
 	"github.com/weirlb/weir/internal/ipvs"
 )
 
@@ -81,6 +84,10 @@ func odd() *trial {
 -a -u 203.0.113.10:54 -r 10.0.0.11:54 -i -w 1
 -A -t 203.0.113.10:80 -s rr
 -a -t 203.0.113.10:80 -r 10.0.0.11:8080 -m -w 1
+-A -u 203.0.113.10:55 -s rr -o
+-a -u 203.0.113.10:55 -r 10.0.0.11:5555 -m -w 1
+-A --sctp-service 203.0.113.10:3868 -s rr
+-a --sctp-service 203.0.113.10:3868 -r 10.0.0.11:3869 -m -w 1
 `}
 	for i, to := range []string{"203.0.113.10:53", "203.0.113.10:54"} {
 		p := ipvs.Packet{Protocol: ipvs.UDP, From: clientAddr(i), To: addr(to), Payload: 900, ID: uint16(77 + i)}
@@ -99,8 +106,33 @@ func odd() *trial {
 		ipvs.Packet{Protocol: ipvs.UDP, From: clientAddr(4), To: addr("203.0.113.10:99")},
 		ipvs.Packet{Protocol: ipvs.UDP, From: addr("10.0.0.11:999"), To: clientAddr(4)},
 		ipvs.Packet{Protocol: ipvs.UDP, From: clientAddr(4), To: addr("203.0.113.10:53"), NoChecksum: true},
+		ipvs.Packet{Protocol: ipvs.UDP, From: clientAddr(5), To: addr("203.0.113.10:55"), Payload: 20},
+		ipvs.Packet{Protocol: ipvs.UDP, From: addr("10.0.0.11:5555"), To: clientAddr(5), Payload: 20},
 	)
+	// What the real server says of the packet before, and of the second fragment of the first.
+	tr.raw(complaint((&ipvs.Packet{Protocol: ipvs.UDP, From: clientAddr(5), To: addr("10.0.0.11:5555"), Payload: 20}).Frame(router, director)))
+	tr.raw(complaint(ipvs.Fragments((&ipvs.Packet{Protocol: ipvs.UDP, From: clientAddr(0), To: addr("10.0.0.11:5353"), Payload: 900, ID: 77}).Frame(router, director), 400)[1]))
+	for i := range 2 { // in order, and not
+		p := ipvs.Packet{Protocol: ipvs.SCTP, From: clientAddr(6 + i), To: addr("203.0.113.10:3868"), Flags: "INIT" + strings.Repeat(" DATA", 30), ID: uint16(200 + i)}
+		both := ipvs.Fragments(p.Frame(router, director), 400)
+		tr.raw(both[i])
+		tr.raw(both[1-i])
+	}
 	return tr
+}
+
+// complaint is an ICMP error from the host that a frame's IPv4 packet was for.
+func complaint(frame []byte) []byte {
+	ip := frame[14:]
+	buf := gopacket.NewSerializeBuffer()
+	err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+		&layers.Ethernet{SrcMAC: router[:], DstMAC: director[:], EthernetType: layers.EthernetTypeIPv4},
+		&layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: ip[16:20], DstIP: ip[12:16]},
+		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(3, 1)}, gopacket.Payload(ip[:min(len(ip), 48)]))
+	if err != nil {
+		panic(err)
+	}
+	return slices.Clone(buf.Bytes())
 }
 
 func TestWhatIsOddIsComparedAndNamed(t *testing.T) {
@@ -108,7 +140,7 @@ func TestWhatIsOddIsComparedAndNamed(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, report)
 	}
-	want := []string{"cut-up-before-the-tunnel", "flags-that-no-tcp-sends", "fragments-do-not-wait", "time-exceeded-comes-from-the-router", "udp-without-a-checksum",
+	want := []string{"answers-in-one-packet-scheduling", "cut-up-before-the-tunnel", "errors-about-later-fragments", "errors-in-one-packet-scheduling", "flags-that-no-tcp-sends", "fragments-do-not-wait", "time-exceeded-comes-from-the-router", "udp-without-a-checksum",
 		"what-is-for-no-service"}
 	if got := names(report); !slices.Equal(got, want) {
 		t.Errorf("wanted differences are %q, want %q\n%s", got, want, report)

@@ -118,6 +118,14 @@ var eventRules = []eventRule{
 	{"headers-that-cannot-be", true, func(d *difference) bool {
 		return d.view.tcpFlags() == 0 && len(d.linux) == 1 && len(d.weir) == 0 && d.because("bad_l4_header")
 	}},
+	{"errors-about-later-fragments", false, func(d *difference) bool {
+		q, about := d.view.quoted()
+		return about && q.offset > 0 && (len(d.linux) == 1 && d.routed(d.linux[0].Data) && len(d.weir) == 1 || len(d.weir) == 0 && d.because("icmp_fragment"))
+	}},
+	{"errors-in-one-packet-scheduling", false, func(d *difference) bool {
+		_, about := d.view.quoted()
+		return about && d.service != nil && d.service.OnePacket && d.mode(conf.NAT) && len(d.linux) == 1 && d.routed(d.linux[0].Data) && len(d.weir) == 1
+	}},
 	{"answers-in-one-packet-scheduling", false, func(d *difference) bool {
 		return d.service != nil && d.service.OnePacket && d.mode(conf.NAT) && d.fromBackend() && len(d.linux) == 1 && d.routed(d.linux[0].Data) && len(d.weir) == 1
 	}},
