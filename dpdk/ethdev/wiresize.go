@@ -142,7 +142,9 @@ const (
 )
 
 // attachPass attaches the program in the interface's driver: the generic mode leaves the other end as it is.
-func attachPass(index int) (link.Link, error) {
+func attachPass(index int) (link.Link, error) { return attach(index, link.XDPDriverMode) }
+
+func attach(index int, mode link.XDPAttachFlags) (link.Link, error) {
 	spec := &ebpf.ProgramSpec{Name: "weir_pass", Type: ebpf.XDP, License: "Apache-2.0", Flags: xdpHasFrags, Instructions: passAll}
 	prog, err := ebpf.NewProgram(spec)
 	if errors.Is(err, unix.EINVAL) {
@@ -153,5 +155,5 @@ func attachPass(index int) (link.Link, error) {
 		return nil, err
 	}
 	defer func() { _ = prog.Close() }() // the attachment has it
-	return link.AttachXDP(link.XDPOptions{Program: prog, Interface: index, Flags: link.XDPDriverMode})
+	return link.AttachXDP(link.XDPOptions{Program: prog, Interface: index, Flags: mode})
 }

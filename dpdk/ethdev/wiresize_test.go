@@ -1,11 +1,14 @@
 package ethdev
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf/link"
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
@@ -130,13 +133,47 @@ func TestAProgramThatIsAttachedAlreadyStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer other.Close()
+	defer func() { _ = other.Close() }()
 	d := device1(t, "%s,iface=%s", dpdktest.Name("net_af_packet"), ours)
 	if slices.Contains(d.Changed(), "xdp") || d.Caveats() != nil {
 		t.Errorf("changed %v, caveats %v", d.Changed(), d.Caveats())
 	}
 	closeDevice(t, d)
 	expectFeature(t, theirs, "tx-tcp-segmentation", false)
+}
+
+// A program in the generic mode is in the way, and does not help.
+func TestAProgramInTheWayIsACaveat(t *testing.T) {
+	ours, theirs := dpdktest.Veth(t)
+	other, err := attach(attrs(t, ours).Index, link.XDPGenericMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	d := device1(t, "%s,iface=%s", dpdktest.Name("net_af_packet"), ours)
+	if slices.Contains(d.Changed(), "xdp") || len(d.Caveats()) != 1 {
+		t.Fatalf("changed %v, caveats %v", d.Changed(), d.Caveats())
+	}
+	for _, part := range []string{"the veth " + ours + " ", "XDP's generic mode", "dropped as truncated", "ethtool -K IFACE tso off"} {
+		if told := d.Caveats()[0].Error(); !strings.Contains(told, part) {
+			t.Errorf("%q is not in %q", part, told)
+		}
+	}
+	expectFeature(t, theirs, "tx-tcp-segmentation", true)
+}
+
+func TestRefusalsToAttachAreExplained(t *testing.T) {
+	for err, want := range map[error]string{
+		unix.EPERM:  "CAP_BPF",
+		unix.ENOSPC: "ethtool -L",
+		unix.ERANGE: "MTU",
+		unix.EEXIST: "generic mode",
+		unix.EINVAL: unix.EINVAL.Error(),
+	} {
+		if got := hint(fmt.Errorf("load program: %w", err)); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
 }
 
 // VLAN tags of either kind come through the program as they did without it.
