@@ -14,8 +14,8 @@ import (
 type Interface struct {
 	Features map[string]bool // which offloads are on, by the kernel's names for them
 	Fixed    map[string]bool // which of those cannot be changed
-	Veth     bool
-	Peer     string // a veth's other end; empty if that is in another network namespace
+	Kind     string          // such as veth or bridge, as in ip -d link
+	Peer     string          // a veth's other end; empty if that is in another network namespace
 }
 
 // ReadInterface asks the kernel, in the calling thread's network namespace.
@@ -39,7 +39,7 @@ func ReadInterface(name string) (Interface, error) {
 		return i, fmt.Errorf("asking for interface %s: %w", name, err)
 	}
 	a := link.Attrs()
-	if i.Veth = link.Type() == "veth"; !i.Veth || a.NetNsID >= 0 {
+	if i.Kind = link.Type(); i.Kind != "veth" || a.NetNsID >= 0 {
 		return i, nil
 	}
 	peer, err := netlink.LinkByIndex(a.ParentIndex)
@@ -122,13 +122,24 @@ func (m *Machine) checkOffloadsOf(who, name string) []Result {
 			out = append(out, tooLarge(who+": interface "+below+", which "+name+" is on,", on, "joins received frames into larger ones than Weir's buffers", below))
 		}
 	}
-	if own.Veth {
+	if own.Kind == "veth" {
 		out = append(out, m.checkPeer(who, name, own)...)
+	} else if n, ok := neighbors[own.Kind]; ok {
+		out = append(out, found(Warning, "%s: interface %s is a %s: frames of %s may come unsplit, larger than Weir's buffers: they are dropped as truncated",
+			who, name, own.Kind, n.whose).do(n.mend, name))
 	}
 	if len(out) == 0 {
 		return one(ok("%s: interface %s gets no frames larger than they are on a wire", who, name))
 	}
 	return out
+}
+
+// neighbors are the senders whose frames reach an interface of a kind in this machine, without a device that would split them.
+var neighbors = map[string]struct{ whose, mend string }{
+	"bridge":  {"what else is on it, such as containers and virtual machines,", "give Weir a veth whose other end is a port of it: ip link add weir0 type veth peer name weir1 && ip link set weir1 up master %s"},
+	"macvlan": {"others on the same device", "give Weir a veth whose other end is a port of a bridge, in the place of %s"},
+	"ipvlan":  {"others on the same device", "give Weir a veth whose other end is a port of a bridge, in the place of %s"},
+	"tuntap":  {"the virtual machine or program that it is made for", "there, ethtool -K IFACE tx off for the interface that is %s here"},
 }
 
 // below are the interfaces that one is made of, such as the NIC of a VLAN.
