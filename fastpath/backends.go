@@ -4,7 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
-	"github.com/weirlb/weir/fastpath/offheap"
+	"github.com/weirlb/weir/sched"
 )
 
 // Backends are a snapshot's real servers by their index, which one keeps while it is configured. They lie in chunks that
@@ -12,8 +12,16 @@ import (
 // makes a few chunks, and a list of all. An unused place has generation 0.
 type Backends struct {
 	chunks []*chunk
+	rows   []*rows // of each chunk; nil: none
 	n      uint32
+	load   *sched.Load // stands for those of all rows, if it is not nil
+	// version is this state's, after the one that it was made from, and changed the chunks in which they differ.
+	version, after *version
+	changed        []uint32
 }
+
+// version tells states apart.
+type version struct{ _ byte }
 
 type chunk [conn.ChunkLen]Backend
 
@@ -28,7 +36,8 @@ var (
 var unused chunk
 
 func newBackends(n int) Backends {
-	b := Backends{chunks: make([]*chunk, (n+conn.ChunkLen-1)/conn.ChunkLen), n: uint32(n)}
+	many := (n + conn.ChunkLen - 1) / conn.ChunkLen
+	b := Backends{chunks: make([]*chunk, many), rows: make([]*rows, many), n: uint32(n), version: new(version)}
 	for i := range b.chunks {
 		b.chunks[i] = &unused
 	}
@@ -39,6 +48,8 @@ func newBackends(n int) Backends {
 func (b *Backends) grown(n int) Backends {
 	out := newBackends(max(n, int(b.n)))
 	copy(out.chunks, b.chunks)
+	copy(out.rows, b.rows)
+	out.load = b.load
 	return out
 }
 
@@ -46,12 +57,24 @@ func (b *Backends) grown(n int) Backends {
 func (b *Backends) Len() int { return int(b.n) }
 
 // At is what is at an index below Len.
-func (b *Backends) At(i uint32) *Backend { return &b.chunks[i/conn.ChunkLen][i%conn.ChunkLen] }
+func (b *Backends) At(i uint32) *Backend {
+	out := &b.chunks[i/conn.ChunkLen][i%conn.ChunkLen]
+	if out.peer.Gen == 0 {
+		if row := b.rows[i/conn.ChunkLen].in(i); row != nil {
+			out = new(Backend)
+			row.build(i, out, b.load)
+		}
+	}
+	return out
+}
 
 // Shares reports whether two snapshots have the same memory at an index of both.
-func (b *Backends) Shares(o *Backends, i uint32) bool { return b.At(i) == o.At(i) }
+func (b *Backends) Shares(o *Backends, i uint32) bool {
+	c := i / conn.ChunkLen
+	return b.chunks[c] == o.chunks[c] && b.rows[c] == o.rows[c]
+}
 
-// each calls f for all places that may be used.
+// each calls f for all places that may be used, but for rows.
 func (b *Backends) each(f func(i uint32, r *Backend)) {
 	for c, in := range b.chunks {
 		if in == &unused {
@@ -63,7 +86,9 @@ func (b *Backends) each(f func(i uint32, r *Backend)) {
 	}
 }
 
-func (b *Backends) peers() conn.Peers { return conn.NewPeers(b.chunks, b.n) }
+func (b *Backends) peers() conn.Peers {
+	return conn.NewPeers(b.chunks, b.n, func(i uint32) *conn.Peer { return b.At(i).Peer() })
+}
 
 // place is where a builder may write a backend: in a chunk that no other snapshot has.
 func (b *Builder) place(i uint32) *Backend {
@@ -80,28 +105,10 @@ func (b *Builder) claim(c uint32) {
 	if b.own[c].Load() {
 		return
 	}
-	mine := b.newChunk()
+	mine := new(chunk)
 	if was := b.snap.Backends.chunks[c]; was != &unused {
 		*mine = *was
 	}
 	b.snap.Backends.chunks[c] = mine
 	b.own[c].Store(true)
-}
-
-// slabLen is how many chunks of a snapshot without a base are one piece of memory, 8 MiB, which is written page by page for
-// the first time: with huge pages in a fraction of the time. One chunk in use keeps all of it.
-const slabLen = 256
-
-func (b *Builder) newChunk() *chunk {
-	if b.spec.Base != nil {
-		return new(chunk)
-	}
-	if len(b.slab) == 0 {
-		b.slab = make([]chunk, min(slabLen, len(b.own)-b.taken))
-		b.taken += len(b.slab)
-		offheap.Huge(unsafe.Pointer(unsafe.SliceData(b.slab)), uintptr(len(b.slab))*unsafe.Sizeof(chunk{}))
-	}
-	c := &b.slab[0]
-	b.slab = b.slab[1:]
-	return c
 }

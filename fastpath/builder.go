@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/weirlb/weir/fastpath/conn"
 )
 
 // Builder makes a snapshot of a great many backends: without a description of all of them in memory, by several
@@ -16,9 +18,8 @@ type Builder struct {
 	snap *Snapshot
 	own  []atomic.Bool // by chunk of backends: no other snapshot has it
 
-	mu       sync.Mutex // guards the chunks, the snapshot's tunnels and what follows
-	slab     []chunk    // not yet taken
-	taken    int        // chunks of all slabs
+	mu       sync.Mutex // guards the chunks and rows, the snapshot's tunnels and what follows
+	ownRows  []bool     // as own
 	tunnels  bool       // those of the base have been copied
 	departed []departed
 }
@@ -50,14 +51,23 @@ func NewBuilder(s *Spec, backends int) (*Builder, error) {
 
 func newBuilder(s *Spec, snap *Snapshot, backends Backends) *Builder {
 	snap.Backends = backends
-	return &Builder{spec: s, snap: snap, own: make([]atomic.Bool, len(backends.chunks))}
+	if s.Base != nil {
+		snap.Backends.after = s.Base.Backends.version
+	}
+	many := len(backends.chunks)
+	return &Builder{spec: s, snap: snap, own: make([]atomic.Bool, many), ownRows: make([]bool, many)}
 }
 
 // SetBackend puts a backend into a place; for any goroutine, but only one for each place.
 func (b *Builder) SetBackend(index uint32, spec *BackendSpec) { b.addBackend(index, spec) }
 
-// Vacate leaves a place of the base unused.
-func (b *Builder) Vacate(index uint32) { *b.place(index) = Backend{} }
+// Vacate leaves a place of the base unused, before any is set. Of a row with the place none is left.
+func (b *Builder) Vacate(index uint32) {
+	b.dropRow(index)
+	if b.snap.Backends.chunks[index/conn.ChunkLen] != &unused {
+		*b.place(index) = Backend{}
+	}
+}
 
 func (b *Builder) depart(d departed) {
 	b.mu.Lock()
@@ -104,6 +114,11 @@ func (b *Builder) Snapshot() (*Snapshot, error) {
 			}
 		case v.unused() && !s.Rest:
 			snap.Services[i] = Service{}
+		}
+	}
+	for c := range b.own {
+		if b.own[c].Load() || b.ownRows[c] || s.Base != nil && c >= len(s.Base.Backends.chunks) {
+			snap.Backends.changed = append(snap.Backends.changed, uint32(c))
 		}
 	}
 	b.addDeparted()

@@ -23,20 +23,20 @@ const (
 // nothing any more.
 func (w *Worker) settleElsewhere(f *port.Frame, it *item, k *conn.Key, o *opening) *Backend {
 	tried := [elsewhereTries + 1]uint32{o.backend}
-	service := w.real(o.backend).Service
+	service := o.real.Service
 	svc := &w.snap.Services[service]
-	w.real(o.backend).Load.Remove(false)
+	o.real.Load.Remove(false)
 	for n := 1; n < len(tried) && svc.persist == nil && !svc.binds; n++ {
 		index, ok := w.another(k, service, tried[:n])
 		if !ok {
 			break
 		}
 		tried[n] = index
-		b := w.real(index)
+		b := w.made(index)
 		if !b.Load.Reserve() {
 			continue
 		}
-		o.backend = index
+		o.backend, o.real = index, b
 		if fits(f, it, b) && w.proposeLocal(k, b, o) && w.settleLocal(k, b, o) {
 			w.counters.LocalPortsElsewhere++
 			return b
@@ -61,7 +61,7 @@ func (w *Worker) another(k *conn.Key, service uint32, tried []uint32) (index uin
 	for range min(elsewhereLook, size) {
 		w.lookAt++
 		index = svc.Backends[w.lookAt%size]
-		if b := w.real(index); b.Accepts && !b.Load.Full() && !slices.Contains(tried, index) {
+		if b := w.made(index); b.Accepts && !b.Load.Full() && !slices.Contains(tried, index) {
 			return index, true
 		}
 	}

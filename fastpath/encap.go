@@ -88,14 +88,13 @@ type tunnelKey struct {
 	sources  string
 }
 
-// addTunnel chooses how a backend's packets are wrapped.
+// Plain reports whether there is nothing but an outer header, always with the same addresses.
+func (t *TunnelSpec) Plain() bool { return t.Encap == IPIP && len(t.Sources) == 0 }
+
+// addTunnel finds how a backend's packets are wrapped in a tunnel that is not plain.
 func (bl *Builder) addTunnel(out *Backend, b *BackendSpec) {
 	t := &b.Tunnel
-	out.Hdr = uint16(t.Overhead(out.V6))
-	if out.V6 {
-		out.wrap = wrapIP6
-	}
-	if t.Encap == IPIP && len(t.Sources) == 0 {
+	if t.Plain() {
 		return
 	}
 	made := t.build(out.V6, AddrOf(b.Source))

@@ -79,14 +79,10 @@ func (w *Worker) known(f *port.Frame, it *item, r conn.Ref) verdict {
 
 // backendOf is the backend a connection leads to, nil if it is no longer configured.
 func (w *Worker) backendOf(e *conn.Entry) *Backend {
-	if e.Backend >= w.realCount {
-		return nil
+	if b := w.real(e.Backend); b.Gen == e.Gen {
+		return b
 	}
-	b := w.real(e.Backend)
-	if b.Gen != e.Gen {
-		return nil
-	}
-	return b
+	return w.lateBackendOf(e)
 }
 
 // startsAnew reports whether a client's packet is a SYN or INIT that should not follow its connection: one that
@@ -107,7 +103,9 @@ func (w *Worker) startsAnew(it *item, e *conn.Entry, b *Backend) bool {
 
 // forget removes a connection from the table and from its backend's load.
 func (w *Worker) forget(e *conn.Entry) {
-	if b := w.backendOf(e); b != nil {
+	if b := w.real(e.Backend); b.Gen == e.Gen {
+		b.Load.Remove(e.Flags&conn.Active != 0)
+	} else if b = w.lateBackendOf(e); b != nil {
 		b.Load.Remove(e.Flags&conn.Active != 0)
 	} else if d := w.snap.departure(e); d != nil {
 		w.real(d.index).Load.Remove(e.Flags&conn.Active != 0)

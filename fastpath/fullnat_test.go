@@ -182,29 +182,29 @@ func TestTheLastFreePortIsFound(t *testing.T) {
 	var o opening
 	var all []*conn.Entry
 	for i := range ports {
-		o.backend = 0
-		if !w.proposeLocal(&k, w.real(0), &o) || !w.settleLocal(&k, w.real(0), &o) {
+		o.backend, o.real = 0, w.made(0)
+		if !w.proposeLocal(&k, w.made(0), &o) || !w.settleLocal(&k, w.real(0), &o) {
 			t.Fatalf("no port for connection %d", i)
 		}
 		addrs := uint64(i)<<8 | 7
 		ck := conn.Key{Addrs: unsafe.Pointer(&addrs), Ports: uint32(i), Proto: packet.ProtoTCP}
-		if !w.real(0).Load.Reserve() {
+		if !w.made(0).Load.Reserve() {
 			t.Fatal("the backend takes none")
 		}
-		e := w.insert(&ck, w.hasher.KeyHome(&ck), w.real(0), &o)
+		e := w.insert(&ck, w.hasher.KeyHome(&ck), w.made(0), &o)
 		if e == nil {
 			t.Fatal("no room")
 		}
-		e.Touch(w.now, w.idle(w.real(0)))
+		e.Touch(w.now, w.idle(w.made(0)))
 		all = append(all, e)
 		w.tries = 0
 	}
-	if w.proposeLocal(&k, w.real(0), &o) && w.settleLocal(&k, w.real(0), &o) {
+	if w.proposeLocal(&k, w.made(0), &o) && w.settleLocal(&k, w.real(0), &o) {
 		t.Fatal("there is a port more than there are")
 	}
 	w.forget(all[40_000])
 	tried := 0
-	for !w.proposeLocal(&k, w.real(0), &o) || !w.settleLocal(&k, w.real(0), &o) {
+	for !w.proposeLocal(&k, w.made(0), &o) || !w.settleLocal(&k, w.real(0), &o) {
 		w.tries = 0
 		if tried++; tried > ports/portTries {
 			t.Fatalf("the last of %d ports is not found after %d connections", ports, tried)

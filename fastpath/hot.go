@@ -14,7 +14,6 @@ import (
 type hot struct {
 	hasher    conn.Hasher
 	entries   unsafe.Pointer // of the table
-	reals     unsafe.Pointer // the chunks of the snapshot's backends
 	realCount uint32
 	idles     unsafe.Pointer // the snapshot's tables of idle times
 	totals    unsafe.Pointer // the backends' counters
@@ -51,15 +50,16 @@ func (h *hot) entry(s conn.Slot) *conn.Entry {
 	return (*conn.Entry)(unsafe.Add(h.entries, uintptr(s>>1)*conn.EntrySize))
 }
 
-// real is the snapshot's backend of an index below realCount.
-func (h *hot) real(i uint32) *Backend {
-	chunk := *(*unsafe.Pointer)(unsafe.Add(h.reals, uintptr(i>>conn.ChunkBits)*unsafe.Sizeof(h.reals)))
+// real is the snapshot's backend of an index, as far as it is made: see made. All indices that a connection can name lead
+// somewhere, beyond realCount to none.
+func (w *Worker) real(i uint32) *Backend {
+	chunk := *(*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(&w.chunks), uintptr(i>>conn.ChunkBits)*unsafe.Sizeof(w.chunks[0])))
 	return (*Backend)(unsafe.Add(chunk, uintptr(i%conn.ChunkLen)*backendSize))
 }
 
 // idle is the table of idle times of a backend's connections.
 func (h *hot) idle(b *Backend) *conn.Timeouts {
-	return (*conn.Timeouts)(unsafe.Add(h.idles, uintptr(b.timeouts)*unsafe.Sizeof(conn.Timeouts{})))
+	return (*conn.Timeouts)(unsafe.Add(h.idles, uintptr(b.timeouts)))
 }
 
 // total is the worker's counters of a backend.

@@ -14,7 +14,7 @@ import (
 
 // sendOnce forwards an admitted packet that begins no connection.
 func (w *Worker) sendOnce(f *port.Frame, it *item, k *conn.Key, o *opening) verdict {
-	b := w.real(o.backend)
+	b := o.real
 	w.giveBack(o) // it is over as soon as it has begun
 	w.setOnce(k, o.backend, b.Gen)
 	if it.firstOfSeveral(f) {

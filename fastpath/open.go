@@ -19,6 +19,7 @@ import (
 type opening struct {
 	conn.Probe        // the tuple's home, which Sift looks at; then the reply's, to prefetch, 0 if replies do not pass here
 	backend    uint32 // index
+	real       *Backend
 	hold       hold   // what the connection has already
 	local      uint32 // fullnat: as in conn.Entry
 	at         uint8  // in the group
@@ -201,13 +202,13 @@ func (w *Worker) schedule(f *port.Frame, it *item, k *conn.Key, service uint32, 
 
 // giveBack undoes what choose has done for a connection that is not made after all.
 func (w *Worker) giveBack(o *opening) {
-	w.real(o.backend).Load.Remove(false)
-	w.release(o.hold, &w.snap.Services[w.real(o.backend).Service], w.now)
+	o.real.Load.Remove(false)
+	w.release(o.hold, &w.snap.Services[o.real.Service], w.now)
 }
 
 // prepare finds out whether the packet can go to the backend that was chosen, and by which tuple the replies will come.
 func (w *Worker) prepare(f *port.Frame, it *item, k *conn.Key, o *opening) verdict {
-	b := w.real(o.backend)
+	b := o.real
 	if (it.End > b.maxEnd || b.wide) && !fits(f, it, b) {
 		return w.tooBig(f, it, roomFor(f, it, b.side6(it), int(b.MTU)))
 	}
@@ -258,7 +259,12 @@ func (w *Worker) pick(k *conn.Key, svc *Service, service uint32, o *opening) ver
 			break
 		}
 		o.backend = svc.Backends[n]
-		if w.real(o.backend).Load.Reserve() {
+		b := w.real(o.backend)
+		if b.peer.Gen == 0 {
+			b = w.make(o.backend)
+		}
+		if b.Load.Reserve() {
+			o.real = b
 			return newcomer
 		}
 	}
@@ -276,7 +282,7 @@ func (w *Worker) schedulerState(service, gen uint32) *sched.State {
 
 // nobody is the reason why no backend of a service takes a connection.
 func (w *Worker) nobody(svc *Service) reason.Reason {
-	for _, i := range svc.Backends {
+	for _, i := range svc.Backends { // one that is not made yet has no thresholds
 		if b := w.real(i); b.Accepts && b.Load.Full() {
 			return reason.BackendsFull
 		}
@@ -300,7 +306,7 @@ func (w *Worker) schedulerKey(k *conn.Key) {
 // open makes an admitted connection and forwards its first packet.
 func (w *Worker) open(f *port.Frame, it *item, o *opening) verdict {
 	k := it.key(f)
-	b := w.real(o.backend)
+	b := o.real
 	if b.Mode == FullNAT && !w.settleLocal(&k, b, o) {
 		svc := &w.snap.Services[b.Service]
 		if b = w.settleElsewhere(f, it, &k, o); b == nil {

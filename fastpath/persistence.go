@@ -67,7 +67,7 @@ func (w *Worker) choosePersistent(k *conn.Key, svc *Service, service uint32, o *
 		}
 		return v
 	}
-	choice := persist.Target{Index: o.backend, Gen: w.real(o.backend).Gen}
+	choice := persist.Target{Index: o.backend, Gen: o.real.Gen}
 	var got persist.Target
 	if known {
 		got = w.templates.Redirect(ref, target, choice)
@@ -81,7 +81,7 @@ func (w *Worker) choosePersistent(k *conn.Key, svc *Service, service uint32, o *
 		}
 	}
 	if got != choice && w.stands(got, service, p) { // another worker has been quicker with the same client
-		w.real(o.backend).Load.Remove(false)
+		o.real.Load.Remove(false)
 		w.real(got.Index).Load.Add()
 	} else {
 		got = choice
@@ -91,7 +91,7 @@ func (w *Worker) choosePersistent(k *conn.Key, svc *Service, service uint32, o *
 }
 
 func (w *Worker) bind(o *opening, ref persist.Ref, target persist.Target) {
-	o.backend = target.Index
+	o.backend, o.real = target.Index, w.real(target.Index)
 	o.hold |= hold(ref)
 }
 
@@ -100,7 +100,7 @@ func (w *Worker) stands(t persist.Target, service uint32, p *persistence) bool {
 	if t.Index >= w.realCount {
 		return false
 	}
-	b := w.real(t.Index)
+	b := w.made(t.Index)
 	return b.Gen == t.Gen && b.Service == service && (b.Accepts || b.quiescent && !p.expireQuiescent)
 }
 

@@ -12,7 +12,7 @@ import (
 // go, whether the backend is up or not. There is no connection for it, and the backend's answer comes straight to the
 // address of Weir's own that the check is from.
 func (w *Worker) probe(f *port.Frame, m *ring.Meta) verdict {
-	if m.Backend >= w.realCount || w.real(m.Backend).Gen != m.Gen {
+	if m.Backend >= w.realCount || w.made(m.Backend).Gen != m.Gen {
 		return drop(reason.ProbeEnded)
 	}
 	b := w.real(m.Backend)

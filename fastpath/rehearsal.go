@@ -21,6 +21,7 @@ func (snap *Snapshot) Rehearsal(service uint32, watch func(sched.Scheduler) sche
 	c.taps = nil
 	load := new(sched.Load)
 	c.Backends = snap.Backends.grown(0)
+	c.Backends.load = load
 	for i, in := range c.Backends.chunks {
 		if in == &unused {
 			continue

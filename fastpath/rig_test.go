@@ -53,6 +53,7 @@ type rig struct {
 	// templates are of all workers
 	templates *persist.Table
 	taps      *Taps
+	rows      bool // backends are in rows where they can be
 	// released: the rig's end has been checked already
 	released bool
 }
@@ -128,7 +129,7 @@ func newRig(t testing.TB, services []rigService, opts ...rigOption) *rig {
 	if c.queues == 0 {
 		c.queues = c.workers
 	}
-	r := &rig{t: t, now: 1e9}
+	r := &rig{t: t, now: 1e9, rows: len(t.Name())%2 == 0} // half of the tests have backends in rows
 	if c.former != nil {
 		r.pool, r.hops = c.former.pool, c.former.hops
 	} else {
@@ -211,10 +212,11 @@ func (r *rig) addService(s rigService) {
 	var servers []sched.Server
 	wide := len(s.more)+len(s.nets) > 0
 	svc := ServiceSpec{Name: fmt.Sprint("s", index), Addresses: []Endpoint{endpointAtPort(vip)}, Proto: s.proto, Mode: s.mode, OnePacket: s.once}
+	loads := make([]sched.Load, len(s.peers))
 	for i, p := range s.peers {
 		addr := netip.MustParseAddrPort(p)
 		mac := [][6]byte{rs1MAC, rs2MAC}[i%2]
-		load := new(sched.Load)
+		load := &loads[i]
 		r.loads = append(r.loads, load)
 		src := netip.MustParseAddr("10.0.0.1")
 		if addr.Addr().Is6() {
@@ -278,7 +280,11 @@ func (s *roundRobin) Pick(_ *sched.Key, st *sched.State) int {
 }
 
 func (r *rig) publish() {
-	snap, err := NewSnapshot(r.spec)
+	build := NewSnapshot
+	if r.rows {
+		build = buildRows
+	}
+	snap, err := build(r.spec)
 	if err != nil {
 		r.t.Fatal(err)
 	}

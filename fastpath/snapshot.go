@@ -88,9 +88,8 @@ type Backend struct {
 	// Gen is the peer's, or 0 if its connections are to end.
 	Gen uint32
 	Hop nexthop.ID
-	// MTU is the largest IP packet that may be sent this way; in TUN without the outer header. maxEnd is the end
-	// of the frame around it.
-	MTU, maxEnd uint16
+	// maxEnd is the end of a frame with the largest packet.
+	maxEnd uint16
 	// ToL3 and ToL4 change a checksum as the client's packet is rewritten from the VIP to the backend:
 	// ToL3 by the address, ToL4 by address and port.
 	ToL3, ToL4 packet.Delta
@@ -105,24 +104,26 @@ type Backend struct {
 	minTTLBack uint8
 	wrap       wrapping // TUN
 	wide       bool     // FullNAT, or NAT: what changes in a packet depends on its connection, see BackendSpec.Wide, or, in SCTP, on the packet
-	quiescent  bool     // takes no new connections because its weight is 0; else it is down, if it takes none
-	timeouts   uint16   // index in the snapshot's
+	Accepts    bool     // takes new connections: up and with a weight
+	timeouts   uint32   // where the backend's are in the snapshot's, in bytes
 	Load       *sched.Load
 
 	Service uint32 // index
-	// MSS4 and MSS6 are the largest TCP segments that fit MTU, for TUN.
-	MSS4, MSS6 uint16
-	Hdr        uint16 // TUN: length of all that is put in front of a packet
+	// MTU is the largest IP packet that may be sent this way; in TUN without the outer header.
+	MTU uint16
+	Hdr uint16 // TUN: length of all that is put in front of a packet
 	// TUN: what of an IPv4 packet's fragment field is in the outer one, and what is always.
 	copyDF, setDF uint16
-	Accepts       bool // takes new connections: up and with a weight
-	Clamp         bool // lower the MSS of SYNs, in TUN to MSS4 and MSS6
+	quiescent     bool // takes none because its weight is 0; else it is down, if it takes none
+	Clamp         bool // lower the MSS of SYNs, in TUN to what fits MTU
 	// Outer is TUN's outer header with addresses, version and TTL filled in, zeros elsewhere; for IPv4,
 	// OuterSum is the sum of its words, the changing ones being 0.
 	Outer    [40]byte
 	OuterSum uint32
 	tunnel   uint32 // TUN with wrapMore: index in the snapshot's
 }
+
+var _ [0 - (unsafe.Offsetof(Backend{}.Service) - 64)]struct{}
 
 // backendSize is a Backend's size, a power of two: its place in the snapshot is found with a shift.
 const backendSize = 128

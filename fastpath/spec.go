@@ -138,51 +138,70 @@ func (snap *Snapshot) addVIPs(v *ServiceSpec, hosts []netip.Addr) []netip.Addr {
 
 // addBackend makes a backend; others at other places may be made at the same time.
 func (bl *Builder) addBackend(i uint32, b *BackendSpec) {
-	s := bl.spec
-	svc := &s.Services[b.Service]
-	addr := AddrOf(b.Address.Addr())
+	svc := &bl.spec.Services[b.Service]
 	out := bl.place(i)
-	*out = Backend{
-		Mode: svc.Mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, quiescent: b.Quiescent, Clamp: b.Clamp,
-		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, timeouts: svc.Timeouts,
-		peer: conn.Peer{
-			Addr: *(*[2]uint64)(unsafe.Pointer(&addr)), Gen: b.Gen, Port: packet.Swap16(b.Address.Port()), V6: b.Address.Addr().Is6(),
-		},
-	}
+	out.build(b, svc.recipe(), bl.spec.Ports[b.Port].MTU)
 	if b.Departure != Stays {
 		out.Gen = 0
 		bl.depart(departed{i, b.Gen, b.Departure})
 	}
-	mtu := s.Ports[b.Port].MTU
-	switch svc.Mode {
+	if svc.Mode == TUN {
+		bl.addTunnel(out, b)
+	}
+}
+
+// recipe is what of a service is in its backends.
+type recipe struct {
+	mode     Mode
+	proto    uint8
+	timeouts uint16
+	vip      Endpoint // the first one
+}
+
+func (s *ServiceSpec) recipe() recipe {
+	r := recipe{mode: s.Mode, proto: s.Proto, timeouts: s.Timeouts}
+	if len(s.Addresses) > 0 {
+		r.vip = s.Addresses[0]
+	}
+	return r
+}
+
+// build makes a backend, behind a port with an MTU, in a plain tunnel if in any.
+func (out *Backend) build(b *BackendSpec, svc recipe, mtu int) {
+	addr := AddrOf(b.Address.Addr())
+	*out = Backend{
+		Mode: svc.mode, V6: b.Address.Addr().Is6(), Accepts: b.Accepts, quiescent: b.Quiescent, Clamp: b.Clamp,
+		Gen: b.Gen, Service: b.Service, Hop: b.Hop, Load: b.Load, timeouts: uint32(svc.timeouts) * uint32(unsafe.Sizeof(conn.Timeouts{})),
+		peer: conn.Peer{
+			Addr: *(*[2]uint64)(unsafe.Pointer(&addr)), Gen: b.Gen, Port: packet.Swap16(b.Address.Port()), V6: b.Address.Addr().Is6(),
+		},
+	}
+	switch svc.mode {
 	case TUN:
 		out.buildOuter(b, addr)
-		bl.addTunnel(out, b)
 		mtu -= int(out.Hdr)
 	case FullNAT:
 		out.wide = true
 	case NAT:
-		if b.Wide || svc.Proto == packet.ProtoSCTP {
+		if b.Wide || svc.proto == packet.ProtoSCTP {
 			out.wide = true
 			break
 		}
-		vip := AddrOf(svc.Addresses[0].Prefix.Addr())
+		vip := AddrOf(svc.vip.Prefix.Addr())
 		out.ToL3 = packet.Replace(unsafe.Pointer(&vip), unsafe.Pointer(&addr), len(addr))
-		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.Addresses[0].First), out.peer.Port))
+		out.ToL4 = out.ToL3.Plus(packet.Replace16(packet.Swap16(svc.vip.First), out.peer.Port))
 	}
-	out.shared = svc.Mode == NAT && (b.Shared || out.wide)
+	out.shared = svc.mode == NAT && (b.Shared || out.wide)
 	out.toL3TTL, out.fromL3TTL = out.ToL3.Plus(packet.TTLDelta), out.ToL3.Neg().Plus(packet.TTLDelta)
 	out.minTTLBack = 1
 	switch {
 	case out.wide:
 		out.minTTL, out.minTTLBack = 255, 255
-	case svc.Mode != DR:
+	case svc.mode != DR:
 		out.minTTL = 1
 	}
 	out.fromL4 = out.ToL4.Neg()
 	out.MTU, out.maxEnd = uint16(mtu), uint16(mtu+packet.EthLen)
-	out.MSS4 = uint16(mtu - packet.IP4Len - packet.TCPLen)
-	out.MSS6 = uint16(mtu - packet.IP6Len - packet.TCPLen)
 }
 
 // outerTTL is the TTL and hop limit of outer headers (RFC 2003 section 3.1 leaves it to the sender).
@@ -197,15 +216,15 @@ func (out *Backend) buildOuter(b *BackendSpec, addr nexthop.Addr) {
 	}
 	src := AddrOf(b.Source)
 	h := out.Outer[:]
+	out.Hdr = uint16(b.Tunnel.Overhead(out.V6))
 	if out.V6 {
-		out.Hdr = packet.IP6Len
+		out.wrap = wrapIP6
 		h[0] = 6 << 4
 		h[packet.IP6HopLimit] = outerTTL
 		copy(h[packet.IP6Src:], src[:])
 		copy(h[packet.IP6Dst:], addr[:])
 		return
 	}
-	out.Hdr = packet.IP4Len
 	h[0] = 4<<4 | packet.IP4Len/4
 	h[packet.IP4TTL] = outerTTL
 	copy(h[packet.IP4Src:], src[:4])

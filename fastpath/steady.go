@@ -34,6 +34,9 @@ func (w *Worker) steady(frames []port.Frame, items []item) int {
 	return n
 }
 
+// What is not steady, and so has 0 for what its connection's head must hold, differs there from all connections, which have
+// a protocol; and no backend has the generation of the entry that stands for none.
+
 // steady4 is steady for IPv4. Replies are those to clients behind a gateway; a client on a link of ours is looked up
 // by its address.
 func (w *Worker) steady4(frames []port.Frame, items []item) int {
@@ -41,7 +44,7 @@ func (w *Worker) steady4(frames []port.Frame, items []item) int {
 	for i := range frames {
 		f, it := &frames[i], &items[i]
 		d, e := f.Data, w.entry(it.Guess)
-		if it.steady == 0 || it.Kind != packet.Flow4 || e.Backend >= w.realCount {
+		if it.Kind != packet.Flow4 {
 			return i
 		}
 		b := w.real(e.Backend)

@@ -16,7 +16,7 @@ func (w *Worker) steady6(frames []port.Frame, items []item) int {
 	for i := range frames {
 		f, it := &frames[i], &items[i]
 		d, e := f.Data, w.entry(it.Guess)
-		if it.steady == 0 || it.Kind != packet.Flow6 || e.Backend >= w.realCount {
+		if it.Kind != packet.Flow6 {
 			return i
 		}
 		b := w.real(e.Backend)

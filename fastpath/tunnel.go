@@ -18,9 +18,9 @@ func (w *Worker) encapsulate(f *port.Frame, it *item, b *Backend) bool {
 	inner := unsafe.Add(f.Data, packet.EthLen)
 	lowerTTL(inner, v6, 0)
 	if b.Clamp && it.TCPFlags&packet.SYN != 0 && it.flow() {
-		limit := b.MSS4
+		limit := b.MTU - packet.IP4Len - packet.TCPLen
 		if v6 {
-			limit = b.MSS6
+			limit = b.MTU - packet.IP6Len - packet.TCPLen
 		}
 		clampMSS(f, it, limit)
 	}

@@ -125,8 +125,18 @@ type Worker struct {
 	once      conn.Entry // stands for the connection of a packet that begins none
 	holdMem   *offheap.Region
 
+	// chunkMem holds the worker's own chunks of backends, by their numbers, and chunkState tells what is in them. latePeer is
+	// made, for the table.
+	chunkMem   *offheap.Region
+	chunkState []uint8
+	latePeer   func(i uint32) *conn.Peer
+
 	taps   *Taps                // of the snapshot
 	tapped atomic.Pointer[Taps] // the same; read by the slow path
+
+	// chunks are where backends' indices lead: to the snapshot's chunks, or to the worker's own. They are part of the worker,
+	// so that no packet loads where they are.
+	chunks [MaxBackends / conn.ChunkLen]*chunk
 }
 
 // scratch is what the stages of a burst hand to each other.
@@ -175,7 +185,12 @@ func NewWorker(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("worker %d: memory for persistence: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free(), grams.region.Free(), passages.region.Free())
 	}
+	chunks, err := offheap.Reserve(MaxBackends * backendSize)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("worker %d: memory for backends: %w", o.ID, err), table.Close(), mem.region.Free(), starts.Free(), grams.region.Free(), passages.region.Free(), holds.Free())
+	}
 	w := &Worker{
+		chunkMem: chunks, chunkState: make([]uint8, MaxBackends/conn.ChunkLen),
 		templates: o.Templates, holds: offheap.Slice[hold](holds, o.MaxConnections+1), holdMem: holds,
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
 		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks, directs: mem.directs,
@@ -197,6 +212,7 @@ func NewWorker(o Options) (*Worker, error) {
 		}
 	}
 	w.hot.build(w)
+	w.latePeer = func(i uint32) *conn.Peer { return &w.made(i).peer }
 	w.adopt(o.Snapshot.Load())
 	return w, nil
 }
@@ -219,7 +235,7 @@ func (w *Worker) Close() error {
 	for i := range w.ports {
 		w.ports[i].q.Exchange(0)
 	}
-	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.passages.region.Free(), w.holdMem.Free(), w.startMem.Free())
+	return errors.Join(w.table.Close(), w.mem.region.Free(), w.datagrams.region.Free(), w.passages.region.Free(), w.holdMem.Free(), w.startMem.Free(), w.chunkMem.Free())
 }
 
 // Generation is that of the snapshot the worker uses; for any goroutine.
@@ -238,10 +254,10 @@ func (w *Worker) MaxConnections() int { return w.table.Cap() }
 func (w *Worker) Dump(f func(*conn.Entry) bool) { w.table.Dump(f) }
 
 func (w *Worker) adopt(s *Snapshot) {
+	w.adoptBackends(s, w.snap)
 	w.snap, w.taps = s, s.taps
-	w.reals, w.realCount = unsafe.Pointer(unsafe.SliceData(s.Backends.chunks)), s.Backends.n
 	w.idles = unsafe.Pointer(unsafe.SliceData(s.Timeouts))
-	w.table.SetPeers(s.Backends.peers(), s.Locals)
+	w.table.SetPeers(conn.NewPeers(w.chunks[:], s.Backends.n, w.latePeer), s.Locals)
 	w.tapped.Store(s.taps)
 	w.acked.Store(s.Generation)
 }

@@ -54,6 +54,9 @@ var _ [32 - unsafe.Offsetof(Entry{}.Ports)]struct{}
 var _ [unsafe.Offsetof(Entry{}.Ports) - 32]struct{}
 var _ [38 - unsafe.Offsetof(Entry{}.State)]struct{}
 
+// NoGen is the generation of no backend. The entry that a Slot of 0 names has it, and protocol 0.
+const NoGen = 1<<32 - 1
+
 // EntrySize is an entry's size in bytes.
 const EntrySize = 64
 

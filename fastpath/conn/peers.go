@@ -16,19 +16,36 @@ var _ [PeerStride - unsafe.Sizeof(Peer{})]struct{}
 type Peers struct {
 	chunks unsafe.Pointer // an array of pointers to them
 	n      uint32
+	// late makes a peer whose record is not there yet.
+	late func(i uint32) *Peer
 }
 
-// NewPeers are the peers of n records in chunks.
-func NewPeers[C any](chunks []*C, n uint32) Peers {
+// NewPeers are the peers of n records in chunks. late, if not nil, is asked for those of records with generation 0.
+func NewPeers[C any](chunks []*C, n uint32, late func(i uint32) *Peer) Peers {
 	var c C
 	if unsafe.Sizeof(c) != ChunkLen*PeerStride || int(n) > len(chunks)*ChunkLen {
 		return Peers{}
 	}
-	return Peers{unsafe.Pointer(unsafe.SliceData(chunks)), n}
+	return Peers{unsafe.Pointer(unsafe.SliceData(chunks)), n, late}
 }
 
 // At is where an index leads that is below the number of peers.
 func (p *Peers) At(i uint32) *Peer {
 	chunk := *(*unsafe.Pointer)(unsafe.Add(p.chunks, uintptr(i>>ChunkBits)*unsafe.Sizeof(p.chunks)))
 	return (*Peer)(unsafe.Add(chunk, uintptr(i%ChunkLen)*PeerStride))
+}
+
+// of is where an entry's backend leads, nil if it is gone.
+func (p *Peers) of(e *Entry) *Peer {
+	if e.Backend >= p.n {
+		return nil
+	}
+	at := p.At(e.Backend)
+	if at.Gen == 0 && p.late != nil {
+		at = p.late(e.Backend)
+	}
+	if at.Gen != e.Gen {
+		return nil
+	}
+	return at
 }

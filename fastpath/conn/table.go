@@ -53,6 +53,7 @@ func New(capacity int, huge bool, seed Seed) (*Table, error) {
 	}
 	t.entries = offheap.Slice[Entry](t.entryMem, capacity+1)
 	t.buckets = offheap.Slice[bucket](t.indexMem, n)
+	t.entries[0].Gen = NoGen
 	t.entryBase, t.indexBase = t.entryMem.Pointer(), t.indexMem.Pointer()
 	for tag := range t.spread {
 		h := mum(mum(uint64(tag)^seed[0]^mix1, mix2)^seed[1], mix1)
@@ -134,11 +135,11 @@ func (t *Table) Check(r Ref, k *Key) bool {
 
 // isReply compares the reply's tuple: from the backend's address to the client's.
 func (t *Table) isReply(e *Entry, k *Key) bool {
-	if e.Flags&Reverse == 0 || e.Backend >= t.peers.n {
+	if e.Flags&Reverse == 0 {
 		return false
 	}
-	p := t.peers.At(e.Backend)
-	if p.Gen != e.Gen || uint16(k.Ports) != p.PortOf(e) || uint16(k.Ports>>16) != uint16(e.Ports) {
+	p := t.peers.of(e)
+	if p == nil || uint16(k.Ports) != p.PortOf(e) || uint16(k.Ports>>16) != uint16(e.Ports) {
 		return false
 	}
 	if !k.V6 {
@@ -151,11 +152,11 @@ func (t *Table) isReply(e *Entry, k *Key) bool {
 // isFullReply compares the reply's tuple in fullnat: from the backend's address to the connection's local one. Its family
 // need not be the client's.
 func (t *Table) isFullReply(e *Entry, k *Key) bool {
-	if e.Flags&Reverse == 0 || e.Backend >= t.peers.n || int(e.LocalIndex()) >= len(t.locals) {
+	if e.Flags&Reverse == 0 || int(e.LocalIndex()) >= len(t.locals) {
 		return false
 	}
-	p, l := t.peers.At(e.Backend), &t.locals[e.LocalIndex()]
-	if p.Gen != e.Gen || !l.Used || p.V6 != k.V6 || k.Ports != uint32(p.PortOf(e))|e.Local<<16 {
+	p, l := t.peers.of(e), &t.locals[e.LocalIndex()]
+	if p == nil || !l.Used || p.V6 != k.V6 || k.Ports != uint32(p.PortOf(e))|e.Local<<16 {
 		return false
 	}
 	if !k.V6 {

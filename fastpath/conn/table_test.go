@@ -45,7 +45,7 @@ func peersOf(list []Peer) Peers {
 	for i, p := range list {
 		chunks[0][i].Peer = p
 	}
-	return NewPeers(chunks, uint32(len(list)))
+	return NewPeers(chunks, uint32(len(list)), nil)
 }
 
 // testLocals are local addresses, of the families of testPeers; the last index is nobody's.

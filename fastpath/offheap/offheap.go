@@ -119,13 +119,3 @@ func Reserve(size int) (*Region, error) {
 	}
 	return &Region{mem: mem}, nil
 }
-
-// Huge asks for huge pages for memory that has not been written yet, of whatever kind.
-func Huge(at unsafe.Pointer, size uintptr) {
-	skip := -uintptr(at) & (hugeSize - 1)
-	if size < skip+hugeSize {
-		return
-	}
-	mem := unsafe.Slice((*byte)(unsafe.Add(at, skip)), (size-skip)&^(hugeSize-1))
-	_ = unix.Madvise(mem, unix.MADV_HUGEPAGE) // advice: without it the pages are merely smaller
-}

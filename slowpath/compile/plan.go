@@ -49,7 +49,7 @@ type ServicePlace struct {
 
 // Place finds the place of a backend of the last compiled configuration.
 func (c *Compiler) Place(s *conf.Service, backend netip.AddrPort) (*Place, bool) {
-	for _, p := range c.Places(s) {
+	for _, p := range c.Look(s) {
 		if p.address == backend {
 			return p, true
 		}
@@ -57,8 +57,20 @@ func (c *Compiler) Place(s *conf.Service, backend netip.AddrPort) (*Place, bool)
 	return nil, false
 }
 
+// Look is Places for a look at them: other calls may give others.
+func (c *Compiler) Look(s *conf.Service) []*Place {
+	p := c.services[s.Name]
+	if p == nil {
+		return nil
+	}
+	if p.row != nil {
+		return p.row.places()
+	}
+	return p.backends
+}
+
 // Places are those of a service's backends in the last compiled configuration, in their order, and of its sorry server
-// after them.
+// after them. They stay the same as long as the backends keep their places, and so take memory from then on.
 func (c *Compiler) Places(s *conf.Service) []*Place {
 	if p := c.services[s.Name]; p != nil {
 		return p.places()

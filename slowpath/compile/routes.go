@@ -21,6 +21,7 @@ type route struct {
 // routes are those of all backends. Services that have their backends from one group share them.
 type routes struct {
 	of    map[routeKey][]route
+	reals map[routeKey][]fastpath.Real // what rows are made of
 	sorry map[*conf.Backend]route
 	alike map[[2]*route]bool // what was compared of two lists
 }
@@ -60,7 +61,7 @@ func (c *Compiler) sameRoutes(s *conf.Service, last *Compiler, was *conf.Service
 
 // findRoutes finds the ways to all backends, and has their next hops resolved.
 func (c *Compiler) findRoutes(cfg *conf.Config) (routes, error) {
-	r := routes{of: map[routeKey][]route{}, sorry: map[*conf.Backend]route{}, alike: map[[2]*route]bool{}}
+	r := routes{of: map[routeKey][]route{}, reals: map[routeKey][]fastpath.Real{}, sorry: map[*conf.Backend]route{}, alike: map[[2]*route]bool{}}
 	lists, in := map[routeKey][]conf.Backend{}, map[routeKey]int{} // how many services in nat have a list
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
@@ -85,15 +86,28 @@ func (c *Compiler) findRoutes(cfg *conf.Config) (routes, error) {
 	}
 	c.countServers(cfg, lists, in)
 	for k, list := range lists {
+		ways := r.of[k]
 		for i := range list {
-			r.of[k][i].shared = c.servers.Shared(list[i].Address)
+			ways[i].shared = c.servers.Shared(list[i].Address)
 		}
+		r.reals[k] = realsOf(cfg, list, ways)
 	}
 	for b, way := range r.sorry {
 		way.shared = c.servers.Shared(b.Address)
 		r.sorry[b] = way
 	}
 	return r, nil
+}
+
+func realsOf(cfg *conf.Config, list []conf.Backend, ways []route) []fastpath.Real {
+	out := make([]fastpath.Real, len(list))
+	for i := range out {
+		b, w := &list[i], &ways[i]
+		out[i] = fastpath.Real{
+			Address: b.Address, Source: w.source, Hop: w.hop, MTU: uint16(cfg.Ports[w.port].MTU), Accepts: b.Weight > 0, Shared: w.shared,
+		}
+	}
+	return out
 }
 
 // countServers counts the backends in nat, those of a group once for all services that have it, and removed ones as well.

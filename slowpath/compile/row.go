@@ -1,9 +1,11 @@
 package compile
 
 import (
+	"net/netip"
 	"sync"
 
 	"github.com/weirlb/weir/conf"
+	"github.com/weirlb/weir/fastpath"
 	"github.com/weirlb/weir/sched"
 )
 
@@ -35,12 +37,15 @@ func (c *Compiler) Row(s *conf.Service) (first, many uint32, ok bool) {
 
 // places makes a service's places to be told apart.
 func (p *ServicePlace) places() []*Place {
-	if p.row == nil {
-		return p.backends
+	if p.row != nil {
+		p.backends, p.row = p.row.places(), nil
 	}
-	r := p.row
+	return p.backends
+}
+
+func (r *row) places() []*Place {
 	all := make([]Place, len(r.loads))
-	p.backends = make([]*Place, len(r.loads))
+	out := make([]*Place, len(r.loads))
 	for i, b := range destinations(r.service) {
 		all[i] = Place{
 			Index: r.index + uint32(i), Gen: r.gen + uint32(i), Load: &r.loads[i], address: b.Address,
@@ -49,10 +54,9 @@ func (p *ServicePlace) places() []*Place {
 		if b != r.service.Sorry {
 			all[i].standing = plain(b)
 		}
-		p.backends[i] = &all[i]
+		out[i] = &all[i]
 	}
-	p.row = nil
-	return p.backends
+	return out
 }
 
 // settler is a service all of whose backends are new, and what its places begin with.
@@ -136,22 +140,38 @@ func (c *section) serversOf(s *conf.Service, r *row) []sched.Server {
 
 // addRow is addBackends for a row.
 func (c *section) addRow(s *conf.Service, r *row) []uint32 {
+	like := c.specOf(s)
+	like.Wide = r.wide
+	if s.Mode == conf.TUN {
+		like.Tunnel = tunnelTo(s, netip.Addr{})
+	}
 	list := make([]uint32, len(s.Backends))
-	routes := c.routes.of[routesKey(s)]
-	out := c.specOf(s)
-	for i, b := range destinations(s) {
-		out.Gen, out.Address, out.Load, out.Wide = r.gen+uint32(i), b.Address, &r.loads[i], r.wide || b.Address.Port() == 0
-		index := r.index + uint32(i)
-		if b == s.Sorry {
-			way := c.routes.sorry[b]
-			out.reach(s, &way)
-			out.Accepts, out.Quiescent = false, false
-		} else {
-			list[i] = index
-			out.reach(s, &routes[i])
-			out.Accepts, out.Quiescent = b.Weight > 0, b.Weight == 0
-		}
-		c.builder.SetBackend(index, &out.BackendSpec)
+	for i := range list {
+		list[i] = r.index + uint32(i)
+	}
+	reals := c.routes.reals[routesKey(s)]
+	if s.OnePacket || s.Mode == conf.TUN && !like.Tunnel.Plain() { // what is made of these is in tables of the snapshot
+		c.addRealsOf(s, r, reals, like)
+	} else {
+		c.builder.SetRow(&fastpath.Row{First: r.index, Gen: r.gen, Reals: reals, Loads: r.loads[:len(reals)], Like: like.BackendSpec})
+	}
+	if n := uint32(len(s.Backends)); s.Sorry != nil {
+		way := c.routes.sorry[s.Sorry]
+		like.Gen, like.Address, like.Load, like.Wide = r.gen+n, s.Sorry.Address, &r.loads[n], r.wide || s.Sorry.Address.Port() == 0
+		like.reach(s, &way)
+		c.builder.SetBackend(r.index+n, &like.BackendSpec)
 	}
 	return list
+}
+
+// addRealsOf makes a row's backends one by one.
+func (c *section) addRealsOf(s *conf.Service, r *row, reals []fastpath.Real, out backendSpec) {
+	routes := c.routes.of[routesKey(s)]
+	for i := range reals {
+		b := &s.Backends[i]
+		out.Gen, out.Address, out.Load, out.Wide = r.gen+uint32(i), b.Address, &r.loads[i], r.wide || b.Address.Port() == 0
+		out.reach(s, &routes[i])
+		out.Accepts, out.Quiescent = b.Weight > 0, b.Weight == 0
+		c.builder.SetBackend(r.index+uint32(i), &out.BackendSpec)
+	}
 }
