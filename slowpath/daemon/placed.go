@@ -49,7 +49,7 @@ func (s *source) placedOf(service string, checked int) (cfg *conf.Config, out []
 			}
 			first := len(out)
 			lost := v.Sorry != nil && !quorums[v.Name].Up
-			for j, place := range d.node.Compiler().Places(v) {
+			for j, place := range d.node.Compiler().Look(v) {
 				if j < len(v.Backends) {
 					p := s.place(v, &v.Backends[j], place, len(out) < checked)
 					p.idle = lost

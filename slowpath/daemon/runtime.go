@@ -164,10 +164,17 @@ func (r runtimeChanges) renamed(former map[string]string) runtimeChanges {
 
 // keep are the changes that still have a meaning with another file.
 func (r runtimeChanges) keep(file *conf.Config) runtimeChanges {
+	changed := map[string]bool{}
+	for name := range r {
+		changed[name.service] = true
+	}
 	in := map[backendName]int{}
 	services := map[string]bool{}
 	for i := range file.Services {
 		s := &file.Services[i]
+		if !changed[s.Name] {
+			continue
+		}
 		services[s.Name] = true
 		for j := range s.Backends {
 			in[backendName{s.Name, s.Backends[j].Address}] = s.Backends[j].Weight

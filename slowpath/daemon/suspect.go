@@ -34,12 +34,11 @@ func (m *suspects) look(d *Daemon, now time.Time) {
 		if due[s.Name] = end; over {
 			due[s.Name] = now.Add(s.Health.Passive.Window)
 		}
-		for j := range s.Backends {
-			b := &s.Backends[j]
-			p, ok := d.node.Compiler().Place(s, b.Address)
-			if !ok {
-				continue
+		for j, p := range d.node.Compiler().Places(s) {
+			if j == len(s.Backends) {
+				break // the sorry server's
 			}
+			b := &s.Backends[j]
 			was, old := m.at[p]
 			if old && !over {
 				at[p] = was

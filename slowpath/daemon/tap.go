@@ -75,9 +75,15 @@ func (t *taps) setRoutes(cfg *conf.Config) error {
 func routes(cfg *conf.Config, port int) []tap.Route {
 	var out []tap.Route
 	seen := map[netip.Addr]bool{}
+	lists := map[*conf.Backend]bool{} // those of groups that are done with
 	for i := range cfg.Services {
 		s := &cfg.Services[i]
 		reached := s.Backends
+		if len(reached) > 0 && lists[&reached[0]] {
+			reached = nil
+		} else if len(reached) > 0 {
+			lists[&reached[0]] = true
+		}
 		if s.Sorry != nil {
 			reached = append(slices.Clip(reached), *s.Sorry)
 		}

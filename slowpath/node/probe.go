@@ -25,10 +25,9 @@ func (n *Node) setProbed(cfg *conf.Config) {
 		if s.Health == nil || s.Health.Via != conf.ViaService {
 			continue
 		}
-		for j := range s.Backends {
-			b := s.Backends[j].Address
-			if p, ok := n.compiler.Place(s, b); ok {
-				all[probed{s.Name, b}] = ring.Meta{Backend: p.Index, Gen: p.Gen}
+		for j, p := range n.compiler.Look(s) {
+			if j < len(s.Backends) {
+				all[probed{s.Name, s.Backends[j].Address}] = ring.Meta{Backend: p.Index, Gen: p.Gen}
 			}
 		}
 	}
