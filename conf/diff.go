@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -49,6 +50,9 @@ const none = "none"
 // Diff tells how one configuration becomes another, both as their texts say: the differences of one thing together, in
 // the order of the file.
 func Diff(old, now *Config) []Difference {
+	if bytes.Equal(old.Text, now.Text) {
+		return nil
+	}
 	a, b := newTree(old), newTree(now)
 	d := &differ{old: old, now: now}
 	d.lists = map[string]func(p subject, a, b value){

@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	yaml "go.yaml.in/yaml/v3"
@@ -16,15 +17,12 @@ func (c *Config) Effective() ([]byte, error) {
 		return nil, err
 	}
 	filled := fillNode(root, rootFields)
-	text, err := encode(filled.node())
-	if err != nil {
-		return nil, err
-	}
 	// What a default may not stand beside is known to the checks alone: they are asked once, and tell of all.
 	p := &problems{file: c.File, most: maxValues}
-	parse(p, text)
+	tree := filled.node()
+	readTree(p, value{node: tree, p: p}, &Config{File: c.File})
 	if len(p.list) == 0 {
-		return text, nil
+		return encode(tree)
 	}
 	wrong := make(map[string]bool, len(p.list))
 	for _, e := range p.list {
@@ -33,14 +31,41 @@ func (c *Config) Effective() ([]byte, error) {
 	return encode(filled.without(wrong).node())
 }
 
+// encodedAtOnce is how many entries of a list are written by one encoder, which keeps something of all that it has written.
+const encodedAtOnce = 256
+
+// encode writes a section with all keys in blocks.
 func encode(n *yaml.Node) ([]byte, error) {
 	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := e.Encode(n); err != nil {
-		return nil, fmt.Errorf("writing YAML: %w", err)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, v := n.Content[i], n.Content[i+1]
+		if v.Kind != yaml.SequenceNode || v.Style == yaml.FlowStyle || len(v.Content) == 0 {
+			if err := encodeKey(&b, key, v); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for part := range slices.Chunk(v.Content, encodedAtOnce) {
+			var text bytes.Buffer
+			if err := encodeKey(&text, key, &yaml.Node{Kind: yaml.SequenceNode, Content: part}); err != nil {
+				return nil, err
+			}
+			if &part[0] != &v.Content[0] {
+				_, _ = text.ReadBytes('\n') // the key again
+			}
+			_, _ = text.WriteTo(&b) // a buffer takes all
+		}
 	}
 	return b.Bytes(), nil
+}
+
+func encodeKey(b *bytes.Buffer, key, v *yaml.Node) error {
+	e := yaml.NewEncoder(b)
+	e.SetIndent(2)
+	if err := e.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, v}}); err != nil {
+		return fmt.Errorf("writing YAML: %w", err)
+	}
+	return nil
 }
 
 // full is a value with all that it has without being written.

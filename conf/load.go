@@ -44,10 +44,14 @@ func Parse(file string, data []byte) (*Config, error) {
 // parse makes a configuration of what a file holds. It is valid if p has no errors.
 func parse(p *problems, data []byte) *Config {
 	cfg := &Config{File: p.file, Text: data}
-	root := document(p, data)
-	if !root.exists() {
-		return cfg
+	if root := document(p, data); root.exists() {
+		readTree(p, root, cfg)
 	}
+	return cfg
+}
+
+// readTree is parse for what has been taken apart already.
+func readTree(p *problems, root value, cfg *Config) {
 	readSection(root, rootFields, cfg)
 	if !p.tooLong() {
 		setLines(root, cfg)
@@ -55,7 +59,6 @@ func parse(p *problems, data []byte) *Config {
 		check(root, cfg)
 		cfg.Warnings = p.warned()
 	}
-	return cfg
 }
 
 // setLines notes where services and backends stand.
