@@ -138,7 +138,7 @@ func TestACommandWrittenWrongIsToldHowItIsWritten(t *testing.T) {
 		{[]string{"check", "weir.yaml"}, `"weir.yaml" makes no sense here: write weir check -c FILE`},
 		{[]string{"run"}, "-c is missing: write weir run -c FILE"},
 		{[]string{"replay", "-c", "weir.yaml"}, "-i, -o are missing: write weir replay -c FILE -i IN -o OUT"},
-		{[]string{"backend", "drain", "web"}, "an argument is missing: write weir backend drain SERVICE ADDRESS:PORT"},
+		{[]string{"backend", "drain", "web"}, "an argument is missing: write weir backend drain SERVICE ADDRESS[:PORT]"},
 		{[]string{"explain"}, "an argument is missing: write weir explain [-c FILE] PACKET"},
 		{[]string{"explain", "tcp"}, `"tcp" is no packet: write PROTO SOURCE > DESTINATION`},
 		{[]string{"capture"}, "-w is missing: write weir capture -w FILE"},
