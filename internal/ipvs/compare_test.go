@@ -95,6 +95,13 @@ func perform(t *testing.T, s *Scenario) (linux []Recorded, weir []Event) {
 	if len(linux) != len(weir) {
 		t.Fatalf("%s has %d steps of the scenario's %d: make ipvs-record", stored, len(linux), len(weir))
 	}
+	if s.Whole {
+		linux = slices.Clone(linux) // others may look at it, too
+		behindLinux, behindWeir := newReceiver(), newReceiver()
+		for i := range linux {
+			linux[i].Out, weir[i].Out = behindLinux.receive(linux[i].Out), behindWeir.receive(weir[i].Out)
+		}
+	}
 	return linux, weir
 }
 

@@ -344,6 +344,38 @@ var differences = map[string]func() *story{
 		}
 		return t
 	},
+	"fragments-wait-two-seconds-for-their-first": func() *story {
+		s := service(UDP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Payload, p.DF = 600, false
+		f := cut(p.Frame(RouterMAC, Ports[0].MAC), 1, piece{0, 400}, piece{400, end})
+		t.frame(Wan, f[1])
+		t.wait(5 * time.Second)
+		t.frame(Wan, f[0])
+		return t
+	},
+	"datagrams-that-never-become-whole": func() *story {
+		s := service(UDP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		p := s.opening(0)
+		p.Payload, p.DF = 600, false
+		t.frame(Wan, cut(p.Frame(RouterMAC, Ports[0].MAC), 1, piece{0, 400})[0])
+		t.wait(40 * time.Second)
+		t.send(s.opening(1))
+		return t
+	},
+	"tiny-first-fragments": func() *story {
+		s := service(TCP, NAT, "rr", false, 1)
+		t := newStory("", s)
+		t.open(s, 0)
+		p := s.further(0)
+		p.Payload, p.DF = 600, false
+		for _, f := range cut(p.Frame(RouterMAC, Ports[0].MAC), 1, piece{0, 8}, piece{8, end}) {
+			t.frame(Wan, f)
+		}
+		return t
+	},
 	"fragments-do-not-wait": func() *story {
 		s := service(UDP, NAT, "rr", false, 1, 1)
 		t := newStory("", s)
@@ -354,26 +386,4 @@ var differences = map[string]func() *story{
 		}
 		return t
 	},
-}
-
-// Fragments cuts a frame with an IPv4 packet into two, at a multiple of 8 of its payload.
-func Fragments(frame []byte, at int) [][]byte {
-	cut := 14 + 20 + at
-	first := append([]byte(nil), frame[:cut]...)
-	last := append(append([]byte(nil), frame[:34]...), frame[cut:]...)
-	first[20] |= 0x20
-	last[20], last[21] = byte(at/8>>8), byte(at/8)
-	for _, f := range [][]byte{first, last} {
-		ip := f[14:34]
-		ip[2], ip[3] = byte((len(f)-14)>>8), byte(len(f)-14)
-		ip[10], ip[11] = 0, 0
-		sum := uint32(0)
-		for i := 0; i < 20; i += 2 {
-			sum += uint32(ip[i])<<8 | uint32(ip[i+1])
-		}
-		sum = sum>>16 + sum&0xffff
-		sum += sum >> 16
-		ip[10], ip[11] = byte(^sum>>8), byte(^sum)
-	}
-	return [][]byte{first, last}
 }

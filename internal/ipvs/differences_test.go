@@ -191,6 +191,9 @@ var assertions = map[string]func(t *testing.T, b both){
 	},
 	"connections-of-a-removed-backend-that-end": func(t *testing.T, b both) {
 		equal(t, "frames", len(b.linux[3]), 1, len(b.weir[3]), 2)
+		if t.Failed() {
+			return
+		}
 		equal(t, "to the client", kind(b.linux[3]), "wan TCP", kind(b.weir[3][1:]), "wan TCP")
 		equal(t, "source", source(b.linux[3]), vip4.String(), source(b.weir[3][1:]), vip4.String())
 		if k := kind(b.weir[3][:1]); k != "lan TCP" {
@@ -223,6 +226,21 @@ var assertions = map[string]func(t *testing.T, b both){
 	},
 	"lblc-obeys-thresholds": func(t *testing.T, b both) {
 		equal(t, "backends", picks(b.linux), "11 11 11 11", picks(b.weir), "11 11 12 12")
+	},
+	"fragments-wait-two-seconds-for-their-first": func(t *testing.T, b both) {
+		equal(t, "fragments in the end", len(b.linux[1]), 2, len(b.weir[1]), 1)
+	},
+	"datagrams-that-never-become-whole": func(t *testing.T, b both) {
+		equal(t, "sent at once", kind(b.linux[0]), "nothing", kind(b.weir[0]), "lan")
+		equal(t, "frames then", len(b.linux[1]), 2, len(b.weir[1]), 1)
+		if t.Failed() {
+			return
+		}
+		equal(t, "and with the next connection", kind(b.linux[1][:1]), "wan ICMP 11/1", kind(b.weir[1]), "lan UDP")
+		equal(t, "whose backend", picks([][]Frame{b.linux[1][1:]}), "11", picks(b.weir[1:]), "12")
+	},
+	"tiny-first-fragments": func(t *testing.T, b both) {
+		equal(t, "fragments", len(slices.Concat(b.linux[3:]...)), 2, len(slices.Concat(b.weir[3:]...)), 0)
 	},
 	"fragments-do-not-wait": func(t *testing.T, b both) {
 		equal(t, "frames for the first", len(b.linux[0]), 0, len(b.weir[0]), 1)

@@ -104,7 +104,7 @@ func (t *story) end(s Service, n, i int) {
 
 // Scenarios are those in which both do the same.
 func Scenarios() []Scenario {
-	return slices.Concat(schedulers(), drawing(), states(), timeouts(), edits(), thresholds(), onePacket(), sloppy(), policies(), tunnels(), persistence(), marked(), fields(), fragmented(), complaints(), refusals())
+	return slices.Concat(schedulers(), drawing(), states(), timeouts(), edits(), thresholds(), onePacket(), sloppy(), policies(), tunnels(), persistence(), marked(), fields(), fragmented(), assembled(), complaints(), refusals())
 }
 
 // All are those, the ones in which they differ, and the ones that are left to chance.

@@ -150,7 +150,10 @@ func clearQuote(frame []byte) {
 	quote := ip[header+8:]
 	proto := quote[9]
 	if header == 40 {
-		proto = quote[6]
+		if proto = quote[6]; proto == 44 && len(quote) > header { // a fragment
+			proto = quote[header]
+			header += 8
+		}
 	}
 	from := map[byte][2]int{6: {16, 18}, 17: {6, 8}, 132: {8, 12}}[proto]
 	for i := header + from[0]; i < min(header+from[1], len(quote)); i++ {

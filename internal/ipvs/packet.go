@@ -16,6 +16,7 @@ type Packet struct {
 	From, To   netip.AddrPort
 	Flags      string // of TCP: letters of FSRPAU; of SCTP: the names of its chunks, separated by spaces
 	Payload    int    // bytes
+	Extra      int    // bytes of the last chunk of SCTP besides its usual ones
 	TTL        uint8  // 0: 64
 	TOS        uint8
 	ID         uint16 // of IPv4
@@ -91,6 +92,10 @@ func (p *Packet) payload() []byte {
 			}
 			out = append(out, byte(chunk), 0, 0, 20)
 			out = append(out, make([]byte, 16)...)
+		}
+		if p.Extra > 0 {
+			binary.BigEndian.PutUint16(out[len(out)-18:], uint16(20+p.Extra))
+			out = append(out, make([]byte, p.Extra)...)
 		}
 		return out
 	}

@@ -13,6 +13,9 @@ type Scenario struct {
 	// Sysctls are Linux's, under net.ipv4.vs. Weir has options of its services for what they mean.
 	Sysctls map[string]int
 	Steps   []Step
+	// Whole says that what receivers have put together is compared, of fragments as of tunnels: IPVS waits for all fragments of a
+	// datagram, and cuts it up anew.
+	Whole bool
 }
 
 // Timeouts are those of ipvsadm --set; zero stands for the default.

@@ -73,7 +73,9 @@ func (k *kernel) perform(s *ipvs.Scenario) ([]ipvs.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return events, errors.Join(restore(), k.Edit(s.Last(), nil), k.forget())
+	err = errors.Join(restore(), k.Edit(s.Last(), nil), k.forget())
+	_, late := k.receive() // such as what Linux says of fragments in the end
+	return events, errors.Join(err, late)
 }
 
 // sysctls sets those of IPVS, and returns what sets them back.
