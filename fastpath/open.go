@@ -363,17 +363,6 @@ func (w *Worker) insert(k *conn.Key, home conn.Home, b *Backend, o *opening) *co
 	return e
 }
 
-// endOther ends the connection that has the replies of a new one. Another service may lead to the same backend, and
-// the client may use one port for both VIPs. The backend cannot tell the two connections apart, so its replies belong
-// to the one begun last.
-func (w *Worker) endOther(k *conn.Key, b *Backend, home conn.Home) {
-	var addrs [32]byte
-	rk := b.replyKey(k, &addrs)
-	if r := w.table.FindHome(&rk, home); r.Reply {
-		w.forget(r.Entry)
-	}
-}
-
 // replyHome is the home of the tuple that replyKey makes.
 func (w *Worker) replyHome(k *conn.Key, b *Backend) conn.Home {
 	if !k.V6 && b.peer.Port != 0 {
