@@ -88,13 +88,6 @@ func manyOfAGroup(services, backends int) string {
 	return b.String()
 }
 
-func TestTenMillionBackendsAreAFewThousandLines(t *testing.T) {
-	cfg := mustLoad(t, manyOfAGroup(10_000, 1000))
-	if n := len(cfg.Services); n != 10_000 || len(cfg.Services[n-1].Backends) != 1000 {
-		t.Errorf("%d services", n)
-	}
-}
-
 func BenchmarkTenThousandServicesOfAGroup(b *testing.B) {
 	text := manyOfAGroup(10_000, 1000)
 	for b.Loop() {

@@ -1,3 +1,5 @@
+//go:build !race
+
 package conf
 
 import (
@@ -5,6 +7,8 @@ import (
 	"strings"
 	"testing"
 )
+
+// One goroutine reads hundred thousands of entries: the race detector would find nothing in that, and take a minute.
 
 func manyServices(n int) string {
 	var b strings.Builder
@@ -21,6 +25,13 @@ func TestManyServices(t *testing.T) {
 	cfg := mustLoad(t, manyServices(n))
 	if last := cfg.Services[n-1]; len(cfg.Services) != n || last.Name != "s19999" || last.Line != n+2 || len(last.Backends) != 1 {
 		t.Errorf("%d services, the last is %+v", len(cfg.Services), last)
+	}
+}
+
+func TestTenMillionBackendsAreAFewThousandLines(t *testing.T) {
+	cfg := mustLoad(t, manyOfAGroup(10_000, 1000))
+	if n := len(cfg.Services); n != 10_000 || len(cfg.Services[n-1].Backends) != 1000 {
+		t.Errorf("%d services", n)
 	}
 }
 
