@@ -280,16 +280,6 @@ func (w *Worker) schedulerState(service, gen uint32) *sched.State {
 	return &s.State
 }
 
-// nobody is the reason why no backend of a service takes a connection.
-func (w *Worker) nobody(svc *Service) reason.Reason {
-	for _, i := range svc.Backends { // one that is not made yet has no thresholds
-		if b := w.real(i); b.Accepts && b.Load.Full() {
-			return reason.BackendsFull
-		}
-	}
-	return reason.NoBackend
-}
-
 func (w *Worker) schedulerKey(k *conn.Key) {
 	d := &w.key
 	d.V6, d.Now = k.V6, uint32(w.now)

@@ -159,3 +159,13 @@ func (w *Worker) writeReset(ip unsafe.Pointer, t *answerEnds, seq, ack uint32, f
 	sum := packet.PseudoHeader(unsafe.Add(ip, addrsOff(t.v6)-packet.EthLen), t.v6, packet.ProtoTCP, packet.TCPLen)
 	packet.Store16(tcp, packet.TCPChecksum, ^packet.Fold(packet.Sum(tcp, packet.TCPLen, sum)))
 }
+
+// nobody is the reason why no backend of a service takes a connection.
+func (w *Worker) nobody(svc *Service) reason.Reason {
+	for _, i := range svc.Backends { // one that is not made yet has no thresholds
+		if b := w.real(i); b.Accepts && b.Load.Full() {
+			return reason.BackendsFull
+		}
+	}
+	return reason.NoBackend
+}
