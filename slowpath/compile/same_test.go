@@ -184,12 +184,18 @@ func TestSharedOrNotASnapshotIsTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := r.end(r.c.Compile(r.now, &next, r.status, acked))
+		a, b := all(want), all(got)
+		for i := range min(len(a), len(b)) {
+			a[i].Load, b[i].Load = nil, nil // new ones are not the same
+		}
 		ignored := cmp.FilterPath(func(p cmp.Path) bool {
 			name := p.Last().String()
-			return name == ".Load" || name == ".tunnel" || name == ".timeouts" // which may stand elsewhere
+			return name == ".tunnel" || name == ".timeouts" // which may stand elsewhere
 		}, cmp.Ignore())
-		if d := cmp.Diff(all(want), all(got), cmp.AllowUnexported(fastpath.Backend{}, conn.Peer{}), ignored); d != "" {
-			t.Fatalf("round %d: - without, + with sharing: %s", round, d)
+		if !slices.Equal(a, b) {
+			if d := cmp.Diff(a, b, cmp.AllowUnexported(fastpath.Backend{}, conn.Peer{}), ignored); d != "" {
+				t.Fatalf("round %d: - without, + with sharing: %s", round, d)
+			}
 		}
 		for i := range want.Services {
 			a, b := &want.Services[i], &got.Services[i]

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +143,9 @@ func TestWhatStaysIsTakenFromTheSnapshotBefore(t *testing.T) {
 		forgetful.snapshot = nil
 		want := compile(&forgetful, &anew)
 		for _, got := range []*fastpath.Snapshot{got, again} {
+			if slices.Equal(all(want), all(got)) {
+				continue
+			}
 			if d := cmp.Diff(all(want), all(got), cmp.AllowUnexported(fastpath.Backend{}, conn.Peer{}), cmp.Comparer(func(a, b *sched.Load) bool { return a == b })); d != "" {
 				t.Fatalf("- anew, + what changed: %s", d)
 			}
