@@ -121,19 +121,7 @@ func TestFragmentsWithOnePacketAllocateNothing(t *testing.T) {
 	for _, f := range families {
 		r := onceRig(t, f.vip, NAT, 1)
 		parts := cutUp(pk{from: f.client, to: f.vip, udp: true, payload: 4000}.frame(t), 800, 9)
-		r.queues[0][lan].OnSend(func([]byte) {})
-		w, q := r.workers[0], r.queues[0][wan]
-		send := func() {
-			for _, p := range parts {
-				if q.Put(p, 0) != nil {
-					t.Fatal("no buffer")
-				}
-			}
-			for w.Poll() > 0 {
-			}
-		}
-		send()
-		if n := testing.AllocsPerRun(100, send); n != 0 || len(r.reasons()) != 0 {
+		if n := r.allocations(parts, func() {}); n != 0 || len(r.reasons()) != 0 {
 			t.Errorf("%s: %v allocations, reasons %v", f.name, n, r.reasons())
 		}
 	}

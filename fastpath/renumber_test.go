@@ -126,19 +126,7 @@ func TestWorkersShareTheIdentifications(t *testing.T) {
 func TestFragmentsInFullNATAllocateNothing(t *testing.T) {
 	r := fullRig(t, vip4, "10.0.0.11:80", true)
 	parts := cutUp(pk{from: client4, to: vip4, udp: true, payload: 4000}.frame(t), 800, 9)
-	r.queues[0][lan].OnSend(func([]byte) {})
-	w, q := r.workers[0], r.queues[0][wan]
-	send := func() {
-		for _, p := range parts {
-			if q.Put(p, 0) != nil {
-				t.Fatal("no buffer")
-			}
-		}
-		for w.Poll() > 0 {
-		}
-	}
-	send()
-	if n := testing.AllocsPerRun(100, send); n != 0 || len(r.reasons()) != 0 {
+	if n := r.allocations(parts, func() {}); n != 0 || len(r.reasons()) != 0 {
 		t.Errorf("%v allocations, reasons %v", n, r.reasons())
 	}
 }
