@@ -34,13 +34,17 @@ func slow(factor int64) error {
 	return change(8, func(int64) int64 { return factor })
 }
 
-// leap sets the clock forward.
+// period is that of the kernel's ticks. The clock of the last one goes on by whole periods only.
+const period = 10 * time.Millisecond
+
+// leap sets the clock forward, by whole periods: a slow clock would take long for the rest of one.
 func leap(d time.Duration) error {
 	before := coarse()
+	d = (d + period - 1) / period * period
 	if err := change(0, func(offset int64) int64 { return offset + int64(d) }); err != nil {
 		return err
 	}
-	return tick(before + d)
+	return tick(before + d - period/10)
 }
 
 // change changes a number of the kernel's clock. The clock is the host's, slowed down, plus an offset, both from a file that

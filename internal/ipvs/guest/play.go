@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -18,8 +19,8 @@ const lag = 250 * time.Millisecond
 // slowness is by which factor the kernel's own time passes slower, so that it is the packets' only, however long it takes to play them.
 const slowness = 1000
 
-// step is how far the clock leaps at once: a timer that starts itself anew, as a persistent client's does once a minute, does so from where
-// a leap ends. Beyond a while, nothing is left that would.
+// step is how far the clock leaps at once where a service is persistent: the timers of its clients start themselves anew, once a
+// minute, and do so from where a leap ends. Beyond a while, nothing is left that would.
 const (
 	step  = 5 * time.Second
 	while = time.Hour
@@ -57,6 +58,14 @@ func play(p *ipvs.Plan) (*ipvs.Outcome, error) {
 }
 
 func (k *kernel) playAll(all []ipvs.Incoming) (out [][]ipvs.Frame, err error) {
+	services, err := os.ReadFile("/proc/net/ip_vs")
+	if err != nil {
+		return nil, err
+	}
+	most := stride
+	if bytes.Contains(services, []byte("persistent")) {
+		most = step
+	}
 	begin := coarse()
 	if err := slow(slowness); err != nil {
 		return nil, err
@@ -64,10 +73,11 @@ func (k *kernel) playAll(all []ipvs.Incoming) (out [][]ipvs.Frame, err error) {
 	defer func() { err = errors.Join(err, slow(1)) }()
 	for i := range all {
 		c := &all[i]
-		if err := pass(begin + c.At); err != nil {
+		leaps, err := pass(begin+c.At, most)
+		if err != nil {
 			return nil, err
 		}
-		if i%100 == 0 {
+		if i%100 == 0 || leaps > 0 {
 			if err := report(fmt.Sprintf("packet %d", i+1)); err != nil {
 				return nil, err
 			}
@@ -81,19 +91,22 @@ func (k *kernel) playAll(all []ipvs.Incoming) (out [][]ipvs.Frame, err error) {
 	return out, nil
 }
 
-// pass lets time pass until a time of the kernel's clock is no more than lag away.
-func pass(until time.Duration) error {
+// pass lets time pass until a time of the kernel's clock is no more than lag away, by leaps of so much at most. It returns their number.
+func pass(until, most time.Duration) (leaps int, err error) {
 	from := coarse()
 	for behind := until - from; behind > lag; behind = until - coarse() {
-		most := step
 		if coarse()-from > while {
 			most = stride
 		}
-		if err := errors.Join(leap(min(behind, most)-ticks), leap(ticks)); err != nil {
-			return err
+		if err := leap(min(behind, most)); err != nil {
+			return leaps, err
 		}
+		leaps++
 	}
-	return nil
+	if leaps > 0 {
+		err = leap(ticks)
+	}
+	return leaps, err
 }
 
 // play lets a packet come in with its mark.
