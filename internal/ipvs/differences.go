@@ -96,6 +96,13 @@ var differences = map[string]func() *story{
 		t.send(s.from(0, "FSRPAU"))
 		return t
 	},
+	"a-syn-ack-begins-nothing": func() *story {
+		s := service(TCP, NAT, "rr", false, 1, 1)
+		t := newStory("", s)
+		t.send(s.from(0, "SA"))
+		t.send(s.from(0, "A"))
+		return t
+	},
 	"headers-that-cannot-be": func() *story {
 		s := service(UDP, NAT, "rr", false, 1)
 		t := newStory("", s)

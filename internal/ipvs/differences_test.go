@@ -106,6 +106,11 @@ var assertions = map[string]func(t *testing.T, b both){
 			equal(t, "frames", len(b.linux[n]), 1, len(b.weir[n]), 0)
 		}
 	},
+	"a-syn-ack-begins-nothing": func(t *testing.T, b both) {
+		for n := range 2 {
+			equal(t, "sent", kind(b.linux[n]), "lan TCP", kind(b.weir[n]), "nothing")
+		}
+	},
 	"headers-that-cannot-be": func(t *testing.T, b both) {
 		equal(t, "sent", kind(b.linux[0]), "lan UDP", kind(b.weir[0]), "nothing")
 	},

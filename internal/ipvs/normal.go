@@ -142,7 +142,7 @@ func clearQuote(frame []byte) {
 	if ip[0]>>4 == 6 {
 		header = 40
 	}
-	if !icmp(frame) || len(ip) < header+8+header+8 || header == 20 && ip[20] != 3 && ip[20] != 11 || header == 40 && ip[40] >= 128 {
+	if !icmp(frame) || len(ip) < header+8+header+8 || header == 20 && ip[20] != 3 && ip[20] != 4 && ip[20] != 11 || header == 40 && ip[40] >= 128 {
 		return
 	}
 	right := checksum(ip)

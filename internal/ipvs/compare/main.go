@@ -137,6 +137,7 @@ type comparison struct {
 	tables   [2]ipvs.Table // IPVS's and Weir's
 	marked   map[int]bool  // services by their places, that the kernel knows by a firewall mark
 	clients  clients
+	begun    map[*conf.Service]bool
 	refused  bool // as a difference's, of the packets judged so far
 }
 

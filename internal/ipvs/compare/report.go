@@ -15,6 +15,7 @@ import (
 // verdicts judges all packets.
 func (c *comparison) verdicts() []judgement {
 	c.clients = clients{last: map[client]time.Time{}, late: map[*conf.Service]bool{}}
+	c.begun = map[*conf.Service]bool{}
 	out := make([]judgement, len(c.all))
 	var order []datagram
 	pieces := map[datagram][]int{}

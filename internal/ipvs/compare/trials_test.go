@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -174,5 +176,28 @@ func TestFlagsThatMakeNoSense(t *testing.T) {
 	}
 	if err := run([]string{"--services", "/nonexistent", "--in", "x"}, nil); err == nil || errors.Is(err, errDiffer) {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+func TestWantedDifferencesAreHeadings(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/differences-from-ipvs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	headings := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^## (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		headings[strings.ReplaceAll(regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+	}
+	names := []string{"fragments-do-not-wait"}
+	for _, r := range eventRules {
+		names = append(names, r.name)
+	}
+	for _, r := range slices.Concat(fieldRules, tunnelRules) {
+		names = append(names, r.name)
+	}
+	for _, name := range names {
+		if !headings[name] {
+			t.Errorf("docs/differences-from-ipvs.md has no heading that leads to #%s", name)
+		}
 	}
 }

@@ -23,10 +23,11 @@ type judgement struct {
 type difference struct {
 	*exchange
 	cfg         *conf.Config
-	service     *conf.Service // nil: none has to do with the packet
-	outlasted   bool          // a client of the service has come back after the time of its persistence
-	refused     bool          // a router has found a packet in a tunnel too big, now or before
-	noReuse     bool          // IPVS has conn_reuse_mode 0
+	service     *conf.Service          // nil: none has to do with the packet
+	outlasted   bool                   // a client of the service has come back after the time of its persistence
+	begun       map[*conf.Service]bool // services of which synAck has been met
+	refused     bool                   // a router has found a packet in a tunnel too big, now or before
+	noReuse     bool                   // IPVS has conn_reuse_mode 0
 	linux, weir []ipvs.Frame
 }
 
@@ -35,6 +36,7 @@ func (c *comparison) judge(x *exchange) (j judgement) {
 	d := &difference{exchange: x, cfg: c.cfg, service: c.serviceFor(&x.view), linux: trimmed(x.linux), weir: trimmed(x.weir)}
 	c.refused = c.refused || tooBigInTunnel(&x.view)
 	d.refused, d.noReuse = c.refused, slices.Contains(c.plan.Sysctls, ipvs.Sysctl{Name: "conn_reuse_mode", Value: "0"})
+	d.begun = c.begun
 	d.outlasted = c.clients.returned(d.service, x)
 	for _, r := range eventRules {
 		if r.is(d) {
@@ -92,6 +94,9 @@ func serviceProto(s *conf.Service) uint8 {
 	return map[conf.Protocol]uint8{conf.TCP: protoTCP, conf.UDP: protoUDP, conf.SCTP: protoSCTP}[s.Protocol]
 }
 
+// synAck is a difference after which IPVS has connections of the service that Weir has not, and its scheduler has chosen more often.
+const synAck = "a-syn-ack-begins-nothing"
+
 // eventRule is a wanted difference in what becomes of a packet, rather than in a field.
 type eventRule struct {
 	name   string
@@ -102,6 +107,15 @@ type eventRule struct {
 var eventRules = []eventRule{
 	{"packets-of-no-connection", false, func(d *difference) bool {
 		return len(d.linux) > 0 && len(d.weir) == 0 && d.because("no_connection") && d.linuxAlone()
+	}},
+	{synAck, true, func(d *difference) bool {
+		const syn, ack = 2, 16
+		f := d.view.tcpFlags()
+		if len(d.linux) == 1 && len(d.weir) == 0 && f&(syn|ack) == syn|ack && d.because("no_connection") {
+			d.begun[d.service] = true
+			return true
+		}
+		return d.begun[d.service] && (d.otherBackend() || len(d.weir) == 0 && d.because("no_connection", "icmp_no_connection"))
 	}},
 	{"what-is-for-no-service", false, func(d *difference) bool {
 		return len(d.linux) > 0 && len(d.weir) == 0 && d.linuxAlone() &&
