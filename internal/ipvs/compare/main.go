@@ -104,7 +104,7 @@ func run(args []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	if o.out == "" {
 		o.out = dir
 	}
