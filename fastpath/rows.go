@@ -70,11 +70,29 @@ func (b *Builder) SetRow(r *Row) {
 		return
 	}
 	r.recipe = b.spec.Services[r.Like.Service].recipe()
+	b.clearFor(r)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := r.First / conn.ChunkLen; c <= r.last()/conn.ChunkLen; c++ {
 		list := b.rowsOf(c)
 		list.list = append(slices.DeleteFunc(list.list, func(o *Row) bool { return o.First == r.First }), r)
+	}
+}
+
+// clearFor takes out of a row's places what the base has there one by one, which would hide the row.
+func (b *Builder) clearFor(r *Row) {
+	for c := r.First / conn.ChunkLen; c <= r.last()/conn.ChunkLen; c++ {
+		b.mu.Lock()
+		is := b.snap.Backends.chunks[c]
+		b.mu.Unlock()
+		if is == &unused {
+			continue
+		}
+		for i := max(r.First, c*conn.ChunkLen); i <= min(r.last(), c*conn.ChunkLen+conn.ChunkLen-1); i++ {
+			if is[i%conn.ChunkLen].peer.Gen != 0 {
+				*b.place(i) = Backend{}
+			}
+		}
 	}
 }
 

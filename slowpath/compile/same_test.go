@@ -119,6 +119,25 @@ func TestAServiceIsMadeAnewWhenItIsAloneWithItsServers(t *testing.T) {
 	}
 }
 
+// What was made backend by backend does not hide what a row says of the same backends later.
+func TestAServiceThatIsOnePacketNoMoreHasWhatChangesOfItsBackends(t *testing.T) {
+	r := newSharer(t)
+	cfg := pool(2, 8)
+	s := &cfg.Services[0]
+	s.Protocol, s.OnePacket, s.Scheduler = conf.UDP, true, "rr"
+	r.end(r.c.Compile(r.now, cfg, r.status, 0))
+	next := pool(2, 8)
+	s = &next.Services[0]
+	s.Protocol, s.Scheduler, s.MSSClamp = conf.UDP, "rr", true
+	s.Timeouts.UDP = time.Hour
+	snap := r.end(r.c.Compile(r.now, next, r.status, 1))
+	for i, p := range r.c.Look(s) {
+		if b := snap.Backends.At(p.Index); !b.Clamp {
+			t.Errorf("backend %d is what it was: %+v", i, b)
+		}
+	}
+}
+
 // edit makes one change to a configuration, of which everything is a copy.
 func edit(rnd *rand.Rand, cfg *conf.Config, fresh *int) {
 	s := &cfg.Services[rnd.IntN(len(cfg.Services))]
