@@ -74,6 +74,8 @@ func TestBackendsThatPacketsCannotReach(t *testing.T) {
 			`44: services[0].backends[0].state: must be up, down or maintenance, is "don": did you mean down?`)},
 		{"unknown key of a backend", "state: down", "port: 80", says(
 			"44: services[0].backends[0].port: unknown key: known here are address, lower_threshold, state, upper_threshold and weight")},
+		{"threshold by ipvsadm's name", "state: down", "uthreshold: 80", says(
+			"44: services[0].backends[0].uthreshold: unknown key: did you mean upper_threshold?")},
 		{"backend that is no section", "{address: 203.0.113.15}", "203.0.113.15", says(
 			`58: services[2].backends[0]: must be a section with keys, is the text "203.0.113.15"`)},
 		{"backends without a list", "backends: [{address: 203.0.113.15}, {address: 203.0.113.16:25, weight: 0}]", "backends: {address: 203.0.113.15}", says(
@@ -104,7 +106,7 @@ func TestBackendsOfAServiceThatIsWrongItself(t *testing.T) {
 	}
 	for _, c := range []struct{ name, old, with, says string }{
 		{"no port", "address: 203.0.113.10:80", "address: 203.0.113.10", "26: services[0].address: has no port: write 203.0.113.10:80"},
-		{"unknown mode", "mode: nat", "mode: masq", `28: services[0].mode: must be nat, tun, dr or fullnat, is "masq"`},
+		{"unknown mode", "mode: nat", "mode: masq", `28: services[0].mode: must be nat, tun, dr or fullnat, is "masq": write nat`},
 	} {
 		text := strings.Replace(strings.Replace(base, list, bad, 1), c.old, c.with, 1)
 		t.Run(c.name, func(t *testing.T) { expectErrors(t, text, append([]string{c.says}, backends...)...) })

@@ -27,7 +27,7 @@ var serviceFields = []field[Service]{
 		return word(&s.Protocol, text, nil, TCP, UDP, SCTP)
 	})),
 	required("nat", scalar("mode", textual, "", func(s *Service, text string) error {
-		return word(&s.Mode, text, nil, NAT, TUN, DR, FullNAT)
+		return parseMode(&s.Mode, text)
 	})),
 	scalar("scheduler", textual, "wlc", func(s *Service, text string) error {
 		return word(&s.Scheduler, text, nil, sched.Names()...)

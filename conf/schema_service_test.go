@@ -44,7 +44,12 @@ func TestMistakesInAService(t *testing.T) {
 		{"protocol in capitals", "protocol: udp", "protocol: UDP", says(
 			`48: services[1].protocol: must be tcp, udp or sctp, is "UDP": write udp`)},
 		{"mode by keepalived's name", "mode: dr", "mode: route", says(
-			`57: services[2].mode: must be nat, tun, dr or fullnat, is "route"`)},
+			`57: services[2].mode: must be nat, tun, dr or fullnat, is "route": write dr`)},
+		{"mode as ipvsadm lists it", "mode: dr", "mode: Masq", says(
+			`57: services[2].mode: must be nat, tun, dr or fullnat, is "Masq": write nat`)},
+		{"key by keepalived's name", "mode: dr", "lb_kind: DR", says(
+			"54: services[2].mode: is missing: write for example mode: nat",
+			"57: services[2].lb_kind: unknown key: did you mean mode?")},
 		{"scheduler that nobody has", "scheduler: mh", "scheduler: fastest", says(
 			`29: services[0].scheduler: must be dh, fo, lblc, lblcr, lc, mh, nq, ovf, p2c, random, rr, sed, sh, twos, wlc or wrr, is "fastest"`)},
 		{"scheduler misspelt", "scheduler: mh", "scheduler: whlc", says(

@@ -256,6 +256,10 @@ func unknownKey[T any](v value, key, node *yaml.Node, fields []field[T]) {
 		at.errorf("unknown key: did you mean %s?", n)
 		return
 	}
+	if n := lvsKeys[key.Value]; slices.Contains(names, n) {
+		at.errorf("unknown key: did you mean %s?", n)
+		return
+	}
 	if said := punctuation(key, node); said != "" {
 		at.errorf("unknown key: %s", said)
 		return

@@ -1,5 +1,10 @@
 package conf
 
+import (
+	"fmt"
+	"strings"
+)
+
 // near finds the word that was most likely meant, or "" if none is like it: at most 2 letters wrong,
 // missing, too many or swapped, and not more than a third of them.
 func near(word string, known []string) string {
@@ -14,6 +19,31 @@ func near(word string, known []string) string {
 		}
 	}
 	return best
+}
+
+// lvsKeys are keys by the names that keepalived, ipvsadm and its manual have for them.
+var lvsKeys = map[string]string{
+	"lb_algo": "scheduler", "lvs_sched": "scheduler",
+	"lb_kind": "mode", "lvs_method": "mode", "forward": "mode",
+	"lthreshold": "lower_threshold", "uthreshold": "upper_threshold",
+	"ops":                 "one_packet",
+	"persistence_timeout": "persistence",
+	"real_server":         "backends", "real_servers": "backends",
+	"sorry_server": "sorry",
+	"vip":          "address",
+}
+
+// lvsModes are modes by the names that ipvsadm's lists and its manual have for them.
+var lvsModes = map[string]Mode{
+	"masq": NAT, "masquerade": NAT, "masquerading": NAT, "route": DR, "gate": DR, "gatewaying": DR, "tunnel": TUN, "tunneling": TUN, "ipip": TUN,
+}
+
+func parseMode(at *Mode, text string) error {
+	err := word(at, text, nil, NAT, TUN, DR, FullNAT)
+	if m, known := lvsModes[strings.ToLower(text)]; known {
+		return fmt.Errorf("%w: write %s", err, m)
+	}
+	return err
 }
 
 // distance is the number of single-byte changes and swaps of neighbours that make a into b (the optimal
