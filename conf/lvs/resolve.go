@@ -47,7 +47,7 @@ func (s *Setup) Resolve(marks map[int]Marked) {
 			s.note(v.Place, Ignored, "the service has no server, so clients are refused until one is added")
 		}
 		if len(v.Endpoints) > 0 && v.Endpoints[0].Port == 0 && v.Persistence == 0 {
-			s.note(v.Place, Missing, "a service of all ports needs persistence")
+			s.note(v.Place, Missing, "a service of all ports needs persistence: give it a persistence section, or a range of ports")
 		}
 	}
 	s.sortNotes()
