@@ -52,7 +52,7 @@ and as it left. The summary goes to standard error.`,
 	f.StringVar(&r.Backend, "backend", "", "only packets of connections to the backend `ADDRESS[:PORT]`")
 	f.StringVar(&r.Client, "client", "", "only packets of clients at `ADDRESS[/BITS]`")
 	f.StringSliceVar(&r.Reasons, "reason", nil,
-		"only packets with a reason, one of `NAMES` as in weir show drops, with commas; dropped, punted: any of a kind")
+		"only packets with a reason, one of `NAMES` as in weir show drops, with commas; dropped, punted, answered: any of a kind")
 	f.StringVar(&r.Filter, "filter", "", "only packets that fit `EXPR`, such as 'tcp port 80 and host 198.51.100.7'")
 	f.Uint64Var(&r.Count, "count", 0, "end after `N` packets")
 	f.DurationVar(&duration, "duration", 0, "end after `TIME`, such as 30s")
