@@ -90,6 +90,11 @@ func parseBackend(text string) (netip.AddrPort, error) {
 func parseAddrPort(text, portZero string) (netip.AddrPort, error) {
 	ap, err := netip.ParseAddrPort(text)
 	if err != nil {
+		if i := strings.LastIndexByte(text, ':'); i >= 0 && isNumber(text[i+1:]) {
+			if _, err := netip.ParseAddrPort(text[:i] + ":1"); err == nil {
+				return netip.AddrPort{}, fmt.Errorf("has the port %s: write one from 1 to 65535", text[i+1:])
+			}
+		}
 		return netip.AddrPort{}, fmt.Errorf("must be an IP address and a port such as 203.0.113.10:80 or [2001:db8::10]:80, is %s", quote(text))
 	}
 	if err := checkEndpoint(ap.Addr()); err != nil {

@@ -77,7 +77,9 @@ func TestBackendsThatPacketsCannotReach(t *testing.T) {
 		{"threshold by ipvsadm's name", "state: down", "uthreshold: 80", says(
 			"44: services[0].backends[0].uthreshold: unknown key: did you mean upper_threshold?")},
 		{"backend that is no section", "{address: 203.0.113.15}", "203.0.113.15", says(
-			`58: services[2].backends[0]: must be a section with keys, is the text "203.0.113.15"`)},
+			`58: services[2].backends[0]: must be a section with keys, is the text "203.0.113.15": write {address: 203.0.113.15}`)},
+		{"backend's port over 65535", "address: 10.0.0.11:8080", "address: 10.0.0.11:80800", says(
+			"42: services[0].backends[0].address: has the port 80800: write one from 1 to 65535")},
 		{"backends without a list", "backends: [{address: 203.0.113.15}, {address: 203.0.113.16:25, weight: 0}]", "backends: {address: 203.0.113.15}", says(
 			"58: services[2].backends: must be a list, is a section with keys")},
 		{"backends that cannot be reached", `gateways: [203.0.113.1, "fe80::1"]`, `gateways: ["fe80::1"]`, says(

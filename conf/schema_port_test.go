@@ -65,7 +65,7 @@ func TestMistakesInAPort(t *testing.T) {
 		{"IPv4 address in an IPv6 one", "addresses: [10.0.0.1/24]", `addresses: ["::ffff:10.0.0.1/120"]`, says(
 			"23: ports[1].addresses[0]: is an IPv4 address in IPv6's clothes: write 10.0.0.1")},
 		{"addresses without a list", "addresses: [10.0.0.1/24]", "addresses: 10.0.0.1/24", says(
-			`23: ports[1].addresses: must be a list, is the text "10.0.0.1/24"`)},
+			`23: ports[1].addresses: must be a list, is the text "10.0.0.1/24": write [10.0.0.1/24]`)},
 		{"gateway that is a network", "gateways: [203.0.113.1,", "gateways: [203.0.113.1/24,", says(
 			`13: ports[0].gateways[0]: must be an IP address such as 203.0.113.1 or 2001:db8::1, is "203.0.113.1/24"`)},
 		{"gateway of zeros", "gateways: [203.0.113.1,", "gateways: [0.0.0.0,", says(

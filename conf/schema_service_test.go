@@ -73,7 +73,7 @@ func TestMistakesInAService(t *testing.T) {
 		{"flag misspelt", "scheduler: mh", "scheduler: mh\n    scheduler_flags: [mh-ports]", says(
 			`30: services[0].scheduler_flags[0]: must be sh-port, sh-fallback, mh-port or mh-fallback, is "mh-ports": did you mean mh-port?`)},
 		{"flags without a list", "scheduler: mh", "scheduler: mh\n    scheduler_flags: mh-port", says(
-			`30: services[0].scheduler_flags: must be a list, is the text "mh-port"`)},
+			`30: services[0].scheduler_flags: must be a list, is the text "mh-port": write [mh-port]`)},
 		{"slow start without a unit", "scheduler: mh", "scheduler: mh\n    slow_start: 30", says(
 			"30: services[0].slow_start: needs a unit: write 30s if seconds are meant")},
 		{"slow start too short", "scheduler: mh", "scheduler: mh\n    slow_start: 500ms", says(
@@ -138,7 +138,7 @@ func TestMistakesInAHealthCheck(t *testing.T) {
 		{"status twice", "status: [200, 204]", "status: [200, 200]", says(
 			"35: services[0].health.status[1]: 200 is given twice")},
 		{"status without a list", "status: [200, 204]", "status: 200", says(
-			"35: services[0].health.status: must be a list, is the number 200")},
+			"35: services[0].health.status: must be a list, is the number 200: write [200]")},
 		{"port 0 to check", "port: 8081", "port: 0", says(
 			"36: services[0].health.port: must be 1 to 65535, is 0")},
 		{"interval without a unit", "interval: 3s", "interval: 3", says(

@@ -13,7 +13,7 @@ func TestMistakesInTheDataplane(t *testing.T) {
 		{"core that no kernel has", "cores: [1, 2]", "cores: [1, 1024]", says(
 			"2: dataplane.cores[1]: must be 0 to 1023, is 1024")},
 		{"cores without a list", "cores: [1, 2]", "cores: 2", says(
-			"2: dataplane.cores: must be a list, is the number 2")},
+			"2: dataplane.cores: must be a list, is the number 2: write [2]")},
 		{"cores as a range", "cores: [1, 2]", "cores: 1-2", says(
 			`2: dataplane.cores: must be a list, is the text "1-2"`)},
 		{"core given twice", "cores: [1, 2]", "cores: [2, 2]", says(

@@ -66,7 +66,7 @@ func list[T, S any](key string, most int, fields []field[S], at func(*T) *[]S) f
 		key:   key,
 		holds: entries,
 		read: func(v value, into *T) {
-			n := v.list(most)
+			n := v.list(most, nil)
 			if n == 0 {
 				return
 			}
@@ -92,7 +92,11 @@ func scalars[T, S any](key string, k kind, most int, parse func(text string) (S,
 		holds: values,
 		read: func(v value, into *T) {
 			var items []S
-			for i := range v.list(most) {
+			fits := func(text string) bool {
+				_, err := parse(text)
+				return err == nil
+			}
+			for i := range v.list(most, fits) {
 				item := v.item(i)
 				if !item.visit() {
 					break
@@ -184,7 +188,7 @@ func (f *field[T]) absent(into *T) {
 // readSection reads a section's keys into a T: each once, none unknown, none missing.
 func readSection[T any](v value, fields []field[T], into *T) {
 	fillSection(fields, into)
-	if !v.section() {
+	if !v.section(onlyRequired(fields)) {
 		return
 	}
 	lines := make([]int, len(fields)) // of the keys met
@@ -216,6 +220,20 @@ func readSection[T any](v value, fields []field[T], into *T) {
 			f.read(v.without(f.key), into)
 		}
 	}
+}
+
+// onlyRequired is the key that must be there, if it is only one and has a single value.
+func onlyRequired[T any](fields []field[T]) (key string) {
+	for i := range fields {
+		if fields[i].example == "" {
+			continue
+		}
+		if key != "" || fields[i].read != nil {
+			return ""
+		}
+		key = fields[i].key
+	}
+	return key
 }
 
 func (f *field[T]) readValue(v value, into *T) {

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -184,25 +185,40 @@ func (v value) null() bool {
 	return true
 }
 
-// section reports whether v has keys, and complains if not.
-func (v value) section() bool {
+// section reports whether v has keys, and complains if not. A single value can only be for the key meant, if there is one.
+func (v value) section(meant string) bool {
 	if v.null() {
 		return false
 	}
 	if v.node.Kind != yaml.MappingNode {
-		v.errorf("must be a section with keys, is %s", v.describe())
+		hint := ""
+		if word, ok := v.bare(); ok && meant != "" {
+			hint = fmt.Sprintf(": write {%s: %s}", meant, word)
+		}
+		v.errorf("must be a section with keys, is %s%s", v.describe(), hint)
 		return false
 	}
 	return true
 }
 
-// list returns the length of a list, 0 after a complaint.
-func (v value) list(most int) int {
+// bareWord is what needs no quotes within { } or [ ].
+var bareWord = regexp.MustCompile(`^[A-Za-z0-9_/.-]+(:[A-Za-z0-9_/.-]+)*$`)
+
+// bare is a single value that can stand within { } or [ ] as it is.
+func (v value) bare() (word string, ok bool) {
+	return v.node.Value, v.node.Kind == yaml.ScalarNode && kinds[v.node.ShortTag()] != 0 && bareWord.MatchString(v.node.Value)
+}
+
+// list returns the length of a list, 0 after a complaint. A single value may be what alone fits into it.
+func (v value) list(most int, fits func(text string) bool) int {
 	if v.null() {
 		return 0
 	}
 	if v.node.Kind != yaml.SequenceNode {
 		hint := ""
+		if word, ok := v.bare(); ok && fits != nil && fits(word) {
+			hint = fmt.Sprintf(": write [%s]", word)
+		}
 		if v.node.Kind == yaml.MappingNode && len(v.node.Content) > 0 && strings.HasPrefix(v.node.Content[0].Value, "-") {
 			hint = ": a dash needs a space after it"
 		}
