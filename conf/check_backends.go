@@ -7,7 +7,7 @@ import (
 
 // backends checks a service's backends, and gives them the service's port where the mode leaves the port as it is.
 func (c *checker) backends(i int, s *Service) {
-	if g, ok := c.groupOf(s); ok {
+	if g, ok := c.groupOf(i); ok {
 		u := useOf(s, g)
 		known, ok := c.used[u]
 		if !ok {

@@ -42,10 +42,10 @@ func groupsByName(cfg *Config) map[string]int {
 	return at
 }
 
-// groupOf is the group that a service has its backends from.
-func (c *checker) groupOf(s *Service) (group int, ok bool) {
-	group, ok = c.groupAt[s.BackendGroup]
-	return group, ok
+// groupOf is the group that a service has its backends from: none where it wrongly has some of its own beside one.
+func (c *checker) groupOf(i int) (group int, ok bool) {
+	group, ok = c.groupAt[c.cfg.Services[i].BackendGroup]
+	return group, ok && !c.service(i).field("backends").exists()
 }
 
 // groups checks the groups' names, and that services name groups that there are.
@@ -62,7 +62,7 @@ func (c *checker) groups() {
 	for i := range c.cfg.Services {
 		s := &c.cfg.Services[i]
 		at := c.service(i).field("backend_group")
-		_, known := c.groupOf(s)
+		_, known := c.groupAt[s.BackendGroup]
 		switch {
 		case !at.exists():
 		case c.service(i).field("backends").exists():
@@ -84,7 +84,7 @@ func (c *checker) group(i int) value { return c.root.field("backend_groups").ite
 
 // backendAt is where the file has a backend of a service: in the service, or in its group.
 func (c *checker) backendAt(i, j int) value {
-	if g, ok := c.groupOf(&c.cfg.Services[i]); ok {
+	if g, ok := c.groupOf(i); ok {
 		return c.group(g).field("backends").item(j)
 	}
 	return c.service(i).field("backends").item(j)

@@ -50,6 +50,9 @@ func TestMistakesInGroups(t *testing.T) {
 			`13: services[4].backend_group: there is no group "real": the groups are pool and pool`)},
 		{"backends as well", edits{"mode: nat, backend_group: pool}\n- {name: b", "mode: nat, backend_group: pool, backends: [{address: 203.0.113.29:80}]}\n- {name: b"}, says(
 			"9: services[0].backend_group: cannot be given together with backends: a service has either its own or a group's")},
+		{"backends as well, with a mistake", edits{"mode: nat, backend_group: pool}\n- {name: b", "mode: nat, backend_group: pool, backends: [{address: 203.0.113.29}]}\n- {name: b"}, says(
+			"9: services[0].backends[0].address: has no port: write for example 203.0.113.29:80",
+			"9: services[0].backend_group: cannot be given together with backends: a service has either its own or a group's")},
 		{"neither", edits{"mode: nat, backend_group: pool}\n- {name: b", "mode: nat}\n- {name: b"}, says(
 			"9: services[0].backends: is missing: write for example backends: [{address: 10.0.0.11:8080}]")},
 		{"a mistake in a group is told once for every use", edits{"  - address: 203.0.113.22\n", "  - address: 198.51.100.22\n    lower_threshold: 7\n"}, says(
