@@ -44,6 +44,7 @@ func check(root value, cfg *Config) {
 	c.ports()
 	c.addresses()
 	c.gateways()
+	c.someAddress()
 	c.services()
 	c.neighbors()
 	c.api()

@@ -89,6 +89,18 @@ func (c *checker) addresses() {
 	}
 }
 
+// someAddress reports ports without any address once, instead of with every backend.
+func (c *checker) someAddress() {
+	reached := func(s Service) bool {
+		return s.whole() && slices.ContainsFunc(s.Backends, func(b Backend) bool { return b.Address.IsValid() })
+	}
+	if !c.networks || len(c.own) > 0 || !slices.ContainsFunc(c.cfg.Services, reached) {
+		return
+	}
+	c.port(0).field("addresses").errorf("no port has an address, so that Weir reaches no backend: write Weir's own, for example addresses: [203.0.113.2/24]")
+	c.networks = false
+}
+
 func (c *checker) addressAt(p place) value { return c.port(p.port).field("addresses").item(p.index) }
 
 // gateways checks that each is a neighbour that packets can be handed to.

@@ -80,3 +80,11 @@ func TestNeighboursThatNoPortCanMeet(t *testing.T) {
 			"62: neighbors[0].mac: is the MAC of port wan itself: write the neighbour's")},
 	})
 }
+
+func TestPortsWithoutAnyAddressAreToldOnce(t *testing.T) {
+	expectErrors(t, `ports: [{name: wan, device: net_null0}, {name: lan, device: net_null1}]
+services:
+- {name: a, address: 203.0.113.10:80, protocol: tcp, mode: nat, backends: [{address: 10.0.0.11:80}, {address: 10.0.0.12:80}]}
+- {name: b, address: 203.0.113.11:80, protocol: tcp, mode: dr, backends: [{address: 10.0.0.11}]}
+`, "1: ports[0].addresses: no port has an address, so that Weir reaches no backend: write Weir's own, for example addresses: [203.0.113.2/24]")
+}
