@@ -20,7 +20,8 @@ type Spec struct {
 	// Base is a snapshot whose backends stay unless they are set or their places vacated, and so do its services that are
 	// Same. Ports, and timeouts as far as the base has them, are the same. nil: there is none.
 	Base *Snapshot
-	// Rest says that the base's services that are not given stay, and its addresses and timeouts, too.
+	// Rest says that the base's services that are not given stay, and its addresses and timeouts, too. Ports and Locals are
+	// those of the base.
 	Rest     bool
 	Locals   []netip.Addr    // local addresses of fullnat services, by index; one that is not valid is an unused place
 	Timeouts []conn.Timeouts // at least one

@@ -65,6 +65,7 @@ type Compiler struct {
 	routes      routes
 	ports       []fastpath.PortSpec
 	gateways    []fastpath.GatewaySpec
+	addresses   []netip.Addr             // the local ones, by their indices
 	tables      []conn.Timeouts          // of the last snapshot
 	idles       map[conf.Timeouts]uint16 // where they stand there
 	snapshot    *fastpath.Snapshot       // the last one; nil before the first
@@ -155,7 +156,8 @@ func (c *Compiler) recompile(now time.Time, services []*conf.Service, status fun
 	next.work = work{known: c.gens}
 	next.now, next.due, next.starting = now, time.Time{}, nil
 	spec := &fastpath.Spec{
-		Generation: c.generation + 1, Base: c.snapshot, Rest: true, Ports: c.ports, Services: make([]fastpath.ServiceSpec, c.svcPlaces.size),
+		Generation: c.generation + 1, Base: c.snapshot, Rest: true, Ports: c.ports, Locals: c.addresses,
+		Services: make([]fastpath.ServiceSpec, c.svcPlaces.size),
 	}
 	b, err := fastpath.NewBuilder(spec, int(c.bePlaces.size))
 	if err != nil {

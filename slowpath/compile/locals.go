@@ -68,6 +68,7 @@ func (c *Compiler) addLocals(spec *fastpath.Spec) error {
 	for a, index := range c.locals {
 		spec.Locals[index] = a
 	}
+	c.addresses = spec.Locals
 	return nil
 }
 

@@ -56,3 +56,20 @@ func TestAPlaceOfALocalAddressIsFreeWhenNoConnectionHasIt(t *testing.T) {
 		t.Errorf("place %d, want the free one, %d", got, old)
 	}
 }
+
+func TestAChangeOfStatusIsMadeInFullNAT(t *testing.T) {
+	r := newRig(t)
+	s := web(first, second)
+	s.Mode, s.LocalAddresses = conf.FullNAT, prefixes("10.0.0.100/32")
+	r.compile(s)
+	r.down[first] = true
+	snap, commit, err := r.c.Recompile(r.now, []string{s.Name}, r.status, r.acked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit()
+	place, _ := r.c.Place(&s, netip.MustParseAddrPort(first))
+	if got := picks(snap, 0, 10); got[place.Index] != 0 || len(got) != 1 {
+		t.Errorf("picked %v", got)
+	}
+}
