@@ -5,9 +5,11 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -142,7 +144,7 @@ func TestAServiceThatIsOnePacketNoMoreHasWhatChangesOfItsBackends(t *testing.T) 
 func edit(rnd *rand.Rand, cfg *conf.Config, fresh *int) {
 	s := &cfg.Services[rnd.IntN(len(cfg.Services))]
 	s.Backends = slices.Clone(s.Backends)
-	switch rnd.IntN(14) {
+	switch rnd.IntN(26) {
 	case 0:
 		s.Backends[rnd.IntN(len(s.Backends))].Weight = rnd.IntN(5)
 	case 1:
@@ -178,56 +180,108 @@ func edit(rnd *rand.Rand, cfg *conf.Config, fresh *int) {
 		more := *s
 		more.Name, more.Addresses = fmt.Sprintf("more%d", *fresh), at(fmt.Sprintf("198.20.%d.%d:80", *fresh/250, *fresh%250))
 		cfg.Services = append(cfg.Services, more)
+	default:
+		editMore(rnd, cfg, s)
 	}
 }
 
-// Whatever has been shared on the way to a configuration, its snapshot is what it would be without.
+// editMore makes a change that is not about which backends a service has.
+func editMore(rnd *rand.Rand, cfg *conf.Config, s *conf.Service) {
+	odd := rnd.IntN(2) == 0
+	switch rnd.IntN(12) {
+	case 0:
+		s.Protocol, s.OnePacket = conf.UDP, odd
+	case 1:
+		s.SlowStart = []time.Duration{0, time.Minute}[rnd.IntN(2)]
+	case 2:
+		s.Backends[rnd.IntN(len(s.Backends))].UpperThreshold = 10 * rnd.IntN(2)
+	case 3:
+		s.Limits = []*conf.Limits{nil, {Connections: 5}, {Rate: 9}}[rnd.IntN(3)]
+	case 4:
+		s.Persistence = []*conf.Persistence{nil, {Timeout: time.Minute, Mask: 24, Prefix: 64}}[rnd.IntN(2)]
+	case 5:
+		s.Mode, s.LocalAddresses = conf.FullNAT, prefixes([]string{"10.0.200.0/30", "10.0.201.1/32"}[rnd.IntN(2)])
+		s.LocalPorts = conf.PortRange{First: 1024, Last: 65535}
+	case 6:
+		s.Sloppy, s.ExpireQuiescent = odd, !odd
+	case 7:
+		s.OnEmpty = []conf.OnEmpty{conf.OnEmptyReset, conf.OnEmptyDrop}[rnd.IntN(2)]
+	case 8:
+		s.Match.Source = [][]netip.Prefix{nil, prefixes("192.0.2.0/24")}[rnd.IntN(2)]
+	case 9:
+		s.Health = []*conf.Health{nil, {Via: conf.ViaService}}[rnd.IntN(2)]
+	case 10:
+		cfg.Ports = slices.Clone(cfg.Ports)
+		cfg.Ports[rnd.IntN(2)].MTU = 1400 + 100*rnd.IntN(2)
+	case 11:
+		i := rnd.IntN(len(s.Backends))
+		s.Backends[i].Address = netip.AddrPortFrom(s.Backends[i].Address.Addr(), uint16(80*rnd.IntN(2)))
+	}
+}
+
+// everyField lets cmp look at all.
+var everyField = cmp.Exporter(func(reflect.Type) bool { return true })
+
+// behind is what a backend has elsewhere in its snapshot: its timeouts and its tunnel.
+func behind(snap *fastpath.Snapshot, i uint32) (out []string) {
+	b := reflect.ValueOf(snap.Backends.At(i)).Elem()
+	if b.FieldByName("Gen").Uint() == 0 {
+		return nil
+	}
+	out = append(out, fmt.Sprint(snap.Timeouts[b.FieldByName("timeouts").Uint()/uint64(unsafe.Sizeof(conn.Timeouts{}))]))
+	if tunnels := reflect.ValueOf(snap).Elem().FieldByName("tunnels"); tunnels.Len() > 0 {
+		out = append(out, fmt.Sprintf("%+v", tunnels.Index(int(b.FieldByName("tunnel").Uint()))))
+	}
+	return out
+}
+
+// Whatever has been shared on the way to a configuration, and to how its backends stand, its snapshot is what it would be
+// without.
 func TestSharedOrNotASnapshotIsTheSame(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
+	for range 120 { // few changes find services in rows, many find places that others had
+		sharedOrNot(t, rnd, 1+rnd.IntN(12))
+	}
+}
+
+func sharedOrNot(t *testing.T, rnd *rand.Rand, rounds int) {
 	r := newSharer(t)
 	cfg, fresh := pool(6, 8), 0
 	held := map[*sched.Load]bool{}
-	for round := range 150 {
+	for round := range rounds {
 		next := *cfg
 		next.Services = slices.Clone(cfg.Services)
 		for range 1 + rnd.IntN(3) {
 			edit(rnd, &next, &fresh)
 		}
-		name := next.Services[rnd.IntN(len(next.Services))].Name
-		r.ill[name] = !r.ill[name]
+		var reached string
+		if r.now = r.now.Add(time.Second); rnd.IntN(8) == 0 { // a next hop has another record
+			for reached = range r.links.ids {
+				break
+			}
+			delete(r.links.ids, reached)
+		}
 		acked := r.c.generation - uint64(rnd.IntN(2))*min(1, r.c.generation)
-		forgetful := *r.c
-		forgetful.snapshot = nil
-		want, _, err := forgetful.Compile(r.now, &next, r.status, acked)
-		if err != nil {
-			t.Fatal(err)
+		if rnd.IntN(3) == 0 {
+			r.flip(rnd, &next)
 		}
+		want := r.anewFor(&next, acked)
 		got := r.end(r.c.Compile(r.now, &next, r.status, acked))
-		a, b := all(want), all(got)
-		for i := range min(len(a), len(b)) {
-			a[i].Load, b[i].Load = nil, nil // new ones are not the same
-		}
-		ignored := cmp.FilterPath(func(p cmp.Path) bool {
-			name := p.Last().String()
-			return name == ".tunnel" || name == ".timeouts" // which may stand elsewhere
-		}, cmp.Ignore())
-		if !slices.Equal(a, b) {
-			if d := cmp.Diff(a, b, cmp.AllowUnexported(fastpath.Backend{}, conn.Peer{}), ignored); d != "" {
-				t.Fatalf("round %d: - without, + with sharing: %s", round, d)
-			}
-		}
-		for i := range want.Services {
-			a, b := &want.Services[i], &got.Services[i]
-			if a.Name != b.Name || a.Mode != b.Mode || a.OnEmpty != b.OnEmpty || (a.Sched == nil) != (b.Sched == nil) || !slices.Equal(a.Backends, b.Backends) {
-				t.Fatalf("round %d, service %d: %+v, without sharing %+v", round, i, b, a)
-			}
-			if a.Sched != nil && !maps.Equal(picks(want, i, 50), picks(got, i, 50)) {
-				t.Fatalf("round %d: service %s picks others", round, a.Name)
-			}
+		r.compare(fmt.Sprintf("round %d", round), want, got)
+		for range rnd.IntN(3) {
+			r.now = r.now.Add(time.Duration(rnd.IntN(10)) * time.Second)
+			names := []string{r.flip(rnd, &next), r.flip(rnd, &next)}
+			want = r.anewFor(&next, acked)
+			got = r.end(r.c.Recompile(r.now, names, r.status, acked))
+			r.compare(fmt.Sprintf("round %d, after a change of %s", round, names), want, got)
 		}
 		for i := range next.Services {
 			s := &next.Services[i]
-			for j, p := range r.c.Places(s) {
+			places := r.c.Look(s)
+			if rnd.IntN(10) == 0 {
+				places = r.c.Places(s)
+			}
+			for j, p := range places {
 				b := got.Backends.At(p.Index)
 				if b.Load != p.Load || b.Peer().Gen != p.Gen || got.Services[b.Service].Name != s.Name {
 					t.Fatalf("round %d: backend %d of %s is %+v in the snapshot", round, j, s.Name, b)
@@ -245,5 +299,67 @@ func TestSharedOrNotASnapshotIsTheSame(t *testing.T) {
 			}
 		}
 		cfg = &next
+	}
+}
+
+// flip lets the first backend of some service go down or come up.
+func (r *sharer) flip(rnd *rand.Rand, cfg *conf.Config) (name string) {
+	name = cfg.Services[rnd.IntN(len(cfg.Services))].Name
+	r.ill[name] = !r.ill[name]
+	return name
+}
+
+// anewFor is the next snapshot, made as if there were none before.
+func (r *sharer) anewFor(cfg *conf.Config, acked uint64) *fastpath.Snapshot {
+	r.t.Helper()
+	forgetful := *r.c
+	forgetful.snapshot = nil
+	snap, _, err := forgetful.Compile(r.now, cfg, r.status, acked)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return snap
+}
+
+// compare compares snapshots, of which one shares something with another.
+func (r *sharer) compare(when string, want, got *fastpath.Snapshot) {
+	r.t.Helper()
+	besides := func(names ...string) cmp.Option {
+		return cmp.FilterPath(func(p cmp.Path) bool { return slices.Contains(names, p.Last().String()) }, cmp.Ignore())
+	}
+	elsewhere := besides(".Load", ".tunnel", ".timeouts", ".Sched", ".ServiceLoad") // which may stand there
+	same := func(what string, a, b any, o cmp.Option) {
+		r.t.Helper()
+		if reflect.DeepEqual(a, b) { // which takes a tenth of the time
+			return
+		}
+		if d := cmp.Diff(a, b, everyField, o); d != "" {
+			r.t.Fatalf("%s: %s: - without, + with sharing: %s", when, what, d)
+		}
+	}
+	rest := [2]fastpath.Snapshot{*want, *got}
+	for i := range rest {
+		rest[i].Backends, rest[i].Services, rest[i].Timeouts = fastpath.Backends{}, nil, nil
+	}
+	same("the rest", rest[0], rest[1], besides(".tunnels", ".tunnelAt"))
+	same("services", want.Services, got.Services, elsewhere)
+	wants, gots := all(want), all(got)
+	same("places", len(wants), len(gots), nil)
+	for i := range wants {
+		a, b := wants[i], gots[i]
+		if a.Load, b.Load = nil, nil; a != b {
+			same(fmt.Sprintf("backend %d", i), a, b, elsewhere)
+		}
+	}
+	for i := range uint32(want.Backends.Len()) {
+		if a, b := behind(want, i), behind(got, i); !slices.Equal(a, b) {
+			r.t.Fatalf("%s: backend %d has %v, without sharing %v", when, i, b, a)
+		}
+	}
+	for i := range want.Services {
+		a, b := &want.Services[i], &got.Services[i]
+		if (a.Sched == nil) != (b.Sched == nil) || a.Sched != nil && !maps.Equal(picks(want, i, 50), picks(got, i, 50)) {
+			r.t.Fatalf("%s: service %s picks others", when, a.Name)
+		}
 	}
 }
