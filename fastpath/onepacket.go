@@ -81,7 +81,7 @@ func (w *Worker) onceOfPart(f *port.Frame, it *item, k *conn.Key) (e *conn.Entry
 		return nil, false
 	}
 	dk := it.arriving(f)
-	if p := w.passage(&dk, false); p != nil {
+	if p := w.passage(&dk, false); p != nil && p.gen != 0 {
 		w.setOnce(k, p.backend, p.gen)
 		return &w.once, false
 	}

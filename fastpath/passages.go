@@ -26,7 +26,7 @@ type passage struct {
 	id      uint32    // as loaded
 	ports   uint32    // left: as loaded
 	backend uint32    // not left: its index
-	gen     uint32    // and generation
+	gen     uint32    // and generation; 0: the datagram is of a connection
 	begun   conn.Tick
 	proto   uint8 // as in datagram; 0: a free place
 	v6      bool

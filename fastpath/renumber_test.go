@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+
+	"github.com/weirlb/weir/fastpath/conn"
+	"github.com/weirlb/weir/fastpath/packet"
 )
 
 // identOf is the identification of a fragment.
@@ -106,6 +109,29 @@ func TestWhatFollowsAForgottenFragmentInFullNATIsDropped(t *testing.T) {
 		t.Errorf("%d left, reasons %v", len(out), r.reasons())
 	}
 }
+
+// A datagram that was renumbered has no backend of its own, such as the first place's, which may not be made yet.
+func TestWhatFollowsInFullNATWhenItsConnectionHasEndedIsDropped(t *testing.T) {
+	for _, f := range families {
+		rs := rigService{vip: f.vip, proto: packet.ProtoTCP, mode: NAT}
+		r := newRig(t, []rigService{rs, {vip: f.vip, proto: packet.ProtoUDP, mode: FullNAT, peers: []string{crossPeer(f.v6)}}})
+		r.rows = true
+		r.publish()
+		parts := cutUp(pk{from: f.client, to: f.vip, udp: true, payload: 1600}.frame(t), 800, 7)
+		one(t, r.send(wan, parts[0]), lan)
+		w := r.workers[0]
+		var ended conn.Entry
+		w.Dump(func(e *conn.Entry) bool { ended = *e; return true })
+		k := ended.Key()
+		w.forget(w.table.Find(&k).Entry)
+		if out := r.send(wan, parts[1]); len(out) != 0 || r.reasons()["fragment_orphan"] != 1 {
+			t.Errorf("%s: %d left, reasons %v", f.name, len(out), r.reasons())
+		}
+	}
+}
+
+// crossPeer is a backend of the other IP version, for which a client's fragments are renumbered whatever theirs is.
+func crossPeer(v6 bool) string { return onceBackends[!v6][0] }
 
 // Each of all identifications comes once before any comes again, whichever worker gives it.
 func TestWorkersShareTheIdentifications(t *testing.T) {
