@@ -390,3 +390,19 @@ func reached(all [][]Frame) map[byte]bool {
 	}
 	return m
 }
+
+func TestNormalLeavesFramesThatAreNoIPPackets(t *testing.T) {
+	p := Packet{Protocol: UDP, From: netip.MustParseAddrPort("198.51.100.7:40000"), To: netip.MustParseAddrPort("203.0.113.10:53")}
+	in := p.Frame([6]byte{2}, [6]byte{4})
+	for n := 14; n < 14+40; n++ {
+		for _, version := range []byte{4, 6} {
+			frame := append(make([]byte, 12), 8, 0)
+			for len(frame) < n {
+				frame = append(frame, version<<4)
+			}
+			if got := Normal(&Frame{Data: in}, []Frame{{Data: frame}}); len(got) != 1 || len(got[0].Data) != n {
+				t.Errorf("of %d bytes, version %d: %x", n, version, got)
+			}
+		}
+	}
+}

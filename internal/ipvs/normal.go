@@ -62,7 +62,10 @@ func Elsewhere(in, f []byte) bool {
 func clearOuter(in, frame []byte) {
 	ip := frame[14:]
 	_, vip, _ := outer(in)
-	_, to, _ := outer(frame)
+	_, to, ok := outer(frame)
+	if !ok {
+		return // no IP packet
+	}
 	tunnel := tunnelled(ip, vip)
 	switch {
 	case !tunnel && to != vip:
@@ -137,12 +140,15 @@ func clearOwn(frame []byte) {
 
 // clearQuote clears the checksums of a packet that an ICMP error quotes. What is left of the error's own is whether it is right.
 func clearQuote(frame []byte) {
+	if !icmp(frame) {
+		return
+	}
 	ip := frame[14:]
 	header := 20
 	if ip[0]>>4 == 6 {
 		header = 40
 	}
-	if !icmp(frame) || len(ip) < header+8+header+8 || header == 20 && ip[20] != 3 && ip[20] != 4 && ip[20] != 11 || header == 40 && ip[40] >= 128 {
+	if len(ip) < header+8+header+8 || header == 20 && ip[20] != 3 && ip[20] != 4 && ip[20] != 11 || header == 40 && ip[40] >= 128 {
 		return
 	}
 	right := checksum(ip)
