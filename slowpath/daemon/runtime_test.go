@@ -411,3 +411,18 @@ func TestWatchersSeeLinksBackendsAndServices(t *testing.T) {
 		t.Errorf("%v; did not come: %v", err, wanted)
 	}
 }
+
+// What one service alone is compiled anew for must find all that its mode takes.
+func TestAWeightCanChangeInEveryMode(t *testing.T) {
+	for mode, more := range map[string]string{"nat": "", "dr": "", "tun": "tunnel: {type: gue}, ", "fullnat": "local_addresses: [10.0.0.20], "} {
+		r := startIn(t, "", memory(), somePorts+`
+services:
+  - {name: web, address: "203.0.113.10:80", protocol: tcp, mode: `+mode+`, `+more+`backends: [{address: "10.0.0.11:80"}, {address: "10.0.0.12:80"}]}
+`)
+		for _, weight := range []int{0, 7} {
+			if _, err := api.Dial(r.socket).SetWeight(t.Context(), api.Match{}, "web", netip.MustParseAddrPort("10.0.0.11:80"), weight); err != nil {
+				t.Errorf("mode %s, weight %d: %v", mode, weight, err)
+			}
+		}
+	}
+}
