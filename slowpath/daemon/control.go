@@ -246,7 +246,10 @@ func (d *Daemon) replace(cfg *conf.Config, runtime runtimeChanges) error {
 	if err := d.apply(cfg); err != nil {
 		d.runtime = before
 		d.setHooks(old)
-		return errors.Join(err, d.health.Set(targets(old, renamed(cfg, old))), d.taps.setRoutes(old))
+		err = errors.Join(err, d.health.Set(targets(old, renamed(cfg, old))), d.taps.setRoutes(old))
+		d.touched.add(touchedNames{all: true})
+		d.lookAgain() // the checks of backends that only the old file has begin anew, and may have another mind now
+		return err
 	}
 	return nil
 }
