@@ -26,6 +26,9 @@ var theLab struct {
 }
 
 func TestMain(m *testing.M) {
+	if end := os.Getenv(linuxSCTPEnd); end != "" {
+		os.Exit(linuxSCTP(end, os.Args[1:]))
+	}
 	code := m.Run()
 	if theLab.prefix != "" {
 		if out, err := labScript("down"); err != nil {
