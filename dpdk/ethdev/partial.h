@@ -92,7 +92,8 @@ weir_complete(struct rte_mbuf *m)
 	if (__rte_raw_cksum_reduce((uint32_t)sum + pseudo) == 0xffff)
 		return;
 	sum = ~sum;
-	*field = sum == 0 ? 0xffff : sum;
+	/* UDP's 0 says that there is none (RFC 768); TCP's is a checksum like any other (RFC 1624 section 3). */
+	*field = sum == 0 && proto == IPPROTO_UDP ? 0xffff : sum;
 }
 
 #endif

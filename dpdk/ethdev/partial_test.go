@@ -91,3 +91,38 @@ func TestCRCsThatAVethEndLeavesUndoneAreCompleted(t *testing.T) {
 		}
 	}
 }
+
+// A checksum of 0 is written so in TCP, and with all bits set in UDP, where 0 is none.
+func TestCompletedChecksumsOfZero(t *testing.T) {
+	d, _, theirs := onVeth(t, Config{}, "")
+	wire, q := dpdktest.NewWire(t, theirs), d.Queue(0)
+	for _, c := range []struct {
+		proto byte
+		field int // in the L4 header
+		zero  uint16
+	}{{6, 16, 0}, {17, 6, 0xffff}} {
+		frame := udp(t, "198.51.100.7:1024", "203.0.113.10:80", 32, nil)
+		const ip, l4 = 14, 34
+		frame[ip+9] = c.proto
+		l := frame[l4 : l4+40]
+		pseudo := ones(frame[ip+12:ip+20], uint32(c.proto)+uint32(len(l)))
+		binary.BigEndian.PutUint16(l[c.field:], pseudo)
+		binary.BigEndian.PutUint16(l[24:], 0)
+		binary.BigEndian.PutUint16(l[24:], 0xffff-ones(l, 0))
+		want := slices.Clone(frame)
+		binary.BigEndian.PutUint16(want[l4+c.field:], c.zero)
+		wire.Send(frame)
+		expect(t, q, want)
+	}
+}
+
+// ones is the ones' complement sum of words, and of more.
+func ones(b []byte, more uint32) uint16 {
+	for ; len(b) > 1; b = b[2:] {
+		more += uint32(binary.BigEndian.Uint16(b))
+	}
+	for more > 0xffff {
+		more = more>>16 + more&0xffff
+	}
+	return uint16(more)
+}

@@ -124,7 +124,7 @@ func TestWiresharkReadsACaptureOfEveryMode(t *testing.T) {
 			t.Errorf("no packet with the comment %q; there are\n%s", want, strings.Join(seen, "\n"))
 		}
 	}
-	if bad := tshark(t, c.file, `_ws.malformed or tcp.checksum.status == "Bad" or ip.checksum.status == "Bad"`, "frame.number", "frame.comment"); bad != nil {
+	if bad := tshark(t, c.file, `_ws.malformed or tcp.checksum.status == "Bad" or ip.checksum.status == "Bad"`, "frame.number", "frame.comment", "frame.protocols", "tcp.len", "tcp.checksum.status", "ip.checksum.status"); bad != nil {
 		t.Errorf("damaged: %q", bad)
 	}
 	// Both frames of a packet have one number.
