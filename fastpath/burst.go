@@ -157,6 +157,11 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		switch v.fate {
 		case fresh:
+			if followers > 0 {
+				// A client that gives two datagrams in a row one identification keeps them apart by their order only.
+				w.openFollowed(frames, items, opened, followers)
+				opened, followers = 0, 0
+			}
 			s.openings[opened] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
 			opened++
 		case late:
@@ -167,6 +172,12 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 			w.settle(f, v)
 		}
 	}
+	w.openFollowed(frames, items, opened, followers)
+}
+
+// openFollowed handles the packets of a group whose connections were not found, and then the fragments that follow them.
+func (w *Worker) openFollowed(frames []port.Frame, items []item, opened, followers int) {
+	s := w.scratch
 	if opened > 0 {
 		w.openAll(frames, items, s.openings[:opened])
 	}
