@@ -70,7 +70,7 @@ func TestAnOverflowThatCannotBeCountedStaysForEver(t *testing.T) {
 
 func TestTheOtherBucketLeadsBack(t *testing.T) {
 	for _, capacity := range []int{1, 5, 1000, 77777} {
-		tab := newTable(t, capacity)
+		tab := crowded(t, capacity)
 		for tag := range 256 {
 			for b := range tab.nbuckets {
 				o := tab.other(b, uint8(tag))
@@ -98,7 +98,7 @@ func TestHomesAreSpreadOverAllBucketsAndTags(t *testing.T) {
 }
 
 func testSpread(t *testing.T, home func(*Table, int) Home) {
-	tab := newTable(t, 6000)
+	tab := crowded(t, 6000)
 	const each = 300
 	count, tags := make([]int, tab.nbuckets), [256]int{}
 	for i := range each * int(tab.nbuckets) {
@@ -148,7 +148,7 @@ func TestSeedsPlaceTheSameTuplesElsewhere(t *testing.T) {
 
 // TestAFullIndexSaysSo fills the two buckets of some tuples: Insert must give up and leave everything as it was.
 func TestAFullIndexSaysSo(t *testing.T) {
-	tab := newTable(t, 4096)
+	tab := crowded(t, 4096)
 	r := rand.New(rand.NewPCG(11, 12))
 	p := randomTuple(r)
 	h := tab.KeyHome(p.key())

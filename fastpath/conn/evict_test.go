@@ -8,7 +8,7 @@ import (
 // fill makes a full table whose connections f prepares, by number.
 func fill(t *testing.T, capacity int, f func(i int, e *Entry)) *Table {
 	t.Helper()
-	tab := newTable(t, capacity)
+	tab := crowded(t, capacity)
 	r := rand.New(rand.NewPCG(1, 9))
 	for i := range capacity {
 		p := randomTuple(r)
@@ -105,7 +105,7 @@ func TestAVictimIsLookedForUnderTheHandAndFoundInTheEnd(t *testing.T) {
 }
 
 func TestAnEmptyTableHasNoVictim(t *testing.T) {
-	tab := newTable(t, 5)
+	tab := crowded(t, 5)
 	if tab.Victim(1) != nil {
 		t.Error("there is one")
 	}

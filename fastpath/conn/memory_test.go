@@ -19,7 +19,7 @@ func TestWhatTheTableKeepsHoldsNoGoPointers(t *testing.T) {
 
 func TestAConnectionTakesAtMost96Bytes(t *testing.T) {
 	for _, capacity := range []int{10_000, 100_000, 1_000_000} {
-		tab := newTable(t, capacity)
+		tab := crowded(t, capacity)
 		slack := 2 * 2 << 20 // the two regions are rounded up to 2 MiB
 		if got := tab.Bytes(); got > 96*capacity+slack {
 			t.Errorf("%d connections: %d bytes each", capacity, got/capacity)
@@ -33,7 +33,7 @@ func TestAConnectionTakesAtMost96Bytes(t *testing.T) {
 // TestDumpBesideAWorkerGivesConnections cannot be checked by the race detector, which does not look at memory off the
 // Go heap: that Dump may see entries while they change is its contract.
 func TestDumpBesideAWorkerGivesConnections(t *testing.T) {
-	tab := newTable(t, 500)
+	tab := crowded(t, 500)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Add(1)

@@ -11,7 +11,7 @@ import (
 // connections, strangers and the home of packets that are no flow.
 func TestProbeFindsWhatTheSearchInGoFinds(t *testing.T) {
 	const capacity = 3000
-	tab := newTable(t, capacity)
+	tab := crowded(t, capacity)
 	r := rand.New(rand.NewPCG(21, 22))
 	var homes []Home
 	for range capacity {

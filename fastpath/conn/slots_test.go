@@ -11,7 +11,7 @@ import (
 // TestSlotsAreChangedAsInGo fills and empties buckets, with tags that collide, full and empty ones among them.
 func TestSlotsAreChangedAsInGo(t *testing.T) {
 	r := rand.New(rand.NewPCG(51, 52))
-	tab := newTable(t, 60)
+	tab := crowded(t, 60)
 	got := tab.buckets
 	want := make([]bucket, len(got))
 	in := unsafe.Pointer(unsafe.SliceData(want))
@@ -53,7 +53,7 @@ func TestSlotsAreChangedAsInGo(t *testing.T) {
 
 func TestSiftFindsWhoMayStandInTheTable(t *testing.T) {
 	const capacity = 300
-	tab := newTable(t, capacity)
+	tab := crowded(t, capacity)
 	r := rand.New(rand.NewPCG(53, 54))
 	var homes []Home
 	for range capacity {

@@ -108,7 +108,7 @@ func TestASweepAfterALongPauseIsOneTurnBehind(t *testing.T) {
 }
 
 func TestASweepOfAnEmptyTableOwesNothing(t *testing.T) {
-	tab := newTable(t, 3)
+	tab := crowded(t, 3)
 	var dead Dead
 	for now := Tick(0); now < 5000; now += 999 {
 		if tab.Sweep(now, 10, &dead) != 0 || tab.Behind() != 0 {

@@ -7,12 +7,17 @@ import (
 	"github.com/weirlb/weir/fastpath/offheap"
 )
 
-// MaxCapacity is the most connections of one table: what a bucket number of 24 bits and a load of 85 %
-// allow for connections that stand in the index twice.
+// MaxCapacity is the most connections of one table: as many as stand in the index twice without filling it by more than
+// 67 %.
 const MaxCapacity = 64 << 20
 
-// loadPercent is how full the index is when every connection is a nat one and the table is full.
-const loadPercent = 85
+const (
+	// loadPercent is how full the index is when every connection is a nat one and the table is full, unless that takes more
+	// than maxBuckets. A fuller one costs time: a slot whose bucket is full stands in one that nobody has asked for, so that
+	// with 85 % a new nat connection took a quarter longer. An emptier one costs memory and saves no more.
+	loadPercent = 60
+	maxBuckets  = 1 << 24 // a Home has 24 bits for the bucket
+)
 
 // Table is one worker's connections. See the package comment for who may use it.
 type Table struct {
@@ -41,7 +46,15 @@ func New(capacity int, huge bool, seed Seed) (*Table, error) {
 	if capacity < 1 || capacity > MaxCapacity {
 		return nil, fmt.Errorf("a connection table holds 1 to %d connections, not %d", MaxCapacity, capacity)
 	}
-	n := max(2*capacity*100/(loadPercent*slotsPerBucket)+1, 2)
+	return newTable(capacity, bucketsFor(capacity, loadPercent), huge, seed)
+}
+
+// bucketsFor is how many buckets fill to some percent.
+func bucketsFor(capacity, percent int) int {
+	return min(max(2*capacity*100/(percent*slotsPerBucket)+1, 2), maxBuckets)
+}
+
+func newTable(capacity, n int, huge bool, seed Seed) (*Table, error) {
 	t := &Table{Hasher: Hasher{seed0: seed[0], seed1: seed[1], nbuckets: uint32(n)}, fresh: 1, hand: 1}
 	var err error
 	if t.entryMem, err = offheap.Alloc((capacity+1)*EntrySize, huge); err != nil {

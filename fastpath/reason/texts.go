@@ -126,7 +126,7 @@ var texts = [Count]text{
 		"With `on_remove: drain` connections go on; or drain a backend first and remove it when `ACTIVE` is 0. Clients of this one connect again."},
 	TableFull: {"table_full", "the connection table is full of connections worth more; raise dataplane.max_connections",
 		"More clients than `dataplane.max_connections` allows a worker, or a flood that opens connections for good.",
-		"Raise `dataplane.max_connections` (77 bytes each) and restart; shorten `timeouts`."},
+		"Raise `dataplane.max_connections` (82 bytes each) and restart; shorten `timeouts`."},
 	NoLocalPort: {"no_local_port", "fullnat: no local address and port is left for a connection with the chosen backend, nor with the others that were tried",
 		"More connections with one backend than local addresses and ports: 64,512 for each address, of which every worker has its share.",
 		"Add addresses to the service's `local_addresses`, or backends; widen `local_ports`; shorten `timeouts`."},
