@@ -167,11 +167,17 @@ func (o *options) fullSpeed(t *trial) (float64, error) {
 	if err := w.fill(t.flows); err != nil {
 		return 0, err
 	}
-	s, err := w.measure(o.settle, o.window)
+	if err := w.p.pause(); err != nil {
+		return 0, err
+	}
+	mpps, _, err := o.calm.during(o.cores(t), func() (float64, error) {
+		s, err := w.measure(o.settle, o.window)
+		return s.mpps, err
+	})
 	if err != nil {
 		return 0, err
 	}
-	return s.mpps, o.finish(t, w)
+	return mpps, o.finish(t, w)
 }
 
 // during is what Weir does while f lasts. What the device lost counts as lost, too.

@@ -22,6 +22,7 @@ type options struct {
 	core, mainCore               int
 	rounds                       int
 	window, settle, liveFor      time.Duration
+	patience                     time.Duration
 	what, modes, families, flows string
 	table                        int // connections of the tests with new ones
 	verbose                      bool
@@ -30,13 +31,14 @@ type options struct {
 	isolated   bool   // in a network namespace of its own
 	tmp        string // for captures and configurations, removed at the end
 	pages      pages
+	calm       *calm
 	files      map[string]int // captures written so far, and how many packets are in them
 	unbalanced []string       // runs whose counters do not add up
 }
 
 // quickly are the flags of a quick run that differ from a whole one's.
 var quickly = map[string]string{
-	"what": "grid", "families": "v4", "flows": "256,64K,1M", "rounds": "3", "window": "250ms", "settle": "100ms", "docs": "",
+	"what": "grid", "families": "v4", "flows": "256,64K,1M", "rounds": "3", "window": "200ms", "settle": "100ms", "docs": "", "patience": "30s",
 }
 
 func main() {
@@ -62,8 +64,9 @@ func (o *options) parse() {
 	flag.IntVar(&o.core, "core", last, "the `core` to measure on")
 	flag.IntVar(&o.mainCore, "main-core", max(last-1, 0), "the `core` for everything else, and for a second worker")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the figures are their medians")
-	flag.DurationVar(&o.window, "window", 400*time.Millisecond, "what is measured of each program in each round")
-	flag.DurationVar(&o.settle, "settle", 150*time.Millisecond, "how long a program runs before that")
+	flag.DurationVar(&o.window, "window", 250*time.Millisecond, "what is measured of each program in each round")
+	flag.DurationVar(&o.settle, "settle", 100*time.Millisecond, "how long a program runs before that")
+	flag.DurationVar(&o.patience, "patience", 6*time.Minute, "how much longer to take in all where the machine is not calm, see bench/README.md")
 	flag.DurationVar(&o.liveFor, "live-for", 10*time.Second, "how long reloads and changes of health go on")
 	flag.StringVar(&o.what, "what", strings.Join(parts, ","), "what to measure")
 	flag.StringVar(&o.modes, "modes", "nat,tun,dr,fullnat", "the modes to measure")
@@ -138,10 +141,13 @@ func (o *options) main() int {
 // bench reports whether everything ran and every packet was accounted for. A goal that is missed is no failure.
 func (o *options) bench() (ok bool, err error) {
 	rep := &report{Machine: thisMachine(o.core), Version: o.version(), Rounds: o.rounds, WindowMs: o.window.Milliseconds(), Results: []result{}}
+	if o.calm, err = newCalm(newPaceMemory().look, o.core, o.patience); err != nil {
+		return false, err
+	}
 	if err := o.all(rep); err != nil {
 		return false, err
 	}
-	rep.Unbalanced = o.unbalanced
+	rep.Unbalanced, rep.Repeated = o.unbalanced, o.calm.repeated
 	rep.Goals = rep.judge()
 	rep.printRest(o.stdout)
 	if err := rep.save(o.out); err != nil {

@@ -11,6 +11,7 @@ import (
 type figures struct {
 	weir, io, csum []float64
 	dropped        uint64 // by Weir, while it was measured
+	disturbed      int    // windows in which the machine was not calm
 }
 
 func median(v []float64) float64 {
@@ -72,19 +73,28 @@ func (o *options) start(t *trial, l *laps) (p pair, err error) {
 
 // round measures each once.
 func (o *options) round(t *trial, p pair, f *figures) error {
-	s, err := p.weir.measure(t.settle(o), o.window)
-	if err != nil {
-		return err
+	for _, program := range []struct {
+		into    *[]float64
+		measure func() (float64, error)
+	}{
+		{&f.weir, func() (float64, error) {
+			s, err := p.weir.measure(t.settle(o), o.window)
+			f.dropped += s.lost
+			return s.mpps, err
+		}},
+		{&f.io, func() (float64, error) { return p.testpmd.measure("io", o.settle, o.window) }},
+		{&f.csum, func() (float64, error) { return p.testpmd.measure("csum", o.settle, o.window) }},
+	} {
+		mpps, calm, err := o.calm.during(o.cores(t), program.measure)
+		if err != nil {
+			return err
+		}
+		if !calm {
+			f.disturbed++
+		}
+		*program.into = append(*program.into, mpps)
 	}
-	f.weir = append(f.weir, s.mpps)
-	f.dropped += s.lost
-	io, err := p.testpmd.measure("io", o.settle, o.window)
-	if err != nil {
-		return err
-	}
-	csum, err := p.testpmd.measure("csum", o.settle, o.window)
-	f.io, f.csum = append(f.io, io), append(f.csum, csum)
-	return err
+	return nil
 }
 
 // run measures a trial: Weir and testpmd, started once each, in turn on the same core.

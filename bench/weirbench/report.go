@@ -17,6 +17,7 @@ type report struct {
 	Time       string    `json:"time"`
 	Rounds     int       `json:"rounds"`
 	WindowMs   int64     `json:"window_ms"`
+	Repeated   int       `json:"repeated_windows"` // because the machine was not calm
 	Results    []result  `json:"results"`
 	Memory     *memory   `json:"memory,omitempty"`
 	Gaps       quantiles `json:"gaps"`
@@ -65,6 +66,9 @@ func (r result) print(w io.Writer) {
 	if r.Dropped > 0 {
 		note = fmt.Sprintf("  (%d packets dropped)", r.Dropped)
 	}
+	if r.Disturbed > 0 {
+		note += fmt.Sprintf("  (disturbed in %d windows)", r.Disturbed)
+	}
 	fmt.Fprintf(w, strings.TrimSuffix(columns, "\n")+"%s\n", r.Mode, r.Family, flowsName(r.Flows), fmt.Sprint(r.Workers), r.Traffic,
 		number(r.Mpps, 2), number(r.NsPacket, 1), number(r.IO, 2), number(r.Csum, 2), number(r.RatioIO, 2), number(r.RatioCsum, 2),
 		number(r.OwnNs, 1), number(100*r.Spread, 0)+"%", note)
@@ -88,6 +92,9 @@ func (rep *report) printRest(w io.Writer) {
 		}{{"weir", rep.Gaps}, {"bare loop", rep.BareGaps}} {
 			fmt.Fprintf(w, "%-10s %9.2f %9.2f %9.2f %9.2f\n", row.name, row.q.P50, row.q.P99, row.q.P9999, row.q.Max)
 		}
+	}
+	if rep.Repeated > 0 {
+		fmt.Fprintf(w, "\n%d windows were measured again, as the machine was not calm.\n", rep.Repeated)
 	}
 	fmt.Fprintf(w, "\n%-58s %-10s %10s\n", "GOAL", "  WANT", "GOT")
 	for _, g := range rep.Goals {

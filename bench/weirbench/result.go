@@ -18,12 +18,14 @@ type result struct {
 	OwnNs     float64 `json:"own_ns"`  // Weir's time per packet less testpmd io's
 	Spread    float64 `json:"spread"`  // of Weir's rounds: (largest - smallest) / median
 	Dropped   uint64  `json:"dropped"` // packets, while Weir was measured
+	// Disturbed is how many of the windows were measured although the machine was not calm, of three a round.
+	Disturbed int `json:"disturbed_windows"`
 }
 
 func (f figures) result(t *trial) result {
 	r := result{
 		Mode: t.mode, Family: t.family.name, Flows: t.flows, Workers: t.workers, Traffic: t.traffic,
-		Mpps: median(f.weir), IO: median(f.io), Csum: median(f.csum), Dropped: f.dropped,
+		Mpps: median(f.weir), IO: median(f.io), Csum: median(f.csum), Dropped: f.dropped, Disturbed: f.disturbed,
 	}
 	if r.Mpps > 0 {
 		r.NsPacket = 1000 / r.Mpps

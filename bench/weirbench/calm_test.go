@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// moods is a machine whose paces are told beforehand, in parts of its best. The last one stays.
+type moods struct {
+	slow  []float64
+	looks int
+}
+
+func (m *moods) look(int) (pace, error) {
+	slow := m.slow[min(m.looks, len(m.slow)-1)]
+	m.looks++
+	return pace{time.Duration(slow * float64(time.Millisecond)), time.Millisecond}, nil
+}
+
+func calmWith(slow ...float64) *calm {
+	m := &moods{slow: slow}
+	return &calm{look: m.look, nap: time.Microsecond, patience: time.Hour, best: pace{time.Millisecond, time.Millisecond}}
+}
+
+func TestAWindowBesideASlowLookIsMeasuredAgain(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		slow     []float64 // before and after each window; one that is slow before is waited for
+		want     float64
+		repeated int
+	}{
+		{name: "calm", slow: []float64{1}, want: 1},
+		{name: "slow before", slow: []float64{2, 1.5, 1, 1}, want: 1},
+		{name: "slow after", slow: []float64{1, 2, 1, 1.05}, want: 2, repeated: 1},
+		{name: "slow between", slow: []float64{1, 1.2, 1.3, 1, 1.3, 1, 1}, want: 3, repeated: 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, n := calmWith(c.slow...), 0.0
+			v, ok, err := m.during([]int{0}, func() (float64, error) { n++; return n, nil })
+			if err != nil || !ok || v != c.want || n != c.want || m.repeated != c.repeated {
+				t.Errorf("window %v of %v counts, calm %t, %d repeated, %v; want window %v and %d", v, n, ok, m.repeated, err, c.want, c.repeated)
+			}
+		})
+	}
+}
+
+func TestWithoutPatienceTheLeastDisturbedWindowCounts(t *testing.T) {
+	m, n := calmWith(1, 3, 1, 1.5, 1, 2), 0.0
+	v, ok, err := m.during([]int{0}, func() (float64, error) {
+		if n++; n == 3 {
+			m.patience = 0
+		}
+		return n, nil
+	})
+	if err != nil || ok || v != 2 || n != 3 {
+		t.Errorf("window %v of %v counts, calm %t, %v; want the second of three, and not calm", v, n, ok, err)
+	}
+	if v, ok, err = m.during([]int{0}, func() (float64, error) { return 7, nil }); err != nil || ok || v != 7 {
+		t.Errorf("then %v, calm %t, %v; want the only one", v, ok, err)
+	}
+}
+
+func TestAFasterLookIsTheBestFromNowOn(t *testing.T) {
+	m := calmWith(0.5, 1)
+	if d, err := m.disturbance([]int{0}); err != nil || d > 1 {
+		t.Errorf("a core that is faster than ever is disturbed by %v, %v", d, err)
+	}
+	if d, err := m.disturbance([]int{0}); err != nil || d < 1.5 {
+		t.Errorf("the pace from before is disturbed by %v, %v", d, err)
+	}
+}
+
+func TestAWindowThatFailsIsNotMeasuredAgain(t *testing.T) {
+	failed := errors.New("failed")
+	if _, _, err := calmWith(1).during([]int{0}, func() (float64, error) { return 0, failed }); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+	broken := &calm{look: func(int) (pace, error) { return pace{}, failed }}
+	if _, _, err := broken.during([]int{0}, func() (float64, error) { t.Error("measured"); return 0, nil }); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestALookTimesBothParts(t *testing.T) {
+	m := newPaceMemory()
+	c, err := newCalm(m.look, runtime.NumCPU()-1, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.best.arithmetic <= 0 || c.best.memory <= 0 {
+		t.Errorf("the best pace is %v", c.best)
+	}
+	seen := map[uint32]bool{}
+	for at := uint32(0); !seen[at]; at = m.words[at] {
+		seen[at] = true
+	}
+	if want := len(m.words) / lineWords; len(seen) != want {
+		t.Errorf("the cycle goes through %d lines of %d", len(seen), want)
+	}
+}
