@@ -146,6 +146,12 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 			}
 		}
 		f, it := &frames[i], &items[i]
+		if (followers > 0 || w.datagrams.ripe.head != 0) && it.isFragment() {
+			// Who sends two datagrams in a row with one identification keeps them apart by their order only: what is left of the
+			// one goes before anything of the other.
+			w.openFollowed(frames, items, opened, followers)
+			opened, followers = 0, 0
+		}
 		if it.steady != 0 && it.Proto == packet.ProtoTCP {
 			it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
 		}
@@ -157,11 +163,6 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		switch v.fate {
 		case fresh:
-			if followers > 0 {
-				// A client that gives two datagrams in a row one identification keeps them apart by their order only.
-				w.openFollowed(frames, items, opened, followers)
-				opened, followers = 0, 0
-			}
 			s.openings[opened] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
 			opened++
 		case late:

@@ -3,7 +3,6 @@ package fastpath
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -155,39 +154,5 @@ func TestFragmentsInFullNATAllocateNothing(t *testing.T) {
 	parts := cutUp(pk{from: client4, to: vip4, udp: true, payload: 4000}.frame(t), 800, 9)
 	if n := r.allocations(parts, func() {}); n != 0 || len(r.reasons()) != 0 {
 		t.Errorf("%v allocations, reasons %v", n, r.reasons())
-	}
-}
-
-// Two datagrams in a row may have one identification: Linux's SCTP reserves one for several packets that it sends at once. They
-// are apart as long as each comes whole.
-func TestDatagramsInARowWithOneIdentificationStayApartInFullNAT(t *testing.T) {
-	r := fullRig(t, vip4, "10.0.0.11:80", true)
-	var parts [][]byte
-	for i := range 3 {
-		parts = append(parts, cutUp(pk{from: client4, to: vip4, udp: true, payload: 1000 + 8*i}.frame(t), 800, 7)...)
-	}
-	var got [][]byte
-	r.queues[0][lan].OnSend(func(f []byte) { got = append(got, ipOf(slices.Clone(f))) })
-	for _, p := range parts {
-		if r.queues[0][wan].Put(p, 0) != nil {
-			t.Fatal("no buffer")
-		}
-	}
-	for range 3 {
-		r.workers[0].Poll()
-	}
-	all := map[uint32][][]byte{}
-	for _, ip := range got {
-		all[identOf(ip)] = append(all[identOf(ip)], ip)
-	}
-	if len(all) != 3 {
-		t.Fatalf("%d identifications for 3 datagrams", len(all))
-	}
-	for id, ip := range all {
-		if len(ip) != 2 {
-			t.Errorf("%d has %d fragments", id, len(ip))
-			continue
-		}
-		together(t, ip)
 	}
 }
