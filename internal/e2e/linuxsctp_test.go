@@ -2,11 +2,11 @@ package e2e
 
 import (
 	"bytes"
+	endian "encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +17,9 @@ import (
 
 // linuxSCTPEnd is set where this test's binary is run inside of a kernel, to be an end of associations: "server" or "client".
 const linuxSCTPEnd = "WEIR_E2E_SCTP_END"
+
+// linuxSCTPBlind is set where the client shall not find out path MTUs: its packets are as large as its NIC takes, and may be fragmented.
+const linuxSCTPBlind = "WEIR_E2E_SCTP_BLIND"
 
 // What the client and the test tell each other in the folder that they share.
 const (
@@ -74,6 +77,19 @@ func sctpAt(at netip.AddrPort) (int, error) {
 		unix.SetsockoptTimeval(s, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait), unix.Bind(s, sockaddr(at)))
 }
 
+// withoutMTUDiscovery lets a socket's packets be of 1500 bytes without DF (RFC 6458 section 8.1.12).
+func withoutMTUDiscovery(s int) error {
+	const peerAddrParams, disable = 9, 1 << 4 // SCTP_PEER_ADDR_PARAMS and SPP_PMTUD_DISABLE of linux/sctp.h
+	// The structure is packed: association, address, heartbeat's interval, retransmissions; path MTU; SACK's delay; flags; the rest.
+	var params [156]byte
+	endian.NativeEndian.PutUint32(params[138:], 1500)
+	endian.NativeEndian.PutUint32(params[146:], disable)
+	if err := unix.SetsockoptString(s, unix.IPPROTO_SCTP, peerAddrParams, string(params[:])); err != nil {
+		return fmt.Errorf("without the path MTU's discovery: %w", err)
+	}
+	return nil
+}
+
 func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	if a.Addr().Is4() {
 		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
@@ -127,6 +143,9 @@ func linuxSCTPClient(folder string, addresses []string) error {
 			local = netip.MustParseAddr("2001:db8:d::7")
 		}
 		s, err := sctpAt(netip.AddrPortFrom(local, 0))
+		if err == nil && os.Getenv(linuxSCTPBlind) != "" {
+			err = withoutMTUDiscovery(s)
+		}
 		if err == nil {
 			err = unix.Connect(s, sockaddr(to))
 		}
@@ -211,69 +230,6 @@ func linuxSCTP(end string, args []string) int {
 	return 0
 }
 
-// TestLinuxSCTP takes associations between two Linux kernels' SCTP through every mode: with messages larger than a packet, with the
-// path MTU's discovery in tun, and with SHUTDOWN.
-func TestLinuxSCTP(t *testing.T) {
-	l := needLab(t)
-	need(t, exec.Command("../../scripts/ipvslab", "prepared").Run() == nil, "Linux as a process (scripts/setup ipvs)")
-	l.linuxSCTPTAPs(t)
-	d := l.start(t, "", `services:
-  - {name: nat4, address: "203.0.113.10:3868", protocol: sctp, mode: nat, backends: [{address: "10.0.0.13:5868"}]}
-  - {name: nat6, address: "[2001:db8::10]:3868", protocol: sctp, mode: nat, backends: [{address: "[fd00::13]:5868"}]}
-  - {name: tun4, address: "203.0.113.11:3868", protocol: sctp, mode: tun, backends: [{address: "10.0.0.13"}]}
-  - {name: tun6, address: "[2001:db8::11]:3868", protocol: sctp, mode: tun, backends: [{address: "fd00::13"}]}
-  - {name: dr4, address: "203.0.113.12:3868", protocol: sctp, mode: dr, backends: [{address: "10.0.0.13"}]}
-  - {name: dr6, address: "[2001:db8::12]:3868", protocol: sctp, mode: dr, backends: [{address: "fd00::13"}]}
-  - {name: fullnat4, address: "203.0.113.13:3868", protocol: sctp, mode: fullnat, local_addresses: [10.0.0.20], backends: [{address: "10.0.0.13:5868"}]}
-  - {name: fullnat6, address: "[2001:db8::13]:3868", protocol: sctp, mode: fullnat, local_addresses: ["fd00::20"], backends: [{address: "[fd00::13]:5868"}]}
-`)
-	vips := []string{
-		"203.0.113.10:3868", "[2001:db8::10]:3868", "203.0.113.11:3868", "[2001:db8::11]:3868",
-		"203.0.113.12:3868", "[2001:db8::12]:3868", "203.0.113.13:3868", "[2001:db8::13]:3868",
-	}
-	servers := append([]string{"10.0.0.13:5868", "[fd00::13]:5868"}, vips[2:6]...)
-	shared := t.TempDir()
-	ended := make(chan error, 1)
-	go func() { ended <- l.linuxSCTPKernel(shared, vips, servers) }()
-
-	inState := func(state string) (n int) {
-		for _, c := range d.show("connections") {
-			if c["protocol"] == "sctp" && c["state"] == state {
-				n++
-			}
-		}
-		return n
-	}
-	for seen := false; !seen; {
-		select {
-		case err := <-ended:
-			t.Fatalf("the kernel's end came first: %v; %v", err, d.show("drops", "--by", "service"))
-		case <-time.After(20 * time.Millisecond):
-			_, err := os.Stat(filepath.Join(shared, clientEchoed))
-			seen = err == nil
-		}
-	}
-	if n := inState("ESTABLISHED"); n != len(vips) {
-		t.Errorf("%d associations are established, not %d: %v", n, len(vips), d.show("connections"))
-	}
-	if err := os.WriteFile(filepath.Join(shared, testHasSeen), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-ended; err != nil {
-		t.Errorf("%v; %v", err, d.show("drops", "--by", "service"))
-	}
-	d.until("all associations are closed", func() bool { return inState("CLOSED") == len(vips) })
-	for _, r := range d.show("drops", "--by", "service") {
-		switch service, reason := r["service"].(string), r["reason"]; {
-		case reason == "too_big" && strings.HasPrefix(service, "tun"): // the path MTU's discovery
-		case reason == "neighbor_unresolved": // the kernel was still booting when Weir asked for it
-		default:
-			t.Errorf("dropped: %v", r)
-		}
-	}
-	d.accounted()
-}
-
 // linuxSCTPTAPs makes the kernel's ways to the router, and to Weir's lan.
 func (l *lab) linuxSCTPTAPs(t *testing.T) {
 	t.Helper()
@@ -291,11 +247,12 @@ func (l *lab) linuxSCTPTAPs(t *testing.T) {
 
 // linuxSCTPKernel boots the kernel with both ends and waits until the client's associations have ended. None may have been aborted or
 // have seen a wrong checksum.
-func (l *lab) linuxSCTPKernel(shared string, vips, servers []string) error {
+func (l *lab) linuxSCTPKernel(shared string, vips []string, a associations) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	servers := append([]string{"10.0.0.13:5868", "[fd00::13]:5868"}, a.whole...)
 	script := linuxSCTPNetwork + fmt.Sprintf(`export %[1]s=server
 # Go's own signals would interrupt system calls that have a timeout.
 export GODEBUG=asyncpreemptoff=1
@@ -313,6 +270,9 @@ for at in "" "ip netns exec client"; do
 done
 exit 0
 `, linuxSCTPEnd, self, quoted(servers), shared, quoted(vips))
+	if a.blind {
+		script = "export " + linuxSCTPBlind + "=1\n" + script
+	}
 	out, err := l.try("router", "env", "IPVSLAB_LIMIT=120", "IPVSLAB_OUT="+shared, "../../scripts/ipvslab", "wired", script, "sctp-client", "sctp-server")
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
