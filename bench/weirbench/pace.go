@@ -13,6 +13,7 @@ import (
 type paceMemory struct {
 	words []uint32
 	at    [8]uint32 // where they are
+	sum   uint64    // keeps the compiler from leaving the arithmetic out
 }
 
 const (
@@ -50,8 +51,6 @@ func (m *paceMemory) look(core int) (p pace, err error) {
 	return p, err
 }
 
-var sink uint64 // keeps the compiler from leaving the work out
-
 // work is half a millisecond of arithmetic, as much as a core can do of it at a time, and one and a half of waiting for memory.
 func (m *paceMemory) work() (p pace) {
 	const sums, steps = 400_000, 10_000
@@ -73,6 +72,6 @@ func (m *paceMemory) work() (p pace) {
 	}
 	p.memory = time.Since(began)
 	m.at = at
-	sink = a + b + c + d
+	m.sum = a + b + c + d
 	return p
 }
