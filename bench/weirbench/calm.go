@@ -71,21 +71,21 @@ func (c *calm) await(cores []int) (d float64, err error) {
 }
 
 // during measures once cores are calm, and again until they were calm to the end. It reports whether that came about.
-func (c *calm) during(cores []int, measure func() (float64, error)) (v float64, ok bool, err error) {
+func during[T any](c *calm, cores []int, measure func() (T, error)) (v T, ok bool, err error) {
 	least := 0.0
 	for n := 0; ; n++ {
 		before, err := c.await(cores)
 		if err != nil {
-			return 0, false, err
+			return v, false, err
 		}
 		began := time.Now()
 		got, err := measure()
 		if err != nil {
-			return 0, false, err
+			return v, false, err
 		}
 		after, err := c.disturbance(cores)
 		if err != nil {
-			return 0, false, err
+			return v, false, err
 		}
 		d := max(before, after)
 		if n == 0 || d < least {

@@ -38,7 +38,7 @@ func TestAWindowBesideASlowLookIsMeasuredAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, n := calmWith(c.slow...), 0.0
-			v, ok, err := m.during([]int{0}, func() (float64, error) { n++; return n, nil })
+			v, ok, err := during(m, []int{0}, func() (float64, error) { n++; return n, nil })
 			if err != nil || !ok || v != c.want || n != c.want || m.repeated != c.repeated {
 				t.Errorf("window %v of %v counts, calm %t, %d repeated, %v; want window %v and %d", v, n, ok, m.repeated, err, c.want, c.repeated)
 			}
@@ -48,7 +48,7 @@ func TestAWindowBesideASlowLookIsMeasuredAgain(t *testing.T) {
 
 func TestWithoutPatienceTheLeastDisturbedWindowCounts(t *testing.T) {
 	m, n := calmWith(1, 3, 1, 1.5, 1, 2), 0.0
-	v, ok, err := m.during([]int{0}, func() (float64, error) {
+	v, ok, err := during(m, []int{0}, func() (float64, error) {
 		if n++; n == 3 {
 			m.patience = 0
 		}
@@ -57,7 +57,7 @@ func TestWithoutPatienceTheLeastDisturbedWindowCounts(t *testing.T) {
 	if err != nil || ok || v != 2 || n != 3 {
 		t.Errorf("window %v of %v counts, calm %t, %v; want the second of three, and not calm", v, n, ok, err)
 	}
-	if v, ok, err = m.during([]int{0}, func() (float64, error) { return 7, nil }); err != nil || ok || v != 7 {
+	if v, ok, err = during(m, []int{0}, func() (float64, error) { return 7, nil }); err != nil || ok || v != 7 {
 		t.Errorf("then %v, calm %t, %v; want the only one", v, ok, err)
 	}
 }
@@ -74,11 +74,11 @@ func TestAFasterLookIsTheBestFromNowOn(t *testing.T) {
 
 func TestAWindowThatFailsIsNotMeasuredAgain(t *testing.T) {
 	failed := errors.New("failed")
-	if _, _, err := calmWith(1).during([]int{0}, func() (float64, error) { return 0, failed }); !errors.Is(err, failed) {
+	if _, _, err := during(calmWith(1), []int{0}, func() (float64, error) { return 0, failed }); !errors.Is(err, failed) {
 		t.Errorf("got %v", err)
 	}
 	broken := &calm{look: func(int) (pace, error) { return pace{}, failed }}
-	if _, _, err := broken.during([]int{0}, func() (float64, error) { t.Error("measured"); return 0, nil }); !errors.Is(err, failed) {
+	if _, _, err := during(broken, []int{0}, func() (float64, error) { t.Error("measured"); return 0, nil }); !errors.Is(err, failed) {
 		t.Errorf("got %v", err)
 	}
 }

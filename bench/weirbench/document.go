@@ -72,8 +72,9 @@ func (rep *report) markdown() string {
 		fmt.Fprintf(&b, "\nMemory of a connection: %.1f bytes in IPv4, %.1f in IPv6. Start-up with a table for 10 M connections: %.0f ms.\n", x.V4, x.V6, x.StartupMs)
 	}
 	if l := rep.Live; l != nil {
-		fmt.Fprintf(&b, "\n%d reloads, %d changes of health, %d scrapes and %d garbage collections in %.0f s at half the load: %d packets lost (%d in as long without).\n\n",
-			l.Reloads, l.Flaps, l.Scrapes, l.GCs, l.Seconds, l.Lost, l.LostQuiet)
+		fmt.Fprintf(&b, "\nAt half the load, %.0f seconds with a reload and a change of health each: %d packets lost; %.0f seconds without: %d. "+
+			"All in all %d reloads, %d changes of health and %d scrapes; %d garbage collections while the gaps were measured.\n\n",
+			l.Seconds, l.Lost, l.Seconds, l.LostQuiet, l.Reloads, l.Flaps, l.Scrapes, l.GCs)
 		b.WriteString("| gaps between polls, µs | p50 | p99 | p99.99 | longest |\n|---|--:|--:|--:|--:|\n")
 		fmt.Fprintf(&b, "| Weir | %.2f | %.2f | %.2f | %.1f |\n", rep.Gaps.P50, rep.Gaps.P99, rep.Gaps.P9999, rep.Gaps.Max)
 		fmt.Fprintf(&b, "| a bare loop | %.2f | %.2f | %.2f | %.1f |\n", rep.BareGaps.P50, rep.BareGaps.P99, rep.BareGaps.P9999, rep.BareGaps.Max)

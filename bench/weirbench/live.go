@@ -73,18 +73,20 @@ func (f *family) flapping() (*flapping, error) {
 	return s, nil
 }
 
-// live measures it twice: as Weir is, what is lost; and with a garbage collector that runs all the time, the gaps
-// between polls, with those of a bare loop to compare.
+// live measures it twice, a second at a time: as Weir is, what is lost, with changes and without in turn; and with a garbage collector that
+// runs all the time, the gaps between polls, in turn with those of a bare loop to compare.
 func (o *options) live() (res live, of, bare gaps, err error) {
 	t := &trial{mode: "nat", family: families[0], flows: 1 << 16, workers: 1, traffic: established, madeUp: true, oneWay: true, descriptors: liveDescriptors}
 	if err := o.pages.want(t.weirMB()); err != nil {
 		return res, of, bare, err
 	}
+	const part = 6 // of all patience, which other trials may have used up
+	o.calm.patience = max(o.calm.patience, o.patience/part)
 	full, err := o.fullSpeed(t)
 	if err != nil {
 		return res, of, bare, err
 	}
-	res.LoadMpps, res.Seconds = full/2, o.liveFor.Seconds()
+	res.LoadMpps, res.Seconds = full/2, float64(o.liveSeconds())
 	t.rate = int(full / 2 * 1e6)
 	checks, err := t.family.flapping()
 	if err != nil {
@@ -99,19 +101,23 @@ func (o *options) live() (res live, of, bare gaps, err error) {
 	return res, of, bare, err
 }
 
-// losses counts what is lost while things change, and before.
+// losses counts what is lost while things change, and while nothing does.
 func (o *options) losses(t *trial, s setup, checks *flapping, res *live) error {
 	w, err := o.filled(t, s)
 	if err != nil {
 		return err
 	}
-	quiet, err := w.during(func() error { time.Sleep(o.liveFor); return nil })
-	if err != nil {
-		return err
-	}
 	n := w.p.out.len()
-	busy, err := w.during(func() error { return o.change(t, w, s, checks, res) })
-	if err != nil {
+	var quiet, busy stretch
+	for range o.liveSeconds() {
+		if err := o.second(t, w, &quiet, func() error { time.Sleep(time.Second); return nil }); err != nil {
+			return err
+		}
+		if err := o.second(t, w, &busy, func() error { return o.change(t, w, s, checks, res) }); err != nil {
+			return err
+		}
+	}
+	if err := w.p.resume(); err != nil {
 		return err
 	}
 	res.Flaps = strings.Count(w.p.out.from(n), `msg="backend `)
@@ -129,23 +135,45 @@ func (o *options) gaps(t *trial, s setup, checks *flapping, res *live) (of, bare
 		return of, bare, err
 	}
 	n := w.p.out.len()
+	var busy stretch
 	var again live
-	busy, err := w.during(func() error { return o.change(t, w, s, checks, &again) })
-	if err != nil {
+	for second := 1; second <= o.liveSeconds(); second++ {
+		if err := o.second(t, w, &busy, func() error { return o.change(t, w, s, checks, &again) }); err != nil {
+			return of, bare, err
+		}
+		period := time.Second * time.Duration(second) / time.Duration(max(busy.gaps.total(), 1))
+		g, _, err := during(o.calm, o.cores(t), func() (gaps, error) { return o.bareGaps(time.Second, period) })
+		if err != nil {
+			return of, bare, err
+		}
+		bare = bare.plus(g)
+	}
+	if err := w.p.resume(); err != nil {
 		return of, bare, err
 	}
 	res.GCs = strings.Count(w.p.out.from(n), "\ngc ")
-	if err := w.p.pause(); err != nil {
-		return of, bare, err
-	}
-	period := o.liveFor / time.Duration(max(busy.gaps.total(), 1))
-	if bare, err = o.bareGaps(o.liveFor, period); err != nil {
-		return of, bare, err
-	}
 	return busy.gaps, bare, o.finish(t, w)
 }
 
-// filled is a Weir with all connections of a trial.
+func (o *options) liveSeconds() int { return max(int(o.liveFor/time.Second), 1) }
+
+// second adds to sum what a Weir that is paused does in a calm second, while f lasts.
+func (o *options) second(t *trial, w *weir, sum *stretch, f func() error) error {
+	s, _, err := during(o.calm, o.cores(t), func() (s stretch, err error) {
+		if err := w.p.resume(); err != nil {
+			return s, err
+		}
+		time.Sleep(o.settle)
+		if s, err = w.during(f); err != nil {
+			return s, err
+		}
+		return s, w.p.pause()
+	})
+	sum.add(s)
+	return err
+}
+
+// filled is a Weir with all connections of a trial, paused.
 func (o *options) filled(t *trial, s setup, env ...string) (*weir, error) {
 	w, err := startWeir(o, t, s, env...)
 	if err != nil {
@@ -154,8 +182,7 @@ func (o *options) filled(t *trial, s setup, env ...string) (*weir, error) {
 	if err := w.fill(t.flows); err != nil {
 		return nil, err
 	}
-	time.Sleep(o.settle)
-	return w, nil
+	return w, w.p.pause()
 }
 
 // fullSpeed is how many Mpps Weir alone forwards.
@@ -170,7 +197,7 @@ func (o *options) fullSpeed(t *trial) (float64, error) {
 	if err := w.p.pause(); err != nil {
 		return 0, err
 	}
-	mpps, _, err := o.calm.during(o.cores(t), func() (float64, error) {
+	mpps, _, err := during(o.calm, o.cores(t), func() (float64, error) {
 		s, err := w.measure(o.settle, o.window)
 		return s.mpps, err
 	})
@@ -214,35 +241,30 @@ func (w *weir) missed() (n uint64, err error) {
 	return n, err
 }
 
-// change reloads another configuration and turns a backend's health every second, and reads the metrics all the time.
+// change takes a second. It reloads another configuration, turns a backend's health, and reads the metrics all the time.
 func (o *options) change(t *trial, w *weir, s setup, checks *flapping, res *live) error {
-	s.socket = w.socket
-	end := time.Now().Add(o.liveFor)
-	for next := time.Now(); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	end := time.Now().Add(time.Second)
+	checks.fails.Store(!checks.fails.Load())
+	s.socket, s.more = w.socket, !checks.fails.Load()
+	if err := os.WriteFile(w.file, []byte(t.config(o, s)), 0o644); err != nil {
+		return err
+	}
+	resp, err := w.http.Post("http://weir/v1/reload", "", nil)
+	if err != nil {
+		return w.p.failed("does not reload: " + err.Error())
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return w.p.failed("refuses to reload: " + resp.Status)
+	}
+	res.Reloads++
+	for ; time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		resp, err := http.Get("http://" + metricsAt + "/metrics")
 		if err != nil {
 			return w.p.failed("does not give its metrics: " + err.Error())
 		}
 		resp.Body.Close()
 		res.Scrapes++
-		if time.Now().Before(next) {
-			continue
-		}
-		next = next.Add(time.Second)
-		checks.fails.Store(!checks.fails.Load())
-		s.more = !s.more
-		if err := os.WriteFile(w.file, []byte(t.config(o, s)), 0o644); err != nil {
-			return err
-		}
-		resp, err = w.http.Post("http://weir/v1/reload", "", nil)
-		if err != nil {
-			return w.p.failed("does not reload: " + err.Error())
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return w.p.failed("refuses to reload: " + resp.Status)
-		}
-		res.Reloads++
 	}
 	return nil
 }

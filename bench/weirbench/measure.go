@@ -85,7 +85,7 @@ func (o *options) round(t *trial, p pair, f *figures) error {
 		{&f.io, func() (float64, error) { return p.testpmd.measure("io", o.settle, o.window) }},
 		{&f.csum, func() (float64, error) { return p.testpmd.measure("csum", o.settle, o.window) }},
 	} {
-		mpps, calm, err := o.calm.during(o.cores(t), program.measure)
+		mpps, calm, err := during(o.calm, o.cores(t), program.measure)
 		if err != nil {
 			return err
 		}

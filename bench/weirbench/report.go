@@ -82,9 +82,10 @@ func (rep *report) printRest(w io.Writer) {
 		fmt.Fprintf(w, "\nA connection takes %.1f bytes in IPv4 and %.1f in IPv6. Start-up with a table for 10 M: %.0f ms.\n", m.V4, m.V6, m.StartupMs)
 	}
 	if l := rep.Live; l != nil {
-		fmt.Fprintf(w, "\n%.0f s at half the load (%.2f Mpps) with %d reloads, %d changes of health, %d scrapes and %d garbage collections:\n"+
-			"%d packets were lost, and %d in as long without all that. Gaps between polls, µs:\n",
-			l.Seconds, l.LoadMpps, l.Reloads, l.Flaps, l.Scrapes, l.GCs, l.Lost, l.LostQuiet)
+		fmt.Fprintf(w, "\nAt half the load (%.2f Mpps), %.0f seconds with a reload and a change of health each and %.0f without, in turn:\n"+
+			"%d packets were lost with changes, %d without. With those that were measured again: %d reloads, %d changes of health, %d scrapes,\n"+
+			"and %d garbage collections in the run for the gaps between polls, µs:\n",
+			l.LoadMpps, l.Seconds, l.Seconds, l.Lost, l.LostQuiet, l.Reloads, l.Flaps, l.Scrapes, l.GCs)
 		fmt.Fprintf(w, "%-10s %9s %9s %9s %9s\n", "", "P50", "P99", "P99.99", "MAX")
 		for _, row := range []struct {
 			name string

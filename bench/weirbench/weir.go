@@ -152,6 +152,13 @@ func between(a, b sample) stretch {
 	}
 }
 
+func (s *stretch) add(o stretch) {
+	s.lost += o.lost
+	s.passed += o.passed
+	s.packets += o.packets
+	s.gaps = s.gaps.plus(o.gaps)
+}
+
 // measure lets Weir, which is paused, forward for a while, of which the time of the window at the end counts.
 func (w *weir) measure(settle, window time.Duration) (stretch, error) {
 	if err := w.p.resume(); err != nil {
