@@ -146,17 +146,17 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 			}
 		}
 		f, it := &frames[i], &items[i]
-		if (followers > 0 || w.datagrams.ripe.head != 0) && it.isFragment() {
-			// Who sends two datagrams in a row with one identification keeps them apart by their order only: what is left of the
-			// one goes before anything of the other.
-			w.openFollowed(frames, items, opened, followers)
-			opened, followers = 0, 0
-		}
 		if it.steady != 0 && it.Proto == packet.ProtoTCP {
 			it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
 		}
 		v := newcomer
 		if !it.flow() || it.Group {
+			if it.isFragment() && (followers > 0 || w.datagrams.ripe.head != 0) {
+				// Who sends two datagrams in a row with one identification keeps them apart by their order only: what is
+				// left of the one goes before anything of the other.
+				w.openFollowed(frames, items, opened, followers)
+				opened, followers = 0, 0
+			}
 			v = w.odd(f, it)
 		} else if it.Guess != 0 {
 			v = w.flow(f, it)
