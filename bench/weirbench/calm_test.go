@@ -2,9 +2,14 @@ package main
 
 import (
 	"errors"
+	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // moods is a machine whose paces are told beforehand, in parts of its best. The last one stays.
@@ -98,5 +103,46 @@ func TestALookTimesBothParts(t *testing.T) {
 	}
 	if want := len(m.words) / lineWords; len(seen) != want {
 		t.Errorf("the cycle goes through %d lines of %d", len(seen), want)
+	}
+}
+
+// The programs that are measured are killed when the thread ends that has started them.
+func TestALookEndsNoProgram(t *testing.T) {
+	m := newPaceMemory()
+	defer killAll()
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		p, err := launch(nil, "cat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			if _, err := m.look(runtime.NumCPU() - 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.end(p.in.Close); err != nil {
+			t.Fatal(err)
+		}
+	}
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		var now unix.CPUSet
+		id, _ := strconv.Atoi(thread.Name())
+		if err := unix.SchedGetaffinity(id, &now); err == nil && now != before {
+			t.Errorf("thread %d stays on some cores: %v", id, now)
+		}
+	}
+}
+
+func TestACoreThatIsNoneCannotBeLookedAt(t *testing.T) {
+	if _, err := new(paceMemory).look(1 << 20); err == nil || !strings.Contains(err.Error(), "core 1048576") {
+		t.Error(err)
 	}
 }

@@ -33,21 +33,23 @@ func newPaceMemory() *paceMemory {
 	return m
 }
 
-// look does the piece of work on a core.
+// look does the piece of work on a core. The thread that goes there comes back: it may be the one that has started the programs
+// to measure, which are killed when it ends (Pdeathsig).
 func (m *paceMemory) look(core int) (p pace, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread, which can run nowhere else, ends with the goroutine
-		var set unix.CPUSet
-		set.Set(core)
-		if err = unix.SchedSetaffinity(0, &set); err != nil {
-			err = fmt.Errorf("looking how fast core %d is: %w", core, err)
-			return
-		}
-		p = m.work()
-	}()
-	<-done
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, there unix.CPUSet
+	there.Set(core)
+	if err = unix.SchedGetaffinity(0, &before); err == nil {
+		err = unix.SchedSetaffinity(0, &there)
+	}
+	if err != nil {
+		return p, fmt.Errorf("looking how fast core %d is: %w", core, err)
+	}
+	p = m.work()
+	if err = unix.SchedSetaffinity(0, &before); err != nil {
+		err = fmt.Errorf("leaving core %d: %w", core, err)
+	}
 	return p, err
 }
 
