@@ -11,8 +11,8 @@ type calm struct {
 	look     func(core int) (pace, error)
 	nap      time.Duration // between two looks at a machine that is not calm
 	patience time.Duration // left
-	best     pace
-	repeated int // windows that were measured again
+	best     map[int]pace  // of each core: they need not be alike
+	repeated int           // windows that were measured again
 }
 
 // pace is how long the parts of the piece of work took.
@@ -24,12 +24,12 @@ const (
 	slowMemory     = 1.25
 )
 
-// newCalm finds out how fast a core can be.
-func newCalm(look func(core int) (pace, error), core int, patience time.Duration) (*calm, error) {
-	c := &calm{look: look, nap: 50 * time.Millisecond, patience: patience}
+// newCalm finds out how fast cores can be.
+func newCalm(look func(core int) (pace, error), cores []int, patience time.Duration) (*calm, error) {
+	c := &calm{look: look, nap: 50 * time.Millisecond, patience: patience, best: map[int]pace{}}
 	const looks = 100
 	for range looks {
-		if _, err := c.disturbance([]int{core}); err != nil {
+		if _, err := c.disturbance(cores); err != nil {
 			return nil, err
 		}
 	}
@@ -44,8 +44,10 @@ func (c *calm) disturbance(cores []int) (d float64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		c.best.improve(p)
-		d = max(d, float64(p.arithmetic)/float64(c.best.arithmetic)/slowArithmetic, float64(p.memory)/float64(c.best.memory)/slowMemory)
+		best := c.best[core]
+		best.improve(p)
+		c.best[core] = best
+		d = max(d, float64(p.arithmetic)/float64(best.arithmetic)/slowArithmetic, float64(p.memory)/float64(best.memory)/slowMemory)
 	}
 	return d, nil
 }
@@ -62,11 +64,12 @@ func (p *pace) improve(by pace) {
 // await waits until cores are calm, or patience is at an end, and tells how disturbed they are then.
 func (c *calm) await(cores []int) (d float64, err error) {
 	for {
+		began := time.Now()
 		if d, err = c.disturbance(cores); err != nil || d <= 1 || c.patience <= 0 {
 			return d, err
 		}
 		time.Sleep(c.nap)
-		c.patience -= c.nap
+		c.patience -= time.Since(began)
 	}
 }
 

@@ -26,7 +26,7 @@ func (m *moods) look(int) (pace, error) {
 
 func calmWith(slow ...float64) *calm {
 	m := &moods{slow: slow}
-	return &calm{look: m.look, nap: time.Microsecond, patience: time.Hour, best: pace{time.Millisecond, time.Millisecond}}
+	return &calm{look: m.look, nap: time.Microsecond, patience: time.Hour, best: map[int]pace{0: {time.Millisecond, time.Millisecond}}}
 }
 
 func TestAWindowBesideASlowLookIsMeasuredAgain(t *testing.T) {
@@ -77,6 +77,25 @@ func TestAFasterLookIsTheBestFromNowOn(t *testing.T) {
 	}
 }
 
+func TestACoreThatIsSlowerThanAnotherIsCalm(t *testing.T) {
+	cores := []int{3, 5}
+	c, err := newCalm(func(core int) (pace, error) { return pace{time.Duration(core), time.Duration(core)}, nil }, cores, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := c.disturbance(cores); err != nil || d > 1 {
+		t.Errorf("disturbed by %v, %v", d, err)
+	}
+}
+
+func TestAwaitingCalmTakesPatience(t *testing.T) {
+	c := calmWith(2)
+	c.patience, c.nap = time.Microsecond, 0
+	if d, err := c.await([]int{0}); err != nil || d <= 1 || c.patience > 0 {
+		t.Errorf("disturbed by %v, patience %v, %v", d, c.patience, err)
+	}
+}
+
 func TestAWindowThatFailsIsNotMeasuredAgain(t *testing.T) {
 	failed := errors.New("failed")
 	if _, _, err := during(calmWith(1), []int{0}, func() (float64, error) { return 0, failed }); !errors.Is(err, failed) {
@@ -90,12 +109,13 @@ func TestAWindowThatFailsIsNotMeasuredAgain(t *testing.T) {
 
 func TestALookTimesBothParts(t *testing.T) {
 	m := newPaceMemory()
-	c, err := newCalm(m.look, runtime.NumCPU()-1, time.Minute)
+	core := runtime.NumCPU() - 1
+	c, err := newCalm(m.look, []int{core}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.best.arithmetic <= 0 || c.best.memory <= 0 {
-		t.Errorf("the best pace is %v", c.best)
+	if best := c.best[core]; best.arithmetic <= 0 || best.memory <= 0 {
+		t.Errorf("the best pace is %v", best)
 	}
 	seen := map[uint32]bool{}
 	for at := uint32(0); !seen[at]; at = m.words[at] {

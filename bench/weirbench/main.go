@@ -141,7 +141,7 @@ func (o *options) main() int {
 // bench reports whether everything ran and every packet was accounted for. A goal that is missed is no failure.
 func (o *options) bench() (ok bool, err error) {
 	rep := &report{Machine: thisMachine(o.core), Version: o.version(), Rounds: o.rounds, WindowMs: o.window.Milliseconds(), Results: []result{}}
-	if o.calm, err = newCalm(newPaceMemory().look, o.core, o.patience); err != nil {
+	if o.calm, err = newCalm(newPaceMemory().look, o.measured(), o.patience); err != nil {
 		return false, err
 	}
 	if err := o.all(rep); err != nil {

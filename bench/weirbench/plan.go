@@ -45,12 +45,20 @@ func (o *options) trials() (out []*trial, err error) {
 		t.traffic = sizes
 		add("imix", t, 1<<16)
 	}
-	if o.core != o.mainCore {
+	if len(o.measured()) > 1 {
 		for _, kind := range []traffic{established, passed} {
 			add("workers", trial{mode: "nat", family: v4, workers: 2, traffic: kind}, 1<<16)
 		}
 	}
 	return out, nil
+}
+
+// measured are the cores on which anything is measured.
+func (o *options) measured() []int {
+	if o.core == o.mainCore || !o.has("workers") {
+		return []int{o.core}
+	}
+	return []int{o.core, o.mainCore}
 }
 
 func (o *options) has(what string) bool { return slices.Contains(strings.Split(o.what, ","), what) }
