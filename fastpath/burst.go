@@ -137,7 +137,7 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 
 // finish is the last stage: what becomes of every frame of a group.
 func (w *Worker) finish(frames []port.Frame, items []item) {
-	s, opened, followers := w.scratch, 0, 0
+	s, opened := w.scratch, 0
 	for i := 0; i < len(frames); i++ {
 		// Without a guess it is not steady.
 		if items[i].Guess != 0 {
@@ -151,11 +151,13 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		v := newcomer
 		if !it.flow() || it.Group {
-			if it.isFragment() && (followers > 0 || w.datagrams.ripe.head != 0) {
-				// Who sends two datagrams in a row with one identification keeps them apart by their order only: what is
-				// left of the one goes before anything of the other.
-				w.openFollowed(frames, items, opened, followers)
-				opened, followers = 0, 0
+			if it.isFragment() {
+				if opened > 0 {
+					w.openAll(frames, items, s.openings[:opened])
+					opened = 0
+				}
+				w.fragmentInOrder(f, it)
+				continue
 			}
 			v = w.odd(f, it)
 		} else if it.Guess != 0 {
@@ -165,27 +167,32 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		case fresh:
 			s.openings[opened] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
 			opened++
-		case late:
-			s.followers[followers] = uint8(i)
-			followers++
 		case gone:
 		default:
 			w.settle(f, v)
 		}
 	}
-	w.openFollowed(frames, items, opened, followers)
-}
-
-// openFollowed handles the packets of a group whose connections were not found, and then the fragments that follow them.
-func (w *Worker) openFollowed(frames []port.Frame, items []item, opened, followers int) {
-	s := w.scratch
 	if opened > 0 {
 		w.openAll(frames, items, s.openings[:opened])
+	}
+}
+
+// fragmentInOrder sees a fragment, with what has waited for it, to its end before anything else comes. Who sends two datagrams in a
+// row with one identification keeps them apart by their order only: nothing may get among the fragments of the one, neither
+// the other's nor a packet that is cut up here.
+func (w *Worker) fragmentInOrder(f *port.Frame, it *item) {
+	v := w.odd(f, it)
+	if v.fate == fresh {
+		w.openAlone(f, it)
 	}
 	if w.datagrams.ripe.head != 0 {
 		w.followRipe()
 	}
-	for _, i := range s.followers[:followers] {
-		w.settle(&frames[i], w.follow(&frames[i], &items[i]))
+	switch v.fate {
+	case fresh, gone:
+	case late:
+		w.settle(f, w.follow(f, it))
+	default:
+		w.settle(f, v)
 	}
 }

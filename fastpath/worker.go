@@ -141,13 +141,12 @@ type Worker struct {
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	lines     [prefetch.Max]unsafe.Pointer
-	items     [port.BurstSize]item
-	openings  [groupSize]opening
-	followers [groupSize]uint8 // places of fragments in the group
-	inbox     [port.BurstSize]port.Frame
-	pieces    [maxPieces]piece
-	bytes     [1 << 14]byte // an injected packet
+	lines    [prefetch.Max]unsafe.Pointer
+	items    [port.BurstSize]item
+	openings [groupSize]opening
+	inbox    [port.BurstSize]port.Frame
+	pieces   [maxPieces]piece
+	bytes    [1 << 14]byte // an injected packet
 }
 
 var _ [prefetch.Max - port.BurstSize]struct{}
