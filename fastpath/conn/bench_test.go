@@ -43,7 +43,7 @@ func add(b *testing.B, tab *Table, p *tuple) *Entry {
 
 // BenchmarkHash is from a tuple to its place in the index.
 func BenchmarkHash(b *testing.B) {
-	tab := crowded(b, 1<<16)
+	tab := ordinary(b, 1<<16)
 	b.Run("v4", func(b *testing.B) {
 		var at Home
 		for i := uint64(0); b.Loop(); i++ {
@@ -64,7 +64,7 @@ func BenchmarkHash(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{256, 64 << 10, 1 << 20} {
 		benchFamilies(b, fmt.Sprintf("flows=%d/", n), func(b *testing.B, v6 bool) {
-			tab := crowded(b, n)
+			tab := ordinary(b, n)
 			all := benchTuples(n, v6)
 			for i := range all {
 				add(b, tab, &all[i])
@@ -86,7 +86,7 @@ func BenchmarkLookup(b *testing.B) {
 func BenchmarkInsert(b *testing.B) {
 	for _, n := range []int{1 << 10, 1 << 20} {
 		benchFamilies(b, fmt.Sprintf("table=%d/", n), func(b *testing.B, v6 bool) {
-			tab := crowded(b, n)
+			tab := ordinary(b, n)
 			all := benchTuples(2*n, v6)
 			live := make([]*Entry, n)
 			for i := range live {
@@ -110,7 +110,7 @@ func BenchmarkExpire(b *testing.B) {
 	const n = 1 << 16
 	benchFamilies(b, "", func(b *testing.B, v6 bool) {
 		all := benchTuples(n, v6)
-		tab := crowded(b, n)
+		tab := ordinary(b, n)
 		now := Tick(10)
 		var dead Dead
 		tab.Sweep(now, 0, &dead)
@@ -145,7 +145,7 @@ func BenchmarkExpire(b *testing.B) {
 // BenchmarkSweep walks past connections that stay. An iteration is a connection.
 func BenchmarkSweep(b *testing.B) {
 	const n = 1 << 20
-	tab := crowded(b, n)
+	tab := ordinary(b, n)
 	all := benchTuples(n, false)
 	for i := range all {
 		add(b, tab, &all[i]).Expires = 1 << 30

@@ -17,11 +17,11 @@ func TestWhatTheTableKeepsHoldsNoGoPointers(t *testing.T) {
 	}
 }
 
-func TestAConnectionTakesAtMost96Bytes(t *testing.T) {
+func TestAConnectionTakesAtMost82Bytes(t *testing.T) {
 	for _, capacity := range []int{10_000, 100_000, 1_000_000} {
-		tab := crowded(t, capacity)
+		tab := ordinary(t, capacity)
 		slack := 2 * 2 << 20 // the two regions are rounded up to 2 MiB
-		if got := tab.Bytes(); got > 96*capacity+slack {
+		if got := tab.Bytes(); got > 82*capacity+slack {
 			t.Errorf("%d connections: %d bytes each", capacity, got/capacity)
 		}
 		if tab.Cap() != capacity {

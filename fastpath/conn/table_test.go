@@ -94,6 +94,18 @@ const crowdedPercent = 85
 func crowded(t testing.TB, capacity int) *Table {
 	t.Helper()
 	tab, err := newTable(capacity, bucketsFor(capacity, crowdedPercent), false, Seed{1, 2})
+	return prepared(t, tab, err)
+}
+
+// ordinary makes a table as workers have it.
+func ordinary(t testing.TB, capacity int) *Table {
+	t.Helper()
+	tab, err := New(capacity, false, Seed{1, 2})
+	return prepared(t, tab, err)
+}
+
+func prepared(t testing.TB, tab *Table, err error) *Table {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,15 +364,8 @@ func TestAnIndexIsAsLargeAsItsLoadSays(t *testing.T) {
 			t.Errorf("the last of %d buckets has no place in a Home", n)
 		}
 	}
-	tab, err := New(1000, false, Seed{1, 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(tab.buckets) != bucketsFor(1000, loadPercent) {
+	if tab := ordinary(t, 1000); len(tab.buckets) != bucketsFor(1000, loadPercent) {
 		t.Errorf("%d buckets for 1000 connections", len(tab.buckets))
-	}
-	if err := tab.Close(); err != nil {
-		t.Error(err)
 	}
 }
 
