@@ -34,7 +34,7 @@ const maxMatches = 1 << 16
 // match checks that packets can come to the service, by the ports that it names and from its sources.
 func (c *checker) match(i int, s *Service) {
 	at := c.service(i).field("match")
-	if !at.exists() {
+	if !at.isSection() {
 		return
 	}
 	sources, ports := at.field("source"), at.field("port")

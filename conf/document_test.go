@@ -114,7 +114,7 @@ func TestYAMLThatMeansSomethingElse(t *testing.T) {
 		{"dash without an entry", "ports:\n  - {name: wan, device: net_null0}\n  -\n", says(
 			"3: ports[1]: is empty: write something there or remove the entry")},
 		{"switch instead of a section", "ports: [{name: wan, device: net_null0}]\napi: true\nmetrics: 2001-01-01\n", says(
-			"2: api: must be a section with keys, is true", "3: metrics: must be a section with keys, is the date 2001-01-01")},
+			"2: api: must be a section with keys, is true: write {socket: /run/weir.sock}", "3: metrics: must be a section with keys, is the date 2001-01-01")},
 		{"date", "ports: [{name: 2001-01-01, device: [2001-01-01]}]\n", says("1: ports[0].device: must be text, is a list")},
 	} {
 		t.Run(c.name, func(t *testing.T) { expectErrors(t, c.text, c.want...) })

@@ -89,9 +89,9 @@ func parseTimeout(text string) (time.Duration, error) {
 const DefaultSocket = "/run/weir.sock"
 
 var apiFields = []field[Config]{
-	scalar("socket", textual, DefaultSocket, func(c *Config, text string) error {
+	mainly(scalar("socket", textual, DefaultSocket, func(c *Config, text string) error {
 		return keep(&c.API.Socket)(parseSocket(text))
-	}),
+	})),
 	scalar("listen", plain, "", func(c *Config, text string) error { return keep(&c.API.Listen)(parseListen(text)) }),
 	scalar("certificate", textual, "", func(c *Config, text string) error { return keep(&c.API.Certificate)(parseFile(text)) }),
 	scalar("key", textual, "", func(c *Config, text string) error { return keep(&c.API.Key)(parseFile(text)) }),
@@ -99,9 +99,9 @@ var apiFields = []field[Config]{
 }
 
 var metricsFields = []field[Config]{
-	scalar("listen", plain, "127.0.0.1:9480", func(c *Config, text string) error {
+	mainly(scalar("listen", plain, "127.0.0.1:9480", func(c *Config, text string) error {
 		return keep(&c.Metrics.Listen)(parseListen(text))
-	}),
+	})),
 	scalar("max_services", numeric, "2000", func(c *Config, text string) error {
 		return keep(&c.Metrics.MaxServices)(parseInt(text, 0, maxServices))
 	}),

@@ -70,7 +70,7 @@ const maxArguments = 64
 const maxFlapTime = 24 * time.Hour
 
 var flappingFields = []field[Flapping]{
-	scalar("falls", numeric, "3", func(f *Flapping, text string) error { return keep(&f.Falls)(parseInt(text, 2, maxRun)) }),
+	mainly(scalar("falls", numeric, "3", func(f *Flapping, text string) error { return keep(&f.Falls)(parseInt(text, 2, maxRun)) })),
 	scalar("within", textual|numeric, "1m", func(f *Flapping, text string) error {
 		return keep(&f.Within)(parseDuration(text, time.Second, maxFlapTime))
 	}),
@@ -86,13 +86,13 @@ type healthKey struct {
 }
 
 var passiveFields = []field[Passive]{
-	scalar("share", textual|numeric, "20%", func(p *Passive, text string) error {
+	mainly(scalar("share", textual|numeric, "20%", func(p *Passive, text string) error {
 		n, err := parsePercent(text, 100)
 		if err == nil && n == 0 {
 			err = errors.New("must be 1% to 100%, is 0%: without the section passive, connections cause no check")
 		}
 		return keep(&p.Share)(n, err)
-	}),
+	})),
 	scalar("window", textual|numeric, "10s", func(p *Passive, text string) error {
 		return keep(&p.Window)(parseDuration(text, time.Second, maxPeriod))
 	}),

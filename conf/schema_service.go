@@ -104,7 +104,7 @@ var serviceFields = []field[Service]{
 const maxSources = 1024
 
 var matchFields = []field[Match]{
-	scalars("source", plain, maxSources, parseSource, func(m *Match) *[]netip.Prefix { return &m.Source }),
+	mainly(scalars("source", plain, maxSources, parseSource, func(m *Match) *[]netip.Prefix { return &m.Source })),
 	scalars("port", textual, maxPorts, func(text string) (string, error) { return parseName(text, maxPortName) },
 		func(m *Match) *[]string { return &m.Port }),
 }
@@ -129,9 +129,9 @@ var limitFields = []field[Limits]{
 
 // persistenceFields has ipvsadm's defaults of -p and -M.
 var persistenceFields = []field[Persistence]{
-	scalar("timeout", textual|numeric, "360s", func(p *Persistence, text string) error {
+	mainly(scalar("timeout", textual|numeric, "360s", func(p *Persistence, text string) error {
 		return keep(&p.Timeout)(parseTimeout(text))
-	}),
+	})),
 	scalar("mask", numeric, "32", func(p *Persistence, text string) error { return keep(&p.Mask)(parseInt(text, 1, 32)) }),
 	scalar("prefix", numeric, "128", func(p *Persistence, text string) error { return keep(&p.Prefix)(parseInt(text, 1, 128)) }),
 }
@@ -140,7 +140,7 @@ var persistenceFields = []field[Persistence]{
 const maxTunnelSources = 64
 
 var tunnelFields = []field[Tunnel]{
-	scalar("type", textual, "ipip", func(t *Tunnel, text string) error { return word(&t.Type, text, nil, IPIP, GUE, GRE, VXLAN) }),
+	mainly(scalar("type", textual, "ipip", func(t *Tunnel, text string) error { return word(&t.Type, text, nil, IPIP, GUE, GRE, VXLAN) })),
 	scalar("port", numeric, "", func(t *Tunnel, text string) error { return keep(&t.Port)(parsePort(text)) }),
 	scalar("vni", numeric, "", func(t *Tunnel, text string) error { return keep(&t.VNI)(parseInt(text, 1, 1<<24-1)) }),
 	scalar("mac", textual, "", func(t *Tunnel, text string) error { return keep(&t.MAC)(parseMAC(text)) }),
@@ -157,7 +157,7 @@ var tunnelFields = []field[Tunnel]{
 
 var quorumFields = []field[Quorum]{
 	scalar("weight", numeric, "", func(q *Quorum, text string) error { return keep(&q.Weight)(parseInt(text, 1, maxQuorum)) }),
-	scalar("backends", numeric, "1", func(q *Quorum, text string) error { return keep(&q.Backends)(parseInt(text, 1, maxBackends)) }),
+	mainly(scalar("backends", numeric, "1", func(q *Quorum, text string) error { return keep(&q.Backends)(parseInt(text, 1, maxBackends)) })),
 	scalar("hysteresis", numeric, "0", func(q *Quorum, text string) error { return keep(&q.Hysteresis)(parseInt(text, 0, maxQuorum)) }),
 }
 

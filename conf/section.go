@@ -31,6 +31,10 @@ type field[T any] struct {
 	kind kind
 	set  func(into *T, text string) error
 	read func(v value, into *T)
+	// instead is what to write for a plain word that stands where the value should, empty if it is not one of those meant.
+	instead func(word string) string
+	// main is of a key that a word in place of the section is taken to be for.
+	main bool
 	// fill sets the defaults of a section that is not in the file.
 	fill func(into *T)
 	// compare tells how two sections differ, either of which may have no node.
@@ -43,7 +47,12 @@ type field[T any] struct {
 
 // scalar is a field with a single value.
 func scalar[T any](key string, k kind, def string, set func(into *T, text string) error) field[T] {
-	return field[T]{key: key, def: def, kind: k, set: set}
+	return field[T]{key: key, def: def, kind: k, set: set, instead: func(word string) string {
+		if looks(word)&k == 0 || set(new(T), word) != nil {
+			return ""
+		}
+		return word
+	}}
 }
 
 // section is a field with keys of its own. One that is not in the file has its defaults.
@@ -66,7 +75,7 @@ func list[T, S any](key string, most int, fields []field[S], at func(*T) *[]S) f
 		key:   key,
 		holds: entries,
 		read: func(v value, into *T) {
-			n := v.list(most, nil)
+			n := v.list(most, func(word string) string { return inList(sectionFor(word, fields)) })
 			if n == 0 {
 				return
 			}
@@ -87,16 +96,19 @@ func list[T, S any](key string, most int, fields []field[S], at func(*T) *[]S) f
 // scalars is a field with a list of single values. What parse returns beside an error is kept as well, so
 // that entries have the number they have in the file.
 func scalars[T, S any](key string, k kind, most int, parse func(text string) (S, error), at func(*T) *[]S) field[T] {
+	instead := func(word string) string {
+		if _, err := parse(word); err != nil || looks(word)&k == 0 {
+			return ""
+		}
+		return inList(word)
+	}
 	return field[T]{
-		key:   key,
-		holds: values,
+		key:     key,
+		holds:   values,
+		instead: instead,
 		read: func(v value, into *T) {
 			var items []S
-			fits := func(text string) bool {
-				_, err := parse(text)
-				return err == nil
-			}
-			for i := range v.list(most, fits) {
+			for i := range v.list(most, instead) {
 				item := v.item(i)
 				if !item.visit() {
 					break
@@ -188,7 +200,7 @@ func (f *field[T]) absent(into *T) {
 // readSection reads a section's keys into a T: each once, none unknown, none missing.
 func readSection[T any](v value, fields []field[T], into *T) {
 	fillSection(fields, into)
-	if !v.section(onlyRequired(fields)) {
+	if !v.section(func(word string) string { return sectionFor(word, fields) }) {
 		return
 	}
 	lines := make([]int, len(fields)) // of the keys met
@@ -220,20 +232,6 @@ func readSection[T any](v value, fields []field[T], into *T) {
 			f.read(v.without(f.key), into)
 		}
 	}
-}
-
-// onlyRequired is the key that must be there, if it is only one and has a single value.
-func onlyRequired[T any](fields []field[T]) (key string) {
-	for i := range fields {
-		if fields[i].example == "" {
-			continue
-		}
-		if key != "" || fields[i].read != nil {
-			return ""
-		}
-		key = fields[i].key
-	}
-	return key
 }
 
 func (f *field[T]) readValue(v value, into *T) {

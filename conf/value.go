@@ -84,7 +84,7 @@ func (v value) field(key string) value {
 	if o := v.override(key); o.exists() {
 		return o
 	}
-	if v.exists() && v.node.Kind == yaml.MappingNode {
+	if v.isSection() {
 		for i := 0; i+1 < len(v.node.Content); i += 2 {
 			if k := v.node.Content[i]; k.Kind == yaml.ScalarNode && k.Value == key {
 				return v.under(k, v.node.Content[i+1])
@@ -185,40 +185,43 @@ func (v value) null() bool {
 	return true
 }
 
-// section reports whether v has keys, and complains if not. A single value can only be for the key meant, if there is one.
-func (v value) section(meant string) bool {
+// section reports whether v has keys, and complains if not. What to write for a single word, the caller knows.
+func (v value) section(instead func(word string) string) bool {
 	if v.null() {
 		return false
 	}
 	if v.node.Kind != yaml.MappingNode {
-		hint := ""
-		if word, ok := v.bare(); ok && meant != "" {
-			hint = fmt.Sprintf(": write {%s: %s}", meant, word)
-		}
-		v.errorf("must be a section with keys, is %s%s", v.describe(), hint)
+		v.errorf("must be a section with keys, is %s%s", v.describe(), v.write(instead))
 		return false
 	}
 	return true
 }
 
 // bareWord is what needs no quotes within { } or [ ].
-var bareWord = regexp.MustCompile(`^[A-Za-z0-9_/.-]+(:[A-Za-z0-9_/.-]+)*$`)
+var bareWord = regexp.MustCompile(`^[A-Za-z0-9_/.-]+(:[A-Za-z0-9_/.-]+)*%?$`)
 
 // bare is a single value that can stand within { } or [ ] as it is.
 func (v value) bare() (word string, ok bool) {
 	return v.node.Value, v.node.Kind == yaml.ScalarNode && kinds[v.node.ShortTag()] != 0 && bareWord.MatchString(v.node.Value)
 }
 
-// list returns the length of a list, 0 after a complaint. A single value may be what alone fits into it.
-func (v value) list(most int, fits func(text string) bool) int {
+// write is the end of a complaint about a single word that something else has to be written for.
+func (v value) write(instead func(word string) string) string {
+	if word, ok := v.bare(); ok {
+		if text := instead(word); text != "" {
+			return ": write " + text
+		}
+	}
+	return ""
+}
+
+// list returns the length of a list, 0 after a complaint. What to write for a single word, the caller knows.
+func (v value) list(most int, instead func(word string) string) int {
 	if v.null() {
 		return 0
 	}
 	if v.node.Kind != yaml.SequenceNode {
-		hint := ""
-		if word, ok := v.bare(); ok && fits != nil && fits(word) {
-			hint = fmt.Sprintf(": write [%s]", word)
-		}
+		hint := v.write(instead)
 		if v.node.Kind == yaml.MappingNode && len(v.node.Content) > 0 && strings.HasPrefix(v.node.Content[0].Value, "-") {
 			hint = ": a dash needs a space after it"
 		}
@@ -232,6 +235,9 @@ func (v value) list(most int, fits func(text string) bool) int {
 	}
 	return n
 }
+
+// isSection reports a value with keys.
+func (v value) isSection() bool { return v.exists() && v.node.Kind == yaml.MappingNode }
 
 // isEmpty reports an empty list.
 func (v value) isEmpty() bool { return v.node.Kind == yaml.SequenceNode && len(v.node.Content) == 0 }
