@@ -56,8 +56,11 @@ var (
 	parserLine    = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 	bareQuery     = regexp.MustCompile(`^[^"'#]*[\[{][^"'#]*[^\s"'#]\?`)
-	bareIPv6      = regexp.MustCompile(`(?:^|[\s,{])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:`)
+	bareIPv6      = regexp.MustCompile(`(^|[\s,{])(\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:[0-9-]*)`)
 )
+
+// quoteIPv6 is said of lines that bareIPv6 is in.
+const quoteIPv6 = `an IPv6 address with a port needs quotes: "[2001:db8::10]:80"`
 
 // explanations are what the parser's errors mean to somebody who writes a configuration. Those that tell
 // of something left open are about the place where it begins, the others about where the parser stopped.
@@ -101,7 +104,7 @@ func explain(data []byte, err error) (line int, msg string) {
 	}
 	switch text := nthLine(data, line); {
 	case bareIPv6.Match(text):
-		e.says = `an IPv6 address with a port needs quotes: "[2001:db8::10]:80"`
+		e.says = quoteIPv6
 	case e.begun && bareQuery.Match(text):
 		e.says = `a text with a question mark needs quotes within { } and [ ]: "/healthz?full=1"`
 	}

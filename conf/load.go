@@ -44,7 +44,7 @@ func Parse(file string, data []byte) (*Config, error) {
 // parse makes a configuration of what a file holds. It is valid if p has no errors.
 func parse(p *problems, data []byte) *Config {
 	cfg := &Config{File: p.file, Text: data}
-	if root := document(p, data); root.exists() {
+	if root := mended(p, data); root.exists() {
 		readTree(p, root, cfg)
 	}
 	return cfg
