@@ -19,20 +19,29 @@ func (c *Config) Effective() ([]byte, error) {
 	filled := fillNode(root, rootFields)
 	// What a default may not stand beside is known to the checks alone: they are asked once, and tell of all.
 	p := &problems{file: c.File, most: maxValues}
-	tree := filled.node()
+	tree := filled.node(nil)
 	readTree(p, value{node: tree, p: p}, &Config{File: c.File})
 	if len(p.list) == 0 {
 		return encode(tree)
 	}
-	wrong := make(map[string]bool, len(p.list))
+	wrong := make(map[keyOf]bool, len(p.list))
 	for _, e := range p.list {
-		wrong[e.Key] = true
+		wrong[splitKey(e.Key)] = true
 	}
-	return encode(filled.without(wrong).node())
+	return encode(filled.node(wrong))
 }
 
-// encodedAtOnce is how many entries of a list are written by one encoder, which keeps something of all that it has written.
-const encodedAtOnce = 256
+// keyOf is a key and the path of its section, which is services[0].backends[1] for example.
+type keyOf struct{ section, key string }
+
+func splitKey(path string) keyOf {
+	dot := strings.LastIndexByte(path, '.')
+	return keyOf{path[:max(0, dot)], path[dot+1:]}
+}
+
+// encodedAtOnce is how many entries of a list are written by one encoder, which keeps the events of all that it has written
+// and copies them whenever their room doubles.
+const encodedAtOnce = 4
 
 // encode writes a section with all keys in blocks.
 func encode(n *yaml.Node) ([]byte, error) {
@@ -70,8 +79,8 @@ func encodeKey(b *bytes.Buffer, key, v *yaml.Node) error {
 
 // full is a value with all that it has without being written.
 type full struct {
-	key     string
-	path    string
+	key     *yaml.Node
+	path    string     // of a section
 	assumed bool       // nobody wrote it
 	value   *yaml.Node // of what is no section nor list of them
 	keys    []full     // of a section
@@ -81,26 +90,23 @@ type full struct {
 
 // fillNode reads a section as readSection does, to be written again.
 func fillNode[T any](v value, fields []field[T]) full {
-	out := full{path: v.path.String(), assumed: !v.exists()}
+	out := full{path: v.path.String(), assumed: !v.exists(), keys: make([]full, 0, len(fields))}
 	for i := range fields {
 		f := &fields[i]
 		at := v.field(f.key)
 		if !at.exists() && f.fill == nil && f.def == "" {
 			continue
 		}
-		k := full{path: at.path.String(), assumed: !at.exists()}
+		k := full{assumed: !at.exists()}
 		switch {
 		case f.full != nil:
 			k = f.full(at)
 		case at.exists():
 			k.value = plainCopy(at.node)
 		default:
-			k.value = &yaml.Node{Kind: yaml.ScalarNode, Value: f.def}
-			if f.kind&(numeric|boolean) == 0 {
-				k.value.SetString(f.def)
-			}
+			k.value = f.defNode
 		}
-		k.key = f.key
+		k.key = f.keyNode
 		out.keys = append(out.keys, k)
 	}
 	return out
@@ -108,54 +114,44 @@ func fillNode[T any](v value, fields []field[T]) full {
 
 // fillList is fillNode for each entry of a list.
 func fillList[S any](v value, fields []field[S]) full {
-	out := full{path: v.path.String(), isList: true}
+	out := full{isList: true}
 	if v.exists() && v.node.Kind == yaml.SequenceNode {
+		out.entries = make([]full, len(v.node.Content))
 		for i := range v.node.Content {
-			out.entries = append(out.entries, fillNode(v.item(i), fields))
+			out.entries[i] = fillNode(v.item(i), fields)
 		}
 	}
 	return out
 }
 
-// without leaves out what was assumed and is wrong.
-func (f full) without(wrong map[string]bool) full {
-	keep := func(k full) bool { return !k.assumed || !wrong[k.path] }
-	var keys, entries []full
-	for _, k := range f.keys {
-		if keep(k) {
-			keys = append(keys, k.without(wrong))
-		}
-	}
-	for _, e := range f.entries {
-		entries = append(entries, e.without(wrong))
-	}
-	f.keys, f.entries = keys, entries
-	return f
-}
-
-// node is the value as YAML: short sections in a line.
-func (f full) node() *yaml.Node {
+// node is the value as YAML, less what was assumed and is wrong: short sections in a line.
+func (f full) node(wrong map[keyOf]bool) *yaml.Node {
 	switch {
 	case f.value != nil:
 		return f.value
 	case f.isList:
-		n := &yaml.Node{Kind: yaml.SequenceNode}
-		for _, e := range f.entries {
-			n.Content = append(n.Content, e.node())
+		n := &yaml.Node{Kind: yaml.SequenceNode, Content: make([]*yaml.Node, len(f.entries))}
+		for i, e := range f.entries {
+			n.Content[i] = e.node(wrong)
 		}
 		return n
 	}
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	simple := true
-	for _, k := range f.keys {
-		v := k.node()
+	n := &yaml.Node{Kind: yaml.MappingNode, Content: make([]*yaml.Node, 0, 2*len(f.keys))}
+	simple, kept := true, 0
+	for i := range f.keys {
+		k := &f.keys[i]
+		if k.assumed && wrong[keyOf{f.path, k.key.Value}] {
+			continue
+		}
+		kept++
+		v := k.node(wrong)
 		if len(v.Content) == 0 && v.Kind == yaml.MappingNode {
 			continue // all that it had was assumed and wrong
 		}
 		simple = simple && v.Kind == yaml.ScalarNode
-		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: k.key}, v)
+		n.Content = append(n.Content, k.key, v)
 	}
-	if simple && len(f.keys) <= shortSection && strings.ContainsAny(f.path, ".[") {
+	if simple && kept <= shortSection && strings.ContainsAny(f.path, ".[") {
 		n.Style = yaml.FlowStyle
 	}
 	return n

@@ -1,10 +1,6 @@
 package conf
 
-import (
-	"fmt"
-
-	yaml "go.yaml.in/yaml/v3"
-)
+import "fmt"
 
 // mainly is a field that a single value in place of its section is taken to be for, if it fits. Of several the first goes
 // that it fits.
@@ -65,6 +61,4 @@ func inList(text string) string {
 }
 
 // looks is what YAML takes a plain word for.
-func looks(word string) kind {
-	return kinds[(&yaml.Node{Kind: yaml.ScalarNode, Value: word}).ShortTag()]
-}
+func looks(word string) kind { return kinds[nodeOf(word).ShortTag()] }

@@ -41,24 +41,37 @@ type field[T any] struct {
 	compare func(d *differ, p subject, a, b value)
 	// full writes out a section or a list of sections.
 	full func(v value) full
+	// keyNode and defNode, nil without a default, are the key and its default in all that is written out. Nothing changes them.
+	keyNode, defNode *yaml.Node
 	// below are the keys of a section or of a list's entries.
 	below []knownKey
 }
 
 // scalar is a field with a single value.
 func scalar[T any](key string, k kind, def string, set func(into *T, text string) error) field[T] {
-	return field[T]{key: key, def: def, kind: k, set: set, instead: func(word string) string {
+	f := field[T]{key: key, def: def, kind: k, set: set, keyNode: nodeOf(key)}
+	if def != "" {
+		f.defNode = nodeOf(def)
+		if k&(numeric|boolean) == 0 {
+			f.defNode.SetString(def)
+		}
+	}
+	f.instead = func(word string) string {
 		if looks(word)&k == 0 || set(new(T), word) != nil {
 			return ""
 		}
 		return word
-	}}
+	}
+	return f
 }
+
+func nodeOf(text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: text} }
 
 // section is a field with keys of its own. One that is not in the file has its defaults.
 func section[T, S any](key string, fields []field[S], at func(*T) *S) field[T] {
 	return field[T]{
 		key:     key,
+		keyNode: nodeOf(key),
 		holds:   keys,
 		read:    func(v value, into *T) { readSection(v, fields, at(into)) },
 		fill:    func(into *T) { fillSection(fields, at(into)) },
@@ -72,8 +85,9 @@ func section[T, S any](key string, fields []field[S], at func(*T) *S) field[T] {
 // entries have the number they have in the file.
 func list[T, S any](key string, most int, fields []field[S], at func(*T) *[]S) field[T] {
 	return field[T]{
-		key:   key,
-		holds: entries,
+		key:     key,
+		keyNode: nodeOf(key),
+		holds:   entries,
 		read: func(v value, into *T) {
 			n := v.list(most, func(word string) string { return inList(sectionFor(word, fields)) })
 			if n == 0 {
@@ -104,6 +118,7 @@ func scalars[T, S any](key string, k kind, most int, parse func(text string) (S,
 	}
 	return field[T]{
 		key:     key,
+		keyNode: nodeOf(key),
 		holds:   values,
 		instead: instead,
 		read: func(v value, into *T) {

@@ -105,16 +105,16 @@ func parseWord(text string, supported, unsupported []string) error {
 // word takes one of the words of a type, or says whether it is one that this version lacks. An error leaves the zero
 // value instead of the default, so that the checks do not speak of what nobody wrote.
 func word[T ~string](at *T, text string, lacking []string, choices ...T) error {
+	if slices.Contains(choices, T(text)) {
+		*at = T(text)
+		return nil
+	}
+	*at = ""
 	supported := make([]string, len(choices))
 	for i, c := range choices {
 		supported[i] = string(c)
 	}
-	*at = ""
-	if err := parseWord(text, supported, lacking); err != nil {
-		return err
-	}
-	*at = T(text)
-	return nil
+	return parseWord(text, supported, lacking)
 }
 
 // keep stores what a parser returns; with an error the zero value, as word does.
