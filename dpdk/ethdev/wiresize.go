@@ -33,11 +33,18 @@ func (d *Device) takeWireSized(n netIf) {
 	if err != nil {
 		return // an interface that knows of no such thing
 	}
-	// A program on a veth may turn GRO on: it comes before GRO is turned off, and goes after it is turned on again.
+	// A program on a veth may turn GRO on: it comes before GRO is turned off. It goes before GRO is turned on again, which is
+	// not done if another Weir has the program still.
+	var again map[string]bool
+	d.undo = append(d.undo, func() {
+		if len(again) > 0 && !isPass(programOf(n)) {
+			restore(n, again)
+		}
+	})
 	if d.listens() {
 		d.splitAtPeer(n)
 	}
-	d.stopMerging(kernel, n, before)
+	again = d.stopMerging(kernel, n, before)
 }
 
 // merged names what of merging is on.
@@ -50,13 +57,13 @@ func merged(features map[string]bool) (names []string) {
 	return names
 }
 
-// stopMerging turns off what makes the kernel join received frames into larger ones than were sent. What was on before is
-// turned on again in the end.
-func (d *Device) stopMerging(kernel *ethtool.Ethtool, n netIf, before map[string]bool) {
+// stopMerging turns off what makes the kernel join received frames into larger ones than were sent. It returns what was on
+// before, to be turned on again in the end.
+func (d *Device) stopMerging(kernel *ethtool.Ethtool, n netIf, before map[string]bool) (again map[string]bool) {
 	now, err := kernel.Features(string(n))
 	left := merged(now)
 	if err != nil || len(left) == 0 {
-		return
+		return nil
 	}
 	off, again := map[string]bool{}, map[string]bool{}
 	for _, m := range merging {
@@ -82,9 +89,7 @@ func (d *Device) stopMerging(kernel *ethtool.Ethtool, n netIf, before map[string
 			d.changed = append(d.changed, name+" off")
 		}
 	}
-	if len(again) > 0 {
-		d.undo = append(d.undo, func() { restore(n, again) })
-	}
+	return again
 }
 
 // restore turns features on again, if the interface is still there.
@@ -103,7 +108,7 @@ func (d *Device) splitAtPeer(n netIf) {
 	if err != nil || l.Type() != "veth" {
 		return
 	}
-	attached, err := attachPass(l.Attrs().Index)
+	attached, err := attachOrHold(n, l.Attrs().Index)
 	switch {
 	case err == nil:
 		d.changed = append(d.changed, "xdp")
@@ -132,6 +137,8 @@ func hint(err error) error {
 	return err
 }
 
+const passName = "weir_pass"
+
 // passAll is the program: XDP_PASS.
 var passAll = asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()}
 
@@ -142,10 +149,10 @@ const (
 )
 
 // attachPass attaches the program in the interface's driver: the generic mode leaves the other end as it is.
-func attachPass(index int) (link.Link, error) { return attach(index, link.XDPDriverMode) }
+func attachPass(index int) (link.Link, error) { return attach(index, passName, link.XDPDriverMode) }
 
-func attach(index int, mode link.XDPAttachFlags) (link.Link, error) {
-	spec := &ebpf.ProgramSpec{Name: "weir_pass", Type: ebpf.XDP, License: "Apache-2.0", Flags: xdpHasFrags, Instructions: passAll}
+func attach(index int, name string, mode link.XDPAttachFlags) (link.Link, error) {
+	spec := &ebpf.ProgramSpec{Name: name, Type: ebpf.XDP, License: "Apache-2.0", Flags: xdpHasFrags, Instructions: passAll}
 	prog, err := ebpf.NewProgram(spec)
 	if errors.Is(err, unix.EINVAL) {
 		spec.Flags = 0
@@ -156,4 +163,56 @@ func attach(index int, mode link.XDPAttachFlags) (link.Link, error) {
 	}
 	defer func() { _ = prog.Close() }() // the attachment has it
 	return link.AttachXDP(link.XDPOptions{Program: prog, Interface: index, Flags: mode})
+}
+
+// attachOrHold is attachPass where another Weir may have the interface, such as one that has not ended yet when the next starts.
+func attachOrHold(n netIf, index int) (link.Link, error) {
+	attached, err := attachPass(index)
+	if !errors.Is(err, unix.EBUSY) {
+		return attached, err
+	}
+	there := programOf(n)
+	if there == 0 {
+		return attachPass(index) // it has just gone
+	}
+	if held := holdPass(there); held != nil {
+		return held, nil
+	}
+	return nil, err
+}
+
+// holdPass is another Weir's attachment of its program, which ends when both have closed it. It is nil if the program is somebody
+// else's, and without CAP_SYS_ADMIN.
+func holdPass(id ebpf.ProgramID) link.Link {
+	if !isPass(id) {
+		return nil
+	}
+	links := new(link.Iterator)
+	defer links.Close()
+	for links.Next() {
+		if info, err := links.Link.Info(); err == nil && info.Program == id {
+			return links.Take()
+		}
+	}
+	return nil
+}
+
+// programOf is the program that is attached to an interface, 0 without one.
+func programOf(n netIf) ebpf.ProgramID {
+	l, err := netlink.LinkByName(string(n))
+	if err != nil || l.Attrs().Xdp == nil {
+		return 0
+	}
+	return ebpf.ProgramID(l.Attrs().Xdp.ProgId)
+}
+
+// isPass reports whether a program is a Weir's, as far as this process may ask: it takes CAP_SYS_ADMIN.
+func isPass(id ebpf.ProgramID) bool {
+	prog, err := ebpf.NewProgramFromID(id)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = prog.Close() }()
+	info, err := prog.Info()
+	return err == nil && info.Name == passName
 }

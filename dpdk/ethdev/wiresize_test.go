@@ -129,7 +129,7 @@ func comesSplit(t *testing.T, d *Device, sender string) {
 // Somebody else's program stays, and has the same effect.
 func TestAProgramThatIsAttachedAlreadyStays(t *testing.T) {
 	ours, theirs := dpdktest.Veth(t)
-	other, err := attachPass(attrs(t, ours).Index)
+	other, err := attach(attrs(t, ours).Index, "other", link.XDPDriverMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestAProgramThatIsAttachedAlreadyStays(t *testing.T) {
 // A program in the generic mode is in the way, and does not help.
 func TestAProgramInTheWayIsACaveat(t *testing.T) {
 	ours, theirs := dpdktest.Veth(t)
-	other, err := attach(attrs(t, ours).Index, link.XDPGenericMode)
+	other, err := attach(attrs(t, ours).Index, "other", link.XDPGenericMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,4 +196,25 @@ func TestTagsComeThroughTheProgram(t *testing.T) {
 		b.Free[0], b.NFree = f.Buf, 1
 		q.Exchange(0)
 	}
+}
+
+// Another Weir that had the interface first, as one that is about to end while its successor starts, takes neither the program
+// nor the splitting with it.
+func TestAProgramOfAnotherWeirStaysWhenThatEnds(t *testing.T) {
+	ours, theirs := dpdktest.Veth(t)
+	setFeatures(t, ours, map[string]bool{"rx-gro": true})
+	first := &Device{driver: "net_af_packet"}
+	first.takeWireSized(netIf(ours))
+	expectFeature(t, theirs, "tx-tcp-segmentation", false)
+	second := device1(t, "%s,iface=%s", dpdktest.Name("net_af_packet"), ours)
+	if !slices.Contains(second.Changed(), "xdp") || second.Caveats() != nil {
+		t.Errorf("changed %v, caveats %v", second.Changed(), second.Caveats())
+	}
+	for _, undo := range slices.Backward(first.undo) {
+		undo()
+	}
+	expectFeature(t, theirs, "tx-tcp-segmentation", false)
+	expectFeature(t, ours, "rx-gro", false)
+	closeDevice(t, second)
+	expectFeature(t, theirs, "tx-tcp-segmentation", true)
 }
