@@ -117,12 +117,12 @@ func (o *options) losses(t *trial, s setup, checks *flapping, res *live) error {
 			return err
 		}
 	}
-	if err := w.p.resume(); err != nil {
-		return err
-	}
 	res.Flaps = strings.Count(w.p.out.from(n), `msg="backend `)
 	res.Lost, res.LostQuiet = busy.lost, quiet.lost
 	if o.verbose {
+		if err := w.p.resume(); err != nil {
+			return err
+		}
 		missed, _ := w.missed()
 		fmt.Fprintf(os.Stderr, "    missed by the device since the start: %d; dropped by weir: %s\n", missed, w.drops())
 	}
@@ -147,9 +147,6 @@ func (o *options) gaps(t *trial, s setup, checks *flapping, res *live) (of, bare
 			return of, bare, err
 		}
 		bare = bare.plus(g)
-	}
-	if err := w.p.resume(); err != nil {
-		return of, bare, err
 	}
 	res.GCs = strings.Count(w.p.out.from(n), "\ngc ")
 	return busy.gaps, bare, o.finish(t, w)
@@ -197,14 +194,11 @@ func (o *options) fullSpeed(t *trial) (float64, error) {
 	if err := w.p.pause(); err != nil {
 		return 0, err
 	}
-	mpps, _, err := during(o.calm, o.cores(t), func() (float64, error) {
-		s, err := w.measure(o.settle, o.window)
-		return s.mpps, err
-	})
+	s, _, err := during(o.calm, o.cores(t), func() (stretch, error) { return w.measure(o.settle, o.window) })
 	if err != nil {
 		return 0, err
 	}
-	return mpps, o.finish(t, w)
+	return s.mpps, o.finish(t, w)
 }
 
 // during is what Weir does while f lasts. What the device lost counts as lost, too.

@@ -73,26 +73,29 @@ func (o *options) start(t *trial, l *laps) (p pair, err error) {
 
 // round measures each once.
 func (o *options) round(t *trial, p pair, f *figures) error {
+	byTestpmd := func(mode string) func() (stretch, error) {
+		return func() (stretch, error) {
+			mpps, err := p.testpmd.measure(mode, o.settle, o.window)
+			return stretch{mpps: mpps}, err
+		}
+	}
 	for _, program := range []struct {
 		into    *[]float64
-		measure func() (float64, error)
+		measure func() (stretch, error)
 	}{
-		{&f.weir, func() (float64, error) {
-			s, err := p.weir.measure(t.settle(o), o.window)
-			f.dropped += s.lost
-			return s.mpps, err
-		}},
-		{&f.io, func() (float64, error) { return p.testpmd.measure("io", o.settle, o.window) }},
-		{&f.csum, func() (float64, error) { return p.testpmd.measure("csum", o.settle, o.window) }},
+		{&f.weir, func() (stretch, error) { return p.weir.measure(t.settle(o), o.window) }},
+		{&f.io, byTestpmd("io")},
+		{&f.csum, byTestpmd("csum")},
 	} {
-		mpps, calm, err := during(o.calm, o.cores(t), program.measure)
+		s, calm, err := during(o.calm, o.cores(t), program.measure)
 		if err != nil {
 			return err
 		}
 		if !calm {
 			f.disturbed++
 		}
-		*program.into = append(*program.into, mpps)
+		f.dropped += s.lost
+		*program.into = append(*program.into, s.mpps)
 	}
 	return nil
 }
