@@ -153,6 +153,12 @@ func (k addrSlot) place(shift uint8) uint64 {
 	return (k.lo ^ bits.RotateLeft64(k.hi, 29)) * 0x9e3779b97f4a7c15 >> (shift & 63)
 }
 
+// lacks reports whether an address is not in the set for certain, by a look at its first place.
+func (s *addrSet) lacks(k addrSlot) bool {
+	at := &s.slots[k.place(s.shift)&uint64(len(s.slots)-1)]
+	return at.lo|at.hi == 0
+}
+
 func (s *addrSet) has(k addrSlot) bool {
 	for i := k.place(s.shift); ; i++ {
 		switch s.slots[i&uint64(len(s.slots)-1)] {

@@ -146,8 +146,15 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 			}
 		}
 		f, it := &frames[i], &items[i]
-		if it.steady != 0 && it.Proto == packet.ProtoTCP {
-			it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
+		if it.steady != 0 && it.Proto != packet.ProtoSCTP { // plain saw it
+			if it.Proto == packet.ProtoTCP {
+				it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
+			}
+			if it.Guess == 0 {
+				s.openings[opened%groupSize].begin(it, i)
+				opened++
+				continue
+			}
 		}
 		v := newcomer
 		if !it.flow() || it.Group {
@@ -165,7 +172,7 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		switch v.fate {
 		case fresh:
-			s.openings[opened] = opening{Probe: conn.Probe{Home: it.Home}, at: uint8(i)}
+			s.openings[opened%groupSize].begin(it, i)
 			opened++
 		case gone:
 		default:

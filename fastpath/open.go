@@ -29,45 +29,49 @@ type opening struct {
 type openState uint8
 
 const (
-	settled openState = iota
-	admitted
-	repeated // another packet of the connection is before it
+	settled  openState = iota
+	admitted           // for open
+	usual              // for openUsual
+	repeated           // another packet of the connection is before it
 )
 
-// openAll handles the packets of a group whose connections were not found.
+// openAll handles the packets of a group whose connections were not found. What an opening has besides home and place is
+// written here.
 func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 	w.sift(all)
-	var homes uint64 // a bit for each that has been seen
+	var homes [4]uint64 // a bit for each that has been seen
 	for i := range all {
 		o := &all[i]
-		f, it := &frames[o.at], &items[o.at]
-		bit := uint64(1) << (it.hash & 63)
-		if homes&bit != 0 && follows(it, items, all[:i]) {
+		f, it := o.of(frames, items)
+		seen, bit := &homes[it.hash>>6%4], uint64(1)<<(it.hash%64)
+		if *seen&bit != 0 && follows(it, items, all[:i]) {
 			o.state = repeated
 			continue
 		}
-		homes |= bit
+		*seen |= bit
 		v := newcomer
 		if o.Guess != 0 {
 			v = w.seek(frames[o.at:], items[o.at:])
 		}
 		if v.fate == fresh {
-			v = w.admit(f, it, o)
+			v = w.admitUsual(f, it, o)
 		}
 		if v.fate == fresh {
-			o.state = admitted
 			if o.Home != 0 {
 				w.table.PrefetchHome(o.Home)
 			}
-		} else if v.fate != gone {
+		} else {
+			o.state = settled
 			w.settle(f, v)
 		}
 	}
 	for i := range all {
 		o := &all[i]
-		f, it := &frames[o.at], &items[o.at]
+		f, it := o.of(frames, items)
 		var v verdict
 		switch o.state {
+		case usual:
+			v = w.openUsual(f, it, o)
 		case admitted:
 			v = w.open(f, it, o)
 		case repeated:
@@ -79,6 +83,15 @@ func (w *Worker) openAll(frames []port.Frame, items []item, all []opening) {
 			w.settle(f, v)
 		}
 	}
+}
+
+// begin makes an opening that of the packet at a place of its group.
+func (o *opening) begin(it *item, at int) { o.Home, o.at = it.Home, uint8(at) }
+
+// of is an opening's frame and item.
+func (o *opening) of(frames []port.Frame, items []item) (*port.Frame, *item) {
+	at := uintptr(o.at) * itemSize
+	return (*port.Frame)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(frames)), at)), (*item)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(items)), at))
 }
 
 // sift finds out which of the connections may be known after all, and asks for the second places of those.

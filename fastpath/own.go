@@ -49,9 +49,11 @@ func (w *Worker) badSource(f *port.Frame, addrs unsafe.Pointer, v6 bool) reason.
 // ordinary4 reports whether badSource will find nothing wrong with an IPv4 source, as loaded: in one look instead of three.
 // It may say no of sources that are good.
 func (snap *Snapshot) ordinary4(a uint32) bool {
-	top := uint8(a)
-	return top-1 < 223 && top != 127 && len(snap.vipNets.lens[0]) == 0 && !snap.never.has(slot4(a))
+	return unicast4(a) && len(snap.vipNets.lens[0]) == 0 && !snap.never.has(slot4(a))
 }
+
+// unicast4 reports whether an IPv4 source, as loaded, is one that a host can have, and not of 240.0.0.0/4.
+func unicast4(a uint32) bool { return uint8(a)-1 < 223 && uint8(a) != 127 }
 
 // linkLocal reports whether the IPv6 address at p is one of fe80::/10, which no router forwards
 // (RFC 4291 section 2.5.6).

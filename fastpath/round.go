@@ -107,7 +107,7 @@ func (w *Worker) sweepOnce() int {
 		if i+ahead < n {
 			w.table.PrefetchHomes(dead[i+ahead])
 		}
-		w.expire(e)
+		w.expireUsual(e)
 	}
 	return n
 }

@@ -77,6 +77,7 @@ type Service struct {
 	limits   *limits
 	once     *onePacket // of one with one-packet scheduling
 	sloppy   bool       // a connection may begin with a packet that is not its first
+	usual    bool       // see usual.go
 	OnEmpty  Answer     // what clients are told when no backend takes their connections
 	Probed   bool       // its backends answer health checks from its address
 	gen      uint32     // tells it from those that had its index before

@@ -112,8 +112,10 @@ func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) 
 		Name: v.Name, gen: v.Gen, Mode: v.Mode, Sched: v.Sched, keyless: sched.Keyless(v.Sched), binds: sched.Binds(v.Sched), Backends: v.Backends,
 		persist: newPersistence(v.Persist), limits: newLimits(v.Limits), once: newOnePacket(v), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
 	}
+	svc := &snap.Services[i]
+	svc.usual = svc.Mode != FullNAT && svc.persist == nil && svc.limits == nil && svc.once == nil
 	if v.Full != nil {
-		if snap.Services[i].full, err = s.fullNAT(v.Full); err != nil {
+		if svc.full, err = s.fullNAT(v.Full); err != nil {
 			return err
 		}
 	}

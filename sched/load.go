@@ -56,11 +56,15 @@ func (l *Load) Full() bool { return l.full.Load() }
 
 // Reserve counts a new, inactive connection if there may be one more: no two workers get the last place.
 func (l *Load) Reserve() bool {
-	upper := int64(l.upper.Load())
-	if upper == 0 {
-		l.both().Add(oneInactive)
-		return true
+	if l.upper.Load() != 0 {
+		return l.reserveBounded()
 	}
+	l.both().Add(oneInactive)
+	return true
+}
+
+func (l *Load) reserveBounded() bool {
+	upper := int64(l.upper.Load())
 	for !l.full.Load() {
 		was := l.both().Load()
 		n := total(was) + 1
@@ -89,12 +93,12 @@ func (l *Load) Add() {
 // fill notes that the backend is full. Connections that end meanwhile may have been too quick to find it noted.
 func (l *Load) fill() {
 	l.full.Store(true)
-	l.settle(total(l.both().Load()))
+	l.settle(l.both().Load())
 }
 
 // settle notes that the backend gets connections again if it has few enough.
-func (l *Load) settle(n int64) {
-	if n < int64(l.lower.Load()) {
+func (l *Load) settle(both uint64) {
+	if total(both) < int64(l.lower.Load()) {
 		l.full.Store(false)
 	}
 }
@@ -114,8 +118,7 @@ func (l *Load) Remove(active bool) {
 	if active {
 		one = oneActive
 	}
-	n := total(l.both().Add(-one))
-	if l.full.Load() {
-		l.settle(n)
+	if left := l.both().Add(-one); l.full.Load() {
+		l.settle(left)
 	}
 }

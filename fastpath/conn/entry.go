@@ -50,6 +50,9 @@ type Entry struct {
 // Head is an entry's ports, protocol, flags and state in one word: bits 0-31, 32-39, 40-47 and 48-55. The rest is 0.
 func (e *Entry) Head() uint64 { return *(*uint64)(unsafe.Pointer(&e.Ports)) }
 
+// SetHead writes what Head reads. Shift becomes 0.
+func (e *Entry) SetHead(head uint64) { *(*uint64)(unsafe.Pointer(&e.Ports)) = head }
+
 var _ [32 - unsafe.Offsetof(Entry{}.Ports)]struct{}
 var _ [unsafe.Offsetof(Entry{}.Ports) - 32]struct{}
 var _ [38 - unsafe.Offsetof(Entry{}.State)]struct{}

@@ -59,7 +59,7 @@ func scanInGo(first *Entry, n int, now Tick, dead *Dead, found int) (walked, tot
 func (t *Table) PrefetchHomes(e *Entry) { prefetchHomes(t.indexBase, e.fwd, e.rev) }
 
 // PrefetchHome starts loading the index line of a home.
-func (t *Table) PrefetchHome(h Home) { prefetchHomes(t.indexBase, h, h) }
+func (t *Table) PrefetchHome(h Home) { prefetchHome(t.indexBase, h) }
 
 // Behind is how many entries the sweep still has to look at to be up to date.
 func (t *Table) Behind() int { return int(t.owed / SweepPeriod) }

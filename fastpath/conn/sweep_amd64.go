@@ -12,3 +12,6 @@ func scan(first *Entry, n int, now Tick, dead *Dead, found int) (walked, total i
 
 //go:noescape
 func prefetchHomes(buckets unsafe.Pointer, a, b Home)
+
+//go:noescape
+func prefetchHome(buckets unsafe.Pointer, h Home)

@@ -52,3 +52,12 @@ TEXT ·prefetchHomes(SB), NOSPLIT, $0-16
 	PREFETCHT0 (DX)(AX*1)
 	PREFETCHT0 (DX)(BX*1)
 	RET
+
+// func prefetchHome(buckets unsafe.Pointer, h Home)
+TEXT ·prefetchHome(SB), NOSPLIT, $0-12
+	MOVL       h+8(FP), AX
+	SHRL       $8, AX
+	SHLQ       $6, AX
+	ADDQ       buckets+0(FP), AX
+	PREFETCHT0 (AX)
+	RET

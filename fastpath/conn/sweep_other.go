@@ -12,6 +12,8 @@ func scan(first *Entry, n int, now Tick, dead *Dead, found int) (walked, total i
 	return scanInGo(first, n, now, dead, found)
 }
 
+func prefetchHome(buckets unsafe.Pointer, h Home) { prefetchHomes(buckets, h, h) }
+
 func prefetchHomes(buckets unsafe.Pointer, a, b Home) {
 	var lines [prefetch.Max]unsafe.Pointer
 	lines[0] = unsafe.Add(buckets, uintptr(a.bucket())*bucketSize)

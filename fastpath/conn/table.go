@@ -226,6 +226,25 @@ func (t *Table) findIn(b *bucket, k *Key, tag uint8) Ref {
 // reply's tuple, whose home that is. The caller has made sure that k is not there, and fills in the rest of the entry.
 // Nil means that the table is full: see Victim.
 func (t *Table) Insert(k *Key, at, back Home) *Entry {
+	e := t.Claim(at, back)
+	if e == nil {
+		return nil
+	}
+	e.Ports, e.Proto = k.Ports, k.Proto
+	if k.V6 {
+		e.Addrs, e.Flags = *(*[4]uint64)(k.Addrs), V6
+	} else {
+		e.Addrs[0] = *(*uint64)(k.Addrs)
+	}
+	if back != 0 {
+		e.Flags |= Reverse
+	}
+	return e
+}
+
+// Claim is Insert for a caller who fills in the tuple as well, and Reverse in the flags, before anything else happens to the
+// table. In IPv4 all addresses but the first word are 0 already.
+func (t *Table) Claim(at, back Home) *Entry {
 	i := t.free
 	if i != 0 {
 		t.free = uint32(t.entryAt(i).Addrs[0])
@@ -236,15 +255,7 @@ func (t *Table) Insert(k *Key, at, back Home) *Entry {
 		return nil
 	}
 	e := t.entryAt(i) // a free entry is all zeros but for the link
-	e.Ports, e.Proto, e.fwd, e.rev = k.Ports, k.Proto, at, back
-	if k.V6 {
-		e.Addrs, e.Flags = *(*[4]uint64)(k.Addrs), V6
-	} else {
-		e.Addrs[0] = *(*uint64)(k.Addrs)
-	}
-	if back != 0 {
-		e.Flags |= Reverse
-	}
+	e.fwd, e.rev = at, back
 	if done := placeBoth(t.indexBase, at, back, Slot(i<<1)); done != bothSlots && !t.placeRest(done, at, back, Slot(i<<1)) {
 		t.release(i, e)
 		return nil
