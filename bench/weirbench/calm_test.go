@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,7 +27,8 @@ func (m *moods) look(int) (pace, error) {
 
 func calmWith(slow ...float64) *calm {
 	m := &moods{slow: slow}
-	return &calm{look: m.look, nap: time.Microsecond, patience: time.Hour, best: map[int]pace{0: {time.Millisecond, time.Millisecond}}}
+	best := []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	return &calm{look: m.look, nap: time.Microsecond, patience: time.Hour, seen: map[int]*paces{0: {slices.Clone(best), slices.Clone(best)}}}
 }
 
 func TestAWindowBesideASlowLookIsMeasuredAgain(t *testing.T) {
@@ -67,13 +69,33 @@ func TestWithoutPatienceTheLeastDisturbedWindowCounts(t *testing.T) {
 	}
 }
 
-func TestAFasterLookIsTheBestFromNowOn(t *testing.T) {
-	m := calmWith(0.5, 1)
-	if d, err := m.disturbance([]int{0}); err != nil || d > 1 {
-		t.Errorf("a core that is faster than ever is disturbed by %v, %v", d, err)
+func TestAPaceThatIsReachedAgainIsTheBestFromNowOn(t *testing.T) {
+	m := calmWith(0.5, 1, 0.5, 1, 0.5, 1)
+	for i, calm := range []bool{true, true, true, true, true, false} {
+		if d, err := m.disturbance([]int{0}); err != nil || d <= 1 != calm {
+			t.Errorf("look %d: disturbed by %v, %v; want calm %t", i, d, err, calm)
+		}
 	}
-	if d, err := m.disturbance([]int{0}); err != nil || d < 1.5 {
-		t.Errorf("the pace from before is disturbed by %v, %v", d, err)
+}
+
+func TestEachWindowGetsTwiceItsShareOfThePatienceThatIsLeft(t *testing.T) {
+	c := &calm{patience: 100 * time.Second, windows: 10}
+	for i, want := range []time.Duration{20 * time.Second, 20 * time.Second} {
+		if got := c.allowance(); got != want*10/time.Duration(10-i) {
+			t.Errorf("window %d may take %v longer", i, got)
+		}
+	}
+	c.patience, c.windows = time.Second, 0
+	if got := c.allowance(); got != time.Second {
+		t.Errorf("one that was not counted may take %v longer", got)
+	}
+}
+
+func TestAWindowThatUsesUpItsAllowanceLeavesTheOthersTheirs(t *testing.T) {
+	c := calmWith(2)
+	c.patience, c.windows, c.nap = 20*time.Millisecond, 20, time.Millisecond
+	if _, ok, err := during(c, []int{0}, func() (int, error) { return 1, nil }); err != nil || ok || c.patience < 10*time.Millisecond {
+		t.Errorf("calm %t, %v is left of 20 ms, %v", ok, c.patience, err)
 	}
 }
 
@@ -90,9 +112,10 @@ func TestACoreThatIsSlowerThanAnotherIsCalm(t *testing.T) {
 
 func TestAwaitingCalmTakesPatience(t *testing.T) {
 	c := calmWith(2)
-	c.patience, c.nap = time.Microsecond, 0
-	if d, err := c.await([]int{0}); err != nil || d <= 1 || c.patience > 0 {
-		t.Errorf("disturbed by %v, patience %v, %v", d, c.patience, err)
+	c.nap = 0
+	left := time.Microsecond
+	if d, err := c.await([]int{0}, &left); err != nil || d <= 1 || left > 0 || c.patience >= time.Hour {
+		t.Errorf("disturbed by %v, %v left of it, patience %v, %v", d, left, c.patience, err)
 	}
 }
 
@@ -101,7 +124,7 @@ func TestAWindowThatFailsIsNotMeasuredAgain(t *testing.T) {
 	if _, _, err := during(calmWith(1), []int{0}, func() (float64, error) { return 0, failed }); !errors.Is(err, failed) {
 		t.Errorf("got %v", err)
 	}
-	broken := &calm{look: func(int) (pace, error) { return pace{}, failed }}
+	broken := &calm{seen: map[int]*paces{}, look: func(int) (pace, error) { return pace{}, failed }}
 	if _, _, err := during(broken, []int{0}, func() (float64, error) { t.Error("measured"); return 0, nil }); !errors.Is(err, failed) {
 		t.Errorf("got %v", err)
 	}
@@ -114,8 +137,8 @@ func TestALookTimesBothParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if best := c.best[core]; best.arithmetic <= 0 || best.memory <= 0 {
-		t.Errorf("the best pace is %v", best)
+	if s := c.seen[core]; len(s.arithmetic) != 100 || s.arithmetic[0] <= 0 || s.memory[0] <= 0 {
+		t.Errorf("the paces are %v", s)
 	}
 	seen := map[uint32]bool{}
 	for at := uint32(0); !seen[at]; at = m.words[at] {

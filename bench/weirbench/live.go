@@ -80,8 +80,6 @@ func (o *options) live() (res live, of, bare gaps, err error) {
 	if err := o.pages.want(t.weirMB()); err != nil {
 		return res, of, bare, err
 	}
-	const part = 6 // of all patience, which other trials may have used up
-	o.calm.patience = max(o.calm.patience, o.patience/part)
 	full, err := o.fullSpeed(t)
 	if err != nil {
 		return res, of, bare, err
@@ -151,6 +149,9 @@ func (o *options) gaps(t *trial, s setup, checks *flapping, res *live) (of, bare
 	res.GCs = strings.Count(w.p.out.from(n), "\ngc ")
 	return busy.gaps, bare, o.finish(t, w)
 }
+
+// liveWindows is how many seconds are measured: with changes and without, and so for gaps with a bare loop; and full speed before.
+func (o *options) liveWindows() int { return 4*o.liveSeconds() + 1 }
 
 func (o *options) liveSeconds() int { return max(int(o.liveFor/time.Second), 1) }
 

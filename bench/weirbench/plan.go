@@ -69,6 +69,10 @@ func (o *options) all(rep *report) error {
 	if err != nil {
 		return err
 	}
+	o.calm.windows = len(trials) * o.rounds * 3
+	if o.has("live") {
+		o.calm.windows += o.liveWindows()
+	}
 	if len(trials) > 0 {
 		printHeader(o.stdout)
 	}
