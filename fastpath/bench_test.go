@@ -2,10 +2,10 @@ package fastpath
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -63,6 +63,20 @@ func newTreadmill(v6 bool, flows int, vip netip.Addr) *treadmill {
 	return tm
 }
 
+// keep leaves only flows whose clients are to be kept.
+func (q *treadmill) keep(client func(netip.AddrPort) bool) {
+	addr, at := q.template[26:30], 2
+	if q.v6 {
+		addr, at = q.template[22:38], 12
+	}
+	q.flows = slices.DeleteFunc(q.flows, func(flow uint64) bool {
+		a := slices.Clone(addr)
+		binary.NativeEndian.PutUint16(a[at:], uint16(flow>>14))
+		ip, _ := netip.AddrFromSlice(a)
+		return !client(netip.AddrPortFrom(ip, packet.Swap16(uint16(flow&0x3fff)+1024)))
+	})
+}
+
 func (q *treadmill) Burst() *port.Burst { return &q.b }
 func (q *treadmill) HasRX() bool        { return true }
 func (q *treadmill) HasTX() bool        { return true }
@@ -102,30 +116,45 @@ func (q *sink) Exchange(int)       { q.b.NTX, q.b.NRX, q.b.NFree = 0, 0, 0 }
 
 // newTreadmillWorker makes a worker that receives from a treadmill and sends into nothing.
 func newTreadmillWorker(t testing.TB, r *rig, tm *treadmill, capacity int) *Worker {
+	return newTreadmillWorkers(t, r, []*treadmill{tm}, capacity)[0]
+}
+
+// newTreadmillWorkers makes one for each treadmill.
+func newTreadmillWorkers(t testing.TB, r *rig, tms []*treadmill, capacity int) (all []*Worker) {
 	templates, err := persist.New(1000, conn.Seed{7, 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := NewWorker(Options{
-		Ports:     []PortInfo{{MAC: wanMAC, MTU: 1500, Queues: 1}, {MAC: lanMAC, MTU: 1500, Queues: 1}},
-		Queues:    []port.Queue{tm, &sink{}},
-		Neighbors: r.hops, Snapshot: &r.snap, Handover: NewHandover(1),
-		Punts: ring.NewPackets(4096, nil), Inject: ring.NewPackets(4096, nil),
-		MaxConnections: capacity, Seed: conn.Seed{7, 9}, Templates: templates,
-	})
-	if err != nil {
-		t.Fatal(err)
+	handover := NewHandover(len(tms))
+	for id, tm := range tms {
+		w, err := NewWorker(Options{
+			ID:        id,
+			Ports:     []PortInfo{{MAC: wanMAC, MTU: 1500, Queues: len(tms)}, {MAC: lanMAC, MTU: 1500, Queues: len(tms)}},
+			Queues:    []port.Queue{tm, &sink{}},
+			Neighbors: r.hops, Snapshot: &r.snap, Handover: handover,
+			Punts: ring.NewPackets(4096, nil), Inject: ring.NewPackets(4096, nil),
+			MaxConnections: capacity, Seed: conn.Seed{7, 9}, Templates: templates,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, w)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(w.Close(), templates.Close()); err != nil {
+		for _, w := range all {
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := templates.Close(); err != nil {
 			t.Error(err)
 		}
-		for _, l := range r.loads { // the rig does not know this worker's connections
+		for _, l := range r.loads { // the rig does not know these workers' connections
 			l.Active.Store(0)
 			l.Inactive.Store(0)
 		}
 	})
-	return w
+	return all
 }
 
 func benchWorker(b *testing.B, mode Mode, v6 bool, flows int) {
@@ -159,6 +188,47 @@ func BenchmarkWorker(b *testing.B) {
 					benchWorker(b, mode.mode, v6, flows)
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkTwoWorkers is BenchmarkWorker with two, which take turns on one core: what it costs to have a second one, and to
+// hand every packet over to it; but for what it costs to get lines from another core's cache.
+func BenchmarkTwoWorkers(b *testing.B) {
+	for _, moved := range []bool{false, true} {
+		for _, v6 := range []bool{false, true} {
+			b.Run(fmt.Sprintf("moved=%t/v6=%t", moved, v6), func(b *testing.B) { benchTwoWorkers(b, moved, v6) })
+		}
+	}
+}
+
+func benchTwoWorkers(b *testing.B, moved, v6 bool) {
+	const flows = 256
+	vip := "203.0.113.10:80"
+	if v6 {
+		vip = "[2001:db8::10]:80"
+	}
+	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: NAT}})
+	tms := make([]*treadmill, 2)
+	for id := range tms {
+		tms[id] = newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
+		tms[id].keep(func(client netip.AddrPort) bool { return Owner(client, len(tms)) == id != moved })
+	}
+	all := newTreadmillWorkers(b, r, tms, flows*5/4+64)
+	poll := func(n int) {
+		for i := 0; i < n; i += len(all) * port.BurstSize {
+			for _, w := range all {
+				w.Poll()
+			}
+		}
+	}
+	poll(2 * flows)
+	b.ResetTimer()
+	poll(b.N)
+	b.StopTimer()
+	for id, w := range all {
+		if c := w.Counters(); c.HandedOver != 0 != moved || moved && c.HandedOver != c.In || w.table.Len() != len(tms[id^1].flows) && moved {
+			b.Fatalf("worker %d: in %d, out %d, %d handed over, %d connections: %v", id, c.In, c.Out, c.HandedOver, w.table.Len(), c.Reasons)
 		}
 	}
 }

@@ -68,7 +68,12 @@ func (w *Worker) receive(frames []port.Frame, in uint8, steer bool) {
 // begin is the first stage of a group: headers, hash, and a prefetch of the index lines. It returns how many of the
 // frames, moved to the front with their items, are this worker's.
 func (w *Worker) begin(frames []port.Frame, items []item, in uint8, steer bool) int {
-	mac := w.ports[in].mac
+	mac, whole := w.ports[in].mac, true
+	if steer {
+		var n int
+		n, whole = w.steerOnSight(frames, in)
+		frames = frames[:n]
+	}
 	for i := 0; i < len(frames); i++ {
 		if i += w.plain(frames[i:], items[i:], in, mac); i == len(frames) {
 			break
@@ -82,7 +87,7 @@ func (w *Worker) begin(frames []port.Frame, items []item, in uint8, steer bool) 
 		w.parse(f, &items[i], w.ports[f.Port].mac)
 	}
 	n := len(frames)
-	if steer {
+	if !whole {
 		n = w.steer(frames, items)
 	}
 	w.table.PrefetchIndex(&items[0].Probe, n, itemSize)

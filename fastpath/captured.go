@@ -92,12 +92,16 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 	s.mark(w)
 	items := w.scratch.items[:]
 	given := w.counters.HandedOver
-	if w.begin(frames, items, in, steer) > 0 {
+	kept := w.begin(frames, items, in, steer)
+	if kept > 0 {
 		w.table.Probe(&items[0].Probe, 1, itemSize)
 		w.finish(frames, items)
 	}
 	if w.counters.HandedOver != given {
 		return
+	}
+	if kept == 0 { // lost on the way to its owner, who would have looked at it
+		w.parse(&port.Frame{Data: unsafe.Pointer(&s.before), Len: uint32(s.cut), Port: in}, &items[0], w.ports[in].mac)
 	}
 	s.look(w)
 	s.owner.find(w, s.before[:s.cut], in, &items[0])

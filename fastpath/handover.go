@@ -1,6 +1,8 @@
 package fastpath
 
 import (
+	"unsafe"
+
 	"github.com/weirlb/weir/fastpath/port"
 	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/reason"
@@ -102,7 +104,7 @@ func (w *Worker) takeHandedOver() int {
 		}
 		frames := w.scratch.inbox[:w.handover.to(from, w.id).Pop(w.scratch.inbox[:])]
 		total += len(frames)
-		w.fetchHeaders(frames)
+		fetchHeaders(frames)
 		for len(frames) > 0 {
 			n := samePort(frames)
 			switch {
@@ -132,16 +134,12 @@ func (w *Worker) transmitAll(frames []port.Frame) {
 }
 
 // fetchHeaders starts loading the headers of frames, and their ports' handles, which other workers' caches have.
-func (w *Worker) fetchHeaders(frames []port.Frame) {
-	lines := &w.scratch.lines
-	for i := range frames {
-		lines[i] = frames[i].Data
+func fetchHeaders(frames []port.Frame) {
+	if len(frames) == 0 {
+		return
 	}
-	prefetch.Lines(lines, len(frames))
-	for i := range frames {
-		lines[i] = frames[i].Buf
-	}
-	prefetch.Lines(lines, len(frames))
+	prefetch.Lines(unsafe.Pointer(&frames[0].Data), len(frames), unsafe.Sizeof(frames[0]))
+	prefetch.Lines(unsafe.Pointer(&frames[0].Buf), len(frames), unsafe.Sizeof(frames[0]))
 }
 
 // samePort is how many frames, from the first on, came in on the same port and are alike in being finished.

@@ -14,6 +14,12 @@ const (
 	plain6L4 = packet.EthLen + packet.IP6Len
 )
 
+// What the first 3 bytes from the EtherType on are in a plain frame of IPv4, and in one of IPv6 but for the traffic class.
+const (
+	plainHead4 = 0x45<<16 | uint64(packet.EtherIPv4)
+	plainHead6 = 0x60<<16 | uint64(packet.EtherIPv6)
+)
+
 // steadyMask is what item.steady says of an entry's head, from the protocol on.
 const steadyMask = 0xff | uint32(conn.V6|conn.Active|conn.Several)<<8 | 0xff<<16
 
@@ -31,7 +37,6 @@ const (
 // the first frame to the first that is none such, and returns how many there were. What it stops at is
 // packet.Parse's, which takes three times as long over a frame.
 func (w *Worker) plain(frames []port.Frame, items []item, in uint8, mac uint64) int {
-	const version4, version6 = 0x45<<16 | uint64(packet.EtherIPv4), 0x60<<16 | uint64(packet.EtherIPv6)
 	const most = packet.EthLen + packet.IP4Len + packet.UDPLen // bytes that are read before it is known what it is
 	items = items[:len(frames)]
 	for i := range frames {
@@ -45,7 +50,7 @@ func (w *Worker) plain(frames []port.Frame, items []item, in uint8, mac uint64) 
 		head := packet.Load64(d, packet.EthTypeOff) // EtherType, then the IP header's first 6 bytes
 		var proto, size, hash uint64                // size: what follows the IP header; huge, if that is too long for it
 		steady, l4 := uint32(0), uintptr(plain4L4)
-		if head&0xffffff == version4 {
+		if head&0xffffff == plainHead4 {
 			rest := packet.Load32(d, packet.EthLen+packet.IP4Frag) // fragment field, TTL, protocol
 			if uint16(rest)&packet.IP4FragMask != 0 {
 				return i
@@ -53,7 +58,7 @@ func (w *Worker) plain(frames []port.Frame, items []item, in uint8, mac uint64) 
 			proto, size = uint64(rest>>24), uint64(packet.Swap16(uint16(head>>32)))-packet.IP4Len
 			hash = w.hasher.Hash4(packet.Load64(d, packet.EthLen+packet.IP4Src), packet.Load32(d, plain4L4), uint8(proto))
 			it.Known(uint64(packet.Flow4) | proto<<8 | plain4L4<<32 | (plain4L4+size)<<48)
-		} else if head&0xf0ffff == version6 && n >= plain6L4+packet.UDPLen {
+		} else if head&0xf0ffff == plainHead6 && n >= plain6L4+packet.UDPLen {
 			proto, size = uint64(packet.Load8(d, packet.EthLen+packet.IP6Next)), uint64(packet.Swap16(uint16(head>>48)))
 			hash = w.hasher.Hash6(unsafe.Add(d, packet.EthLen+packet.IP6Src), packet.Load32(d, plain6L4), uint8(proto))
 			it.Known(uint64(packet.Flow6) | proto<<8 | plain6L4<<32 | (plain6L4+size)<<48)

@@ -24,6 +24,54 @@ func owner(lo, hi uint64, port uint16, n int) int {
 	return int((x ^ y) * 0x9e3779b97f4a7c15 >> 32 * uint64(n) >> 32)
 }
 
+// steerOnSight is steer for frames that have not been looked at otherwise: who hands over a packet of TCP or UDP need not know more of it
+// than its tuple; what is wrong with it, the other worker will see. It returns how many are left, moved to the front, and whether each of these
+// is this worker's for certain: if not, steer must look at them.
+func (w *Worker) steerOnSight(frames []port.Frame, in uint8) (kept int, whole bool) {
+	const least = packet.EthLen + packet.IP4Len + packet.UDPLen
+	snap := w.snap
+	if snap.fulls != nil {
+		return len(frames), false // strays are counted there
+	}
+	whole = true
+	for i := range frames {
+		f := &frames[i]
+		d, o := f.Data, w.id
+		if f.Len < least {
+			whole = false
+		} else if head := packet.Load64(d, packet.EthTypeOff); head&0xffffff == plainHead4 {
+			rest := packet.Load32(d, packet.EthLen+packet.IP4Frag) // fragment field, TTL, protocol
+			addrs, ports := packet.Load64(d, packet.EthLen+packet.IP4Src), packet.Load32(d, plain4L4)
+			if dst := uint32(addrs >> 32); !snap.vips.has(slot4(dst)) && !snap.vipNets.has4(dst) {
+				addrs, ports = addrs>>32, ports>>16
+			}
+			if proto := uint8(rest >> 24); uint16(rest)&packet.IP4FragMask == 0 && (proto == packet.ProtoUDP || proto == packet.ProtoTCP) {
+				o = owner(addrs&(1<<32-1), 0, uint16(ports), w.workers)
+			} else {
+				whole = false
+			}
+		} else if head&0xf0ffff == plainHead6 && f.Len >= plain6L4+packet.UDPLen {
+			if proto := packet.Load8(d, packet.EthLen+packet.IP6Next); proto == packet.ProtoUDP || proto == packet.ProtoTCP {
+				o = w.tupleOwner(unsafe.Add(d, packet.EthLen+packet.IP6Src), packet.Load32(d, plain6L4), true)
+			} else {
+				whole = false
+			}
+		} else {
+			whole = false
+		}
+		if o != w.id {
+			f.Port = in
+			w.handTo(f, o)
+			continue
+		}
+		if kept != i {
+			f.MoveTo(&frames[kept])
+		}
+		kept++
+	}
+	return kept, whole
+}
+
 // steer gives away the frames whose connection another worker owns, and moves the others with their items to the
 // front; it returns how many these are.
 func (w *Worker) steer(frames []port.Frame, items []item) int {

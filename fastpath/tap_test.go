@@ -292,6 +292,25 @@ func TestAPacketIsCopiedAtItsOwnerAndWhereverItLeaves(t *testing.T) {
 	}
 }
 
+func TestAPacketThatIsLostOnTheWayToItsOwnerIsKnown(t *testing.T) {
+	r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.11:80"}}}, withWorkers(2, 2))
+	tap := r.tap(TapOptions{})
+	mine, other := clientOf(t, "198.51.100.7", 0, 2).String(), clientOf(t, "198.51.100.7", 1, 2).String()
+	for range handoverSize {
+		if err := r.queues[0][wan].Put(pk{from: other, to: vip4, flags: "S"}.frame(t), 0); err != nil {
+			t.Fatal(err)
+		}
+		r.workers[0].Poll() // and worker 1 does not
+	}
+	for _, p := range []pk{{from: mine, to: "203.0.113.77:5", udp: true}, {from: other, to: vip4, flags: "S"}} {
+		if err := r.queues[0][wan].Put(p.frame(t), 0); err != nil {
+			t.Fatal(err)
+		}
+		r.workers[0].Poll()
+	}
+	expectCopies(t, tap, "0 wan in 3 foreign", "0 wan in 3 handover_full s0 1")
+}
+
 func TestPacketsThatWaitedForAMACAreKnownWhenTheyLeave(t *testing.T) {
 	r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.11:80"}}})
 	tap := r.tap(TapOptions{Service: "s0"})

@@ -12,7 +12,6 @@ import (
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/persist"
 	"github.com/weirlb/weir/fastpath/port"
-	"github.com/weirlb/weir/fastpath/prefetch"
 	"github.com/weirlb/weir/fastpath/ring"
 	"github.com/weirlb/weir/fastpath/rss"
 	"github.com/weirlb/weir/sched"
@@ -141,15 +140,12 @@ type Worker struct {
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	lines    [prefetch.Max]unsafe.Pointer
 	items    [port.BurstSize]item
 	openings [groupSize]opening
 	inbox    [port.BurstSize]port.Frame
 	pieces   [maxPieces]piece
 	bytes    [1 << 14]byte // an injected packet
 }
-
-var _ [prefetch.Max - port.BurstSize]struct{}
 
 // NewWorker makes a worker with an empty connection table.
 func NewWorker(o Options) (*Worker, error) {

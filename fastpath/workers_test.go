@@ -2,8 +2,13 @@ package fastpath
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"unsafe"
+
+	"github.com/weirlb/weir/fastpath/packet"
+	"github.com/weirlb/weir/fastpath/port"
 )
 
 // clientOf finds a client port whose connections worker id owns.
@@ -67,6 +72,65 @@ func TestICMPErrorsFindTheOwner(t *testing.T) {
 				t.Errorf("%s, worker %d: error to the backend: %s", f.name, id, &s)
 			}
 		}
+	}
+}
+
+// TestTheOwnerSeenAtAGlanceIsTheOneFoundByParsing sends packets at random, half of them damaged, to a worker that hands some over on sight.
+func TestTheOwnerSeenAtAGlanceIsTheOneFoundByParsing(t *testing.T) {
+	r := newRig(t, []rigService{
+		{vip: vip4, proto: packet.ProtoTCP, mode: NAT}, {vip: "[2001:db8::10]:80", proto: packet.ProtoUDP, mode: DR},
+		{vip: "203.0.113.99:81", proto: packet.ProtoUDP, mode: NAT, nets: []Endpoint{{netip.MustParsePrefix("192.0.2.0/24"), 0, 65535}}},
+	}, withWorkers(2, 2))
+	w, rnd := r.workers[0], rand.New(rand.NewPCG(41, 42))
+	var handed, kept, left int
+	for range rounds(20_000) {
+		v6, udp := rnd.IntN(2) == 0, rnd.IntN(2) == 0
+		ends := []string{vip4, "10.0.0.11:80", "192.0.2.7:99", "198.51.100.7:"}
+		if v6 {
+			ends = []string{"[2001:db8::10]:80", "[fd00::11]:80", "[2001:db8:c::7]:"}
+		}
+		client := fmt.Sprint(ends[len(ends)-1], 1024+rnd.IntN(5000))
+		p := pk{from: client, to: ends[rnd.IntN(len(ends)-1)], udp: udp, flags: []string{"A", "S"}[rnd.IntN(2)], payload: rnd.IntN(8)}
+		if rnd.IntN(2) == 0 {
+			p.from, p.to = p.to, p.from
+		}
+		b := p.frame(t)
+		damaged := rnd.IntN(2) == 0
+		if damaged {
+			b[12+rnd.IntN(30)] = uint8(rnd.Uint32())
+			b = b[:len(b)-rnd.IntN(len(b)+1)*rnd.IntN(2)]
+		}
+		buf := append(make([]byte, 0, 2048), b...)
+		frames := []port.Frame{{Data: unsafe.Pointer(unsafe.SliceData(buf)), Len: uint32(len(b))}}
+		var it item
+		w.parse(&port.Frame{Data: frames[0].Data, Len: frames[0].Len}, &it, w.ports[wan].mac)
+		owner := w.ownerOf(&port.Frame{Data: frames[0].Data, Len: frames[0].Len}, &it)
+		before := w.counters.HandedOver
+		n, whole := w.steerOnSight(frames, wan)
+		switch given := w.counters.HandedOver != before; {
+		case given != (n == 0):
+			t.Fatalf("% x: %d frames are left, handed over: %t", b, n, given)
+		case given:
+			w.handover.publish(0)
+			if got := w.handover.drain(1); len(got) != 1 || got[0].Port != wan {
+				t.Fatalf("handed over: %+v", got)
+			}
+			handed++
+		case whole:
+			kept++
+		default:
+			left++
+			if !damaged {
+				t.Fatalf("% x: not seen at a glance", b)
+			}
+			continue
+		}
+		if it.flow() && owner == w.id != (n == 1) {
+			t.Fatalf("% x: belongs to worker %d, and %d frames are left to worker 0", b, owner, n)
+		}
+	}
+	if handed == 0 || kept == 0 || left == 0 {
+		t.Errorf("%d handed over, %d kept, %d left", handed, kept, left)
 	}
 }
 

@@ -15,8 +15,8 @@ func scan(first *Entry, n int, now Tick, dead *Dead, found int) (walked, total i
 func prefetchHome(buckets unsafe.Pointer, h Home) { prefetchHomes(buckets, h, h) }
 
 func prefetchHomes(buckets unsafe.Pointer, a, b Home) {
-	var lines [prefetch.Max]unsafe.Pointer
+	var lines [2]unsafe.Pointer
 	lines[0] = unsafe.Add(buckets, uintptr(a.bucket())*bucketSize)
 	lines[1] = unsafe.Add(buckets, uintptr(b.bucket())*bucketSize)
-	prefetch.Lines(&lines, 2)
+	prefetch.Lines(unsafe.Pointer(&lines), len(lines), unsafe.Sizeof(lines[0]))
 }

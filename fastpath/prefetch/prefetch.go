@@ -4,14 +4,11 @@ package prefetch
 
 import "unsafe"
 
-// Max is the most lines one call takes.
-const Max = 64
-
-// Lines starts loading the cache lines that the first n pointers lead to into the nearest cache. n is 0
-// to Max. Pointers may lead anywhere, also nowhere: a prefetch never faults.
+// Lines starts loading the cache lines that n pointers lead to into the nearest cache; the first of them is at p, and they stand stride
+// bytes apart. They may lead anywhere, also nowhere: a prefetch never faults. With n below 1 nothing happens.
 //
 //go:noescape
-func Lines(p *[Max]unsafe.Pointer, n int)
+func Lines(p unsafe.Pointer, n int, stride uintptr)
 
 // Pause tells the processor that this is a polling loop, n times (about 40 cycles each on x86).
 func Pause(n int)

@@ -1,15 +1,16 @@
 #include "textflag.h"
 
-// func Lines(p *[Max]unsafe.Pointer, n int)
-TEXT ·Lines(SB), NOSPLIT, $0-16
+// func Lines(p unsafe.Pointer, n int, stride uintptr)
+TEXT ·Lines(SB), NOSPLIT, $0-24
 	MOVQ p+0(FP), SI
 	MOVQ n+8(FP), CX
+	MOVQ stride+16(FP), DX
 	JMP  check
 
 loop:
 	MOVQ        (SI), AX
 	PREFETCHT0 (AX)
-	ADDQ        $8, SI
+	ADDQ        DX, SI
 	DECQ        CX
 
 check:

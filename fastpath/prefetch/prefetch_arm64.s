@@ -1,13 +1,15 @@
 #include "textflag.h"
 
-// func Lines(p *[Max]unsafe.Pointer, n int)
-TEXT ·Lines(SB), NOSPLIT, $0-16
+// func Lines(p unsafe.Pointer, n int, stride uintptr)
+TEXT ·Lines(SB), NOSPLIT, $0-24
 	MOVD p+0(FP), R0
 	MOVD n+8(FP), R1
+	MOVD stride+16(FP), R3
 	B    check
 
 loop:
-	MOVD.P 8(R0), R2
+	MOVD (R0), R2
+	ADD  R3, R0
 	PRFM   (R2), PLDL1KEEP
 	SUB    $1, R1
 
