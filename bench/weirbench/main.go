@@ -38,7 +38,7 @@ type options struct {
 
 // quickly are the flags of a quick run that differ from a whole one's.
 var quickly = map[string]string{
-	"what": "grid", "families": "v4", "flows": "256,64K,1M", "rounds": "3", "window": "200ms", "settle": "100ms", "docs": "", "patience": "30s",
+	"what": "grid", "families": "v4", "flows": "256,64K,1M", "rounds": "5", "window": "100ms", "settle": "50ms", "docs": "", "patience": "30s",
 }
 
 func main() {
@@ -63,9 +63,9 @@ func (o *options) parse() {
 	flag.StringVar(&o.docs, "docs", "docs", "the `directory` of performance.md and charts/, to write tables and charts into; empty: none")
 	flag.IntVar(&o.core, "core", last, "the `core` to measure on")
 	flag.IntVar(&o.mainCore, "main-core", max(last-1, 0), "the `core` for everything else, and for a second worker")
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the figures are their medians")
-	flag.DurationVar(&o.window, "window", 250*time.Millisecond, "what is measured of each program in each round")
-	flag.DurationVar(&o.settle, "settle", 100*time.Millisecond, "how long a program runs before that")
+	flag.IntVar(&o.rounds, "rounds", 9, "rounds; the figures are their medians")
+	flag.DurationVar(&o.window, "window", 120*time.Millisecond, "what is measured of each program in each round")
+	flag.DurationVar(&o.settle, "settle", 60*time.Millisecond, "how long a program runs before that")
 	flag.DurationVar(&o.patience, "patience", 6*time.Minute, "how much longer to take in all where the machine is not calm, see bench/README.md")
 	flag.DurationVar(&o.liveFor, "live-for", 10*time.Second, "how long reloads and changes of health go on")
 	flag.StringVar(&o.what, "what", strings.Join(parts, ","), "what to measure")

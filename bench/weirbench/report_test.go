@@ -46,6 +46,14 @@ func TestAResultIsMadeOfMedians(t *testing.T) {
 	}
 }
 
+func TestWhatTwoProgramsHaveIsComparedRoundByRound(t *testing.T) {
+	trial := &trial{mode: "dr", family: families[0], flows: 256, workers: 1, traffic: established}
+	r := figures{weir: []float64{10, 5, 6}, io: []float64{50, 25, 60}, csum: []float64{20, 10, 24}}.result(trial)
+	if r.Mpps != 6 || r.Csum != 20 || r.RatioCsum != 0.5 || r.RatioIO != 0.2 || math.Abs(r.OwnNs-150) > 1e-9 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestMedianOfAnEvenNumberIsBetweenTheMiddleTwo(t *testing.T) {
 	if m := median([]float64{4, 1, 3, 2}); m != 2.5 {
 		t.Errorf("%v", m)

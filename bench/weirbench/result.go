@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// result is a row of latest.json; figures are medians of the rounds.
+// result is a row of latest.json; figures are medians of the rounds, those of two programs of what each round has.
 type result struct {
 	Mode      string  `json:"mode"`
 	Family    string  `json:"family"`
@@ -31,14 +31,19 @@ func (f figures) result(t *trial) result {
 		r.NsPacket = 1000 / r.Mpps
 		r.Spread = (slices.Max(f.weir) - slices.Min(f.weir)) / r.Mpps
 	}
-	if r.IO > 0 {
-		r.RatioIO = r.Mpps / r.IO
-	}
-	if r.IO > 0 && r.Mpps > 0 {
-		r.OwnNs = r.NsPacket - 1000/r.IO
-	}
-	if r.Csum > 0 {
-		r.RatioCsum = r.Mpps / r.Csum
-	}
+	r.RatioIO, r.RatioCsum = pairs(f.weir, f.io, ratio), pairs(f.weir, f.csum, ratio)
+	r.OwnNs = pairs(f.weir, f.io, func(weir, io float64) float64 { return ratio(1000, weir) - ratio(1000, io) })
 	return r
+}
+
+// pairs is the median of what the two figures of every round give: a machine that is slower in one round than in another is so for
+// both. It is 0 if one is missing everywhere.
+func pairs(a, b []float64, of func(a, b float64) float64) float64 {
+	var all []float64
+	for i := range min(len(a), len(b)) {
+		if a[i] > 0 && b[i] > 0 {
+			all = append(all, of(a[i], b[i]))
+		}
+	}
+	return median(all)
 }
