@@ -153,6 +153,11 @@ func (k addrSlot) place(shift uint8) uint64 {
 	return (k.lo ^ bits.RotateLeft64(k.hi, 29)) * 0x9e3779b97f4a7c15 >> (shift & 63)
 }
 
+// at4 is the first place of an IPv4 address. If its lo is the address's, that is there.
+func (s *addrSet) at4(k addrSlot) *addrSlot {
+	return (*addrSlot)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s.slots)), uintptr(k.lo*0x9e3779b97f4a7c15>>(s.shift&63))*unsafe.Sizeof(k)))
+}
+
 // lacks reports whether an address is not in the set for certain, by a look at its first place.
 func (s *addrSet) lacks(k addrSlot) bool {
 	at := &s.slots[k.place(s.shift)&uint64(len(s.slots)-1)]

@@ -28,38 +28,14 @@ func owner(lo, hi uint64, port uint16, n int) int {
 // than its tuple; what is wrong with it, the other worker will see. It returns how many are left, moved to the front, and whether each of these
 // is this worker's for certain: if not, steer must look at them.
 func (w *Worker) steerOnSight(frames []port.Frame, in uint8) (kept int, whole bool) {
-	const least = packet.EthLen + packet.IP4Len + packet.UDPLen
-	snap := w.snap
-	if snap.fulls != nil {
+	if w.snap.fulls != nil {
 		return len(frames), false // strays are counted there
 	}
 	whole = true
 	for i := range frames {
 		f := &frames[i]
-		d, o := f.Data, w.id
-		if f.Len < least {
-			whole = false
-		} else if head := packet.Load64(d, packet.EthTypeOff); head&0xffffff == plainHead4 {
-			rest := packet.Load32(d, packet.EthLen+packet.IP4Frag) // fragment field, TTL, protocol
-			addrs, ports := packet.Load64(d, packet.EthLen+packet.IP4Src), packet.Load32(d, plain4L4)
-			if dst := uint32(addrs >> 32); !snap.vips.has(slot4(dst)) && !snap.vipNets.has4(dst) {
-				addrs, ports = addrs>>32, ports>>16
-			}
-			if proto := uint8(rest >> 24); uint16(rest)&packet.IP4FragMask == 0 && (proto == packet.ProtoUDP || proto == packet.ProtoTCP) {
-				o = owner(addrs&(1<<32-1), 0, uint16(ports), w.workers)
-			} else {
-				whole = false
-			}
-		} else if head&0xf0ffff == plainHead6 && f.Len >= plain6L4+packet.UDPLen {
-			if proto := packet.Load8(d, packet.EthLen+packet.IP6Next); proto == packet.ProtoUDP || proto == packet.ProtoTCP {
-				o = w.tupleOwner(unsafe.Add(d, packet.EthLen+packet.IP6Src), packet.Load32(d, plain6L4), true)
-			} else {
-				whole = false
-			}
-		} else {
-			whole = false
-		}
-		if o != w.id {
+		o, ok := w.ownerOnSight(f)
+		if whole = whole && ok; ok && o != w.id {
 			f.Port = in
 			w.handTo(f, o)
 			continue
@@ -70,6 +46,33 @@ func (w *Worker) steerOnSight(frames []port.Frame, in uint8) (kept int, whole bo
 		kept++
 	}
 	return kept, whole
+}
+
+// ownerOnSight is the owner of a frame's connection, if it is a packet of TCP or UDP without IPv4 options, IPv6 extension headers or tags, and no
+// fragment.
+func (w *Worker) ownerOnSight(f *port.Frame) (o int, ok bool) {
+	d := f.Data
+	if f.Len < packet.EthLen+packet.IP4Len+packet.UDPLen {
+		return 0, false
+	}
+	head := packet.Load64(d, packet.EthTypeOff)
+	if head&0xffffff != plainHead4 {
+		proto := packet.Load8(d, packet.EthLen+packet.IP6Next)
+		if head&0xf0ffff != plainHead6 || f.Len < plain6L4+packet.UDPLen || proto != packet.ProtoUDP && proto != packet.ProtoTCP {
+			return 0, false
+		}
+		return w.tupleOwner(unsafe.Add(d, packet.EthLen+packet.IP6Src), packet.Load32(d, plain6L4), true), true
+	}
+	rest := packet.Load32(d, packet.EthLen+packet.IP4Frag) // fragment field, TTL, protocol
+	if proto := rest >> 24; uint16(rest)&packet.IP4FragMask != 0 || proto != packet.ProtoUDP && proto != packet.ProtoTCP {
+		return 0, false
+	}
+	addrs, ports := packet.Load64(d, packet.EthLen+packet.IP4Src), packet.Load32(d, plain4L4)
+	vips, dst := w.snap.vips, slot4(uint32(addrs>>32))
+	if at := vips.at4(dst); at.lo != dst.lo && (at.lo|at.hi == 0 || !vips.has(dst)) && !w.snap.vipNets.has4(uint32(addrs>>32)) {
+		addrs, ports = addrs>>32, ports>>16
+	}
+	return owner(addrs&(1<<32-1), 0, uint16(ports), w.workers), true
 }
 
 // steer gives away the frames whose connection another worker owns, and moves the others with their items to the
