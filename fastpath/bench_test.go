@@ -162,7 +162,7 @@ func benchWorker(b *testing.B, mode Mode, v6 bool, flows int) {
 	if v6 {
 		vip = "[2001:db8::10]:80"
 	}
-	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode}})
+	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode, full: fullFor(flows)}})
 	w := newTreadmillWorker(b, r, newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr()), flows*5/4+64)
 	for range flows/port.BurstSize + 1 {
 		w.Poll()
@@ -175,6 +175,16 @@ func benchWorker(b *testing.B, mode Mode, v6 bool, flows int) {
 	if c := w.Counters(); c.In != c.Out || w.table.Len() != flows {
 		b.Fatalf("in %d, out %d, %d connections: %v", c.In, c.Out, w.table.Len(), c.Reasons)
 	}
+}
+
+// fullFor gives fullnat enough local addresses for so many connections to two backends: they take a quarter of the ports at most.
+func fullFor(flows int) (f rigFull) {
+	v4, v6 := netip.MustParseAddr("10.0.1.0"), netip.MustParseAddr("fd00::1:0")
+	for range flows>>15 + 1 {
+		f.locals = append(f.locals, v4.String(), v6.String())
+		v4, v6 = v4.Next(), v6.Next()
+	}
+	return f
 }
 
 func BenchmarkWorker(b *testing.B) {
@@ -254,7 +264,7 @@ func benchNew(b *testing.B, mode Mode, v6 bool, flows int) {
 	if v6 {
 		vip = "[2001:db8::10]:80"
 	}
-	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode}})
+	r := newRig(b, []rigService{{vip: vip, proto: packet.ProtoUDP, mode: mode, full: fullFor(flows)}})
 	r.spec.Timeouts = []conn.Timeouts{conn.NewTimeouts(400, 400, 400, 400)}
 	r.publish()
 	tm := newTreadmill(v6, flows, netip.MustParseAddrPort(vip).Addr())
