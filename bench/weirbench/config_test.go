@@ -74,6 +74,20 @@ func TestAQuickRunsFlagsExist(t *testing.T) {
 	}
 }
 
+func TestTheTableOfNewConnectionsIsAsLargeAsAskedFor(t *testing.T) {
+	o := plannable(t)
+	o.what, o.table = "new", 1<<16
+	trials, err := o.trials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range trials {
+		if n := x.maxConnections(); x.traffic == fresh && n != 1<<16+1<<12 {
+			t.Errorf("%v: a table for %d connections", x, n)
+		}
+	}
+}
+
 func TestOneCoreMeansNoSecondWorker(t *testing.T) {
 	o := plannable(t)
 	o.core = 0

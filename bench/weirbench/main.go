@@ -72,7 +72,7 @@ func (o *options) parse() {
 	flag.StringVar(&o.modes, "modes", "nat,tun,dr,fullnat", "the modes to measure")
 	flag.StringVar(&o.families, "families", "v4,v6", "the families")
 	flag.StringVar(&o.flows, "flows", "256,64K,1M,8M", "the numbers of connections of the grid, each a power of two")
-	table := flag.String("table", "8M", "the number of connections that the table is for where all are new, a power of two")
+	table := flag.String("table", "8M", "the `number` of connections that the table is for where all are new, a power of two: if more begin in a second, others are evicted")
 	flag.BoolVar(&o.verbose, "v", false, "tell how long everything takes")
 	quick := flag.Bool("quick", false, "the heart of it in a minute: other defaults for what to measure, and for how long")
 	flag.Parse()

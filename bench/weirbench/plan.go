@@ -37,9 +37,9 @@ func (o *options) trials() (out []*trial, err error) {
 		}
 	}
 	for _, mode := range []string{"nat", "tun", "dr", "fullnat"} {
-		add("new", trial{mode: mode, family: v4, traffic: fresh}, o.table)
+		add("new", trial{mode: mode, family: v4, traffic: fresh, capacity: o.table + o.table/16}, o.table)
 	}
-	add("new", trial{mode: "nat", family: v6, traffic: fresh}, o.table)
+	add("new", trial{mode: "nat", family: v6, traffic: fresh, capacity: o.table + o.table/16}, o.table)
 	add("new", trial{mode: "nat", family: v4, traffic: mixed}, 1<<20)
 	for _, t := range []trial{{mode: "nat", family: v4}, {mode: "dr", family: v4}, {mode: "nat", family: v6}} {
 		t.traffic = sizes
