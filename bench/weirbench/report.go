@@ -67,7 +67,7 @@ func (r result) print(w io.Writer) {
 		note = fmt.Sprintf("  (%d packets dropped)", r.Dropped)
 	}
 	if r.Disturbed > 0 {
-		note += fmt.Sprintf("  (disturbed in %d windows)", r.Disturbed)
+		note += fmt.Sprintf("  (disturbed windows: %d)", r.Disturbed)
 	}
 	fmt.Fprintf(w, strings.TrimSuffix(columns, "\n")+"%s\n", r.Mode, r.Family, flowsName(r.Flows), fmt.Sprint(r.Workers), r.Traffic,
 		number(r.Mpps, 2), number(r.NsPacket, 1), number(r.IO, 2), number(r.Csum, 2), number(r.RatioIO, 2), number(r.RatioCsum, 2),
