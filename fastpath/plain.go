@@ -29,11 +29,13 @@ const steadyHead = uint64(steadyMask)<<32 | (1<<32 - 1)
 const (
 	steadyV6  = uint32(conn.V6) << 8
 	steadyTCP = packet.ProtoTCP | uint32(conn.Active)<<8 | uint32(conn.Established)<<16
+	// steadySYN is of a client's SYN: no connection is in such a state.
+	steadySYN = packet.ProtoTCP | uint32(0xff)<<16
 	steadyUDP = packet.ProtoUDP | uint32(conn.Several)<<8 | uint32(conn.UDPFlow)<<16
 )
 
 // plain recognises with a few loads what nearly all frames are: for this port, whose MAC is mac, of TCP or UDP without
-// IPv4 options, IPv6 extension headers or anything to object to, and no SYN, FIN or RST. It fills in their items, from
+// IPv4 options, IPv6 extension headers or anything to object to, and no FIN, RST or SYN+ACK. It fills in their items, from
 // the first frame to the first that is none such, and returns how many there were. What it stops at is
 // packet.Parse's, which takes three times as long over a frame.
 func (w *Worker) plain(frames []port.Frame, items []item, in uint8, mac uint64) int {
@@ -78,10 +80,17 @@ func (w *Worker) plain(frames []port.Frame, items []item, in uint8, mac uint64) 
 			}
 			fields := uint64(packet.Load16(d, l4+packet.TCPDataOffset)) // header length in words in bits 4-7, flags from 8 on
 			const flags = uint64(packet.SYN|packet.FIN|packet.RST|packet.ACK) << 8
-			if l := fields >> 2 & 0x3c; l < packet.TCPLen || l > size || fields&flags != uint64(packet.ACK)<<8 {
+			if l := fields >> 2 & 0x3c; l < packet.TCPLen || l > size {
 				return i
 			}
-			steady |= steadyTCP
+			switch fields & flags {
+			case uint64(packet.ACK) << 8:
+				steady |= steadyTCP
+			case uint64(packet.SYN) << 8:
+				steady |= steadySYN
+			default:
+				return i
+			}
 		} else {
 			return i
 		}

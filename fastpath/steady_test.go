@@ -283,7 +283,7 @@ func TestPlainSeesWhatParseSees(t *testing.T) {
 	for range 200 {
 		k := kind{mode: NAT, v6: r.IntN(2) == 0, udp: r.IntN(2) == 0}
 		client, vip, _ := k.addrs()
-		whole = append(whole, pk{from: client, to: vip, udp: k.udp, flags: "A", payload: r.IntN(8), pad: r.IntN(3)}.frame(t))
+		whole = append(whole, pk{from: client, to: vip, udp: k.udp, flags: []string{"A", "S"}[r.IntN(2)], payload: r.IntN(8), pad: r.IntN(3)}.frame(t))
 	}
 	for range 40_000 {
 		f := bytes.Clone(whole[r.IntN(len(whole))])

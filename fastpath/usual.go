@@ -108,18 +108,21 @@ func (w *Worker) openUsual(f *port.Frame, it *item, o *opening) verdict {
 	c := w.total(o.backend)
 	c.NewConns++
 	w.counters.NewConns++
-	if it.steady&0xff != packet.ProtoUDP || b.Mode == TUN {
-		if it.Proto == packet.ProtoUDP {
-			e.State = conn.UDPFlow
-		}
-		return w.carry(f, it, e, b)
+	if it.Proto == packet.ProtoUDP {
+		e.State = conn.UDPFlow
 	}
-	e.State = conn.UDPFlow
+	if it.steady == 0 || b.Mode == TUN || it.Proto != packet.ProtoUDP && (it.steady&^steadyV6 != steadySYN || b.Clamp) {
+		return w.carry(f, it, e, b) // it is no plain frame, or more than addresses and ports may change
+	}
+	if it.Proto == packet.ProtoTCP {
+		e.State = conn.SynRecv
+		w.recount(e, b)
+	}
 	e.Touch(w.now, w.idle(b))
 	c.PacketsIn++
 	c.BytesIn += uint64(it.End) - packet.EthLen
 	if b.Mode == NAT {
-		natUDP(d, it.v6(), b)
+		natPlain(d, it.v6(), it.Proto, b)
 	}
 	x.put(f, h)
 	w.counters.Out++
@@ -129,28 +132,34 @@ func (w *Worker) openUsual(f *port.Frame, it *item, o *opening) verdict {
 // expireUsual is expire, to which it leaves what is not usual.
 func (w *Worker) expireUsual(e *conn.Entry) {
 	b := w.real(e.Backend)
-	if b.Gen != e.Gen || e.State == conn.SynRecv || e.Flags&conn.Full != 0 || w.holding > 0 {
+	if b.Gen != e.Gen || e.Flags&conn.Full != 0 || w.holding > 0 {
 		w.expire(e)
 		return
+	}
+	if e.State == conn.SynRecv {
+		w.unanswered(e)
 	}
 	b.Load.Remove(e.Flags&conn.Active != 0)
 	w.table.Delete(e)
 }
 
-// natUDP rewrites a client's plain UDP packet: destination from the VIP to the backend.
-func natUDP(d unsafe.Pointer, v6 bool, b *Backend) {
-	p := &b.peer
+// natPlain rewrites a client's plain packet: destination from the VIP to the backend.
+func natPlain(d unsafe.Pointer, v6 bool, proto uint8, b *Backend) {
+	p, l4 := &b.peer, uintptr(plain4L4)
 	if v6 {
 		packet.Store64(d, packet.EthLen+packet.IP6Dst, p.Addr[0])
 		packet.Store64(d, packet.EthLen+packet.IP6Dst+8, p.Addr[1])
 		packet.Store8(d, packet.EthLen+packet.IP6HopLimit, packet.Load8(d, packet.EthLen+packet.IP6HopLimit)-1)
-		packet.Store16(d, plain6L4+packet.PortsOff+2, p.Port)
-		updateUDP(d, plain6L4, b.ToL4)
-		return
+		l4 = plain6L4
+	} else {
+		mid := packet.Load32(d, packet.EthLen+packet.IP4TTL) // TTL, protocol and checksum
+		packet.Store32(d, packet.EthLen+packet.IP4TTL, mid&0xffff-1|uint32(b.toL3TTL.Update(uint16(mid>>16)))<<16)
+		packet.Store32(d, packet.EthLen+packet.IP4Dst, uint32(p.Addr[0]))
 	}
-	mid := packet.Load32(d, packet.EthLen+packet.IP4TTL) // TTL, protocol and checksum
-	packet.Store32(d, packet.EthLen+packet.IP4TTL, mid&0xffff-1|uint32(b.toL3TTL.Update(uint16(mid>>16)))<<16)
-	packet.Store32(d, packet.EthLen+packet.IP4Dst, uint32(p.Addr[0]))
-	packet.Store16(d, plain4L4+packet.PortsOff+2, p.Port)
-	updateUDP(d, plain4L4, b.ToL4)
+	packet.Store16(d, l4+packet.PortsOff+2, p.Port)
+	if proto == packet.ProtoTCP {
+		updateTCP(d, l4, b.ToL4)
+	} else {
+		updateUDP(d, l4, b.ToL4)
+	}
 }
