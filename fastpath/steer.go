@@ -25,27 +25,37 @@ func owner(lo, hi uint64, port uint16, n int) int {
 }
 
 // steerOnSight is steer for frames that have not been looked at otherwise: who hands over a packet of TCP or UDP need not know more of it
-// than its tuple; what is wrong with it, the other worker will see. It returns how many are left, moved to the front, and whether each of these
-// is this worker's for certain: if not, steer must look at them.
+// than its tuple; what is wrong with it, the other worker will see. It ends at the first frame of another kind, as none is to overtake what
+// came before it. It returns how many frames are left, moved to the front, and whether all of these are this worker's for certain: if not,
+// steer must look at them.
 func (w *Worker) steerOnSight(frames []port.Frame, in uint8) (kept int, whole bool) {
 	if w.snap.fulls != nil {
 		return len(frames), false // strays are counted there
 	}
-	whole = true
-	for i := range frames {
-		f := &frames[i]
+	seen := 0
+	for ; seen < len(frames); seen++ {
+		f := &frames[seen]
 		o, ok := w.ownerOnSight(f)
-		if whole = whole && ok; ok && o != w.id {
+		if !ok {
+			break
+		}
+		if o != w.id {
 			f.Port = in
 			w.handTo(f, o)
 			continue
 		}
-		if kept != i {
+		if kept != seen {
 			f.MoveTo(&frames[kept])
 		}
 		kept++
 	}
-	return kept, whole
+	rest := frames[seen:]
+	if kept != seen {
+		for i := range rest {
+			rest[i].MoveTo(&frames[kept+i])
+		}
+	}
+	return kept + len(rest), len(rest) == 0
 }
 
 // ownerOnSight is the owner of a frame's connection, if it is a packet of TCP or UDP without IPv4 options, IPv6 extension headers or tags, and no

@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -161,5 +162,36 @@ func TestAFullHandoverQueueDropsAndCounts(t *testing.T) {
 	}
 	if n := r.reasons()["handover_full"]; n != more {
 		t.Errorf("handover_full %d, want %d", n, more)
+	}
+}
+
+// What comes in on one queue for one worker, in one burst, must not change places on the way: a connection's whole packets and
+// first fragments, and packets with options among others.
+func TestWhatIsHandedOverKeepsItsOrder(t *testing.T) {
+	for _, f := range families {
+		r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoUDP, mode: NAT, peers: []string{f.rs1}}}, withWorkers(2, 2))
+		client, rnd := clientOf(t, netipAddr(f.client).String(), 1, 2).String(), rand.New(rand.NewPCG(43, 44))
+		for range 20 {
+			var want []byte
+			for range 1 + rnd.IntN(port.BurstSize) {
+				p := pk{from: client, to: f.vip, udp: true, payload: 40}
+				if rnd.IntN(3) == 0 {
+					p.options = 8
+				}
+				b := p.frame(t)
+				b[len(b)-1] = byte(len(want))
+				want = append(want, byte(len(want)))
+				if err := r.queues[0][wan].Put(b, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got []byte
+			for _, s := range r.run() {
+				got = append(got, s.data[len(s.data)-1])
+			}
+			if !bytes.Equal(got, want) {
+				t.Fatalf("%s: sent % x, left % x", f.name, want, got)
+			}
+		}
 	}
 }
