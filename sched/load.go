@@ -56,25 +56,24 @@ func (l *Load) Full() bool { return l.full.Load() }
 
 // Reserve counts a new, inactive connection if there may be one more: no two workers get the last place.
 func (l *Load) Reserve() bool {
-	if l.upper.Load() != 0 {
-		return l.reserveBounded()
+	if upper := l.upper.Load(); upper != 0 {
+		return l.reserveBounded(upper)
 	}
 	l.both().Add(oneInactive)
 	return true
 }
 
-func (l *Load) reserveBounded() bool {
-	upper := int64(l.upper.Load())
+func (l *Load) reserveBounded(upper int32) bool {
 	for !l.full.Load() {
 		was := l.both().Load()
 		n := total(was) + 1
-		if n > upper { // it was lowered, or connections were added that nothing bounds
-			l.fill()
+		if n > int64(upper) { // it was lowered, or connections were added that nothing bounds
+			l.fill(upper)
 			return false
 		}
 		if l.both().CompareAndSwap(was, was+oneInactive) {
-			if n == upper {
-				l.fill()
+			if n == int64(upper) {
+				l.fill(upper)
 			}
 			return true
 		}
@@ -85,14 +84,19 @@ func (l *Load) reserveBounded() bool {
 // Add counts a new, inactive connection whatever the thresholds say.
 func (l *Load) Add() {
 	n := total(l.both().Add(oneInactive))
-	if upper := int64(l.upper.Load()); upper != 0 && n >= upper {
-		l.fill()
+	if upper := l.upper.Load(); upper != 0 && n >= int64(upper) {
+		l.fill(upper)
 	}
 }
 
-// fill notes that the backend is full. Connections that end meanwhile may have been too quick to find it noted.
-func (l *Load) fill() {
+// fill notes that the backend is full by a bound. Connections that end meanwhile, and who changes the bound, may have been
+// too quick to find it noted.
+func (l *Load) fill(upper int32) {
 	l.full.Store(true)
+	if l.upper.Load() != upper {
+		l.full.Store(false) // if the new bound is reached, the next connection will tell
+		return
+	}
 	l.settle(l.both().Load())
 }
 

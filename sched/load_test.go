@@ -57,6 +57,38 @@ func TestThresholdsMayChange(t *testing.T) {
 	}
 }
 
+// TestThresholdsMayChangeWhileAConnectionIsMade lets connections be made over and over while the bound comes and goes: one that
+// was decided about by a bound that is not any more must not leave the backend full for ever.
+func TestThresholdsMayChangeWhileAConnectionIsMade(t *testing.T) {
+	var l Load
+	var done sync.WaitGroup
+	var over atomic.Bool
+	for range 2 {
+		done.Go(func() {
+			for !over.Load() {
+				if l.Reserve() {
+					l.Remove(false)
+				}
+			}
+		})
+	}
+	for i := range 20_000 {
+		l.SetThresholds(1+i%2, 0)
+		l.SetThresholds(0, 0)
+	}
+	over.Store(true)
+	done.Wait()
+	if l.Full() {
+		t.Error("without thresholds it is full")
+	}
+	for upper := range int32(3) { // as late as can be
+		l.SetThresholds(0, 0)
+		if l.fill(1 + upper); l.Full() {
+			t.Errorf("by a bound of %d that is no more it is full", 1+upper)
+		}
+	}
+}
+
 // TestNoThresholdIsExceeded lets goroutines open and end connections as workers do, and looks at the most there are.
 func TestNoThresholdIsExceeded(t *testing.T) {
 	for _, upper := range []int{1, 2, 7} {
