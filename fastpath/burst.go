@@ -68,8 +68,8 @@ func (w *Worker) receive(frames []port.Frame, in uint8, steer bool) {
 // begin is the first stage of a group: headers, hash, and a prefetch of the index lines. It returns how many of the
 // frames, moved to the front with their items, are this worker's.
 func (w *Worker) begin(frames []port.Frame, items []item, in uint8, steer bool) int {
-	mac, whole := w.ports[in].mac, true
-	if steer {
+	mac, whole := w.ports[in].mac, !steer
+	if steer && w.taps == nil { // a tap wants to know of each what it is, and where it was lost
 		var n int
 		n, whole = w.steerOnSight(frames, in)
 		frames = frames[:n]

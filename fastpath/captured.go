@@ -93,6 +93,7 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 	items := w.scratch.items[:]
 	given := w.counters.HandedOver
 	kept := w.begin(frames, items, in, steer)
+	at, tags := frames[0].Port, min(s.size-int(frames[0].Len), s.cut)
 	if kept > 0 {
 		w.table.Probe(&items[0].Probe, 1, itemSize)
 		w.finish(frames, items)
@@ -100,11 +101,8 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 	if w.counters.HandedOver != given {
 		return
 	}
-	if kept == 0 { // lost on the way to its owner, who would have looked at it
-		w.parse(&port.Frame{Data: unsafe.Pointer(&s.before), Len: uint32(s.cut), Port: in}, &items[0], w.ports[in].mac)
-	}
 	s.look(w)
-	s.owner.find(w, s.before[:s.cut], in, &items[0])
+	s.owner.find(w, s.before[tags:s.cut], at, &items[0]) // nothing but the MACs is before the tags
 	s.info = CopyInfo{Port: in}
 	s.judge(w)
 	w.offer(s)

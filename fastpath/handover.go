@@ -80,6 +80,9 @@ func (h *Handover) drain(to int) []port.Frame {
 // handTo gives a frame to the worker that owns its connection.
 func (w *Worker) handTo(f *port.Frame, owner int) {
 	if !w.handover.to(w.id, owner).Push(f) {
+		if f.Flags&port.VLANStripped != 0 {
+			w.untag(f) // the owner would have: it is lost at the sub-port
+		}
 		w.drop(f, reason.HandoverFull)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
+	"github.com/weirlb/weir/fastpath/reason"
 	"github.com/weirlb/weir/fastpath/ring"
 )
 
@@ -176,6 +177,62 @@ func TestTagsOfCopies(t *testing.T) {
 		}
 		if _, ok := v.Untagged(frame); ok {
 			t.Error("an untagged frame passes for tagged")
+		}
+	}
+}
+
+// arrive lets a frame of VLAN 100 arrive on the trunk at worker 0, with the tag in it or taken off by the device.
+func (r *rig) arrive(frame []byte, stripped bool) {
+	flags := uint16(0)
+	if stripped {
+		flags = port.VLANStripped
+	} else {
+		frame = withTags(frame, 0x81, 0, 0, 100)
+	}
+	if err := r.queues[0][wan].Put(frame, flags); err != nil {
+		r.t.Fatal(err)
+	}
+	if stripped {
+		r.queues[0][wan].Last().Hash = 100
+	}
+	r.workers[0].Poll()
+}
+
+func TestWhatIsLostOnTheWayToItsOwnerIsLostAtTheSubPort(t *testing.T) {
+	for _, stripped := range []bool{false, true} {
+		r := newRig(t, tcp4(), withWorkers(2, 2), withVLAN(100, 0))
+		frame := pk{from: clientOf(t, "198.51.100.7", 1, 2).String(), to: vip4, flags: "S", dstMAC: lanMAC}.frame(t)
+		const more = 10
+		for range handoverSize + more {
+			r.arrive(frame, stripped)
+		}
+		if n := r.workers[0].PortReasons(lan)[reason.HandoverFull]; n != more {
+			t.Errorf("stripped %t: %d lost at the sub-port, want %d", stripped, n, more)
+		}
+		r.run()
+		if n := r.workers[0].PortTraffic(lan).PacketsIn + r.workers[1].PortTraffic(lan).PacketsIn; n != handoverSize+more {
+			t.Errorf("stripped %t: %d packets of the sub-port, want %d", stripped, n, handoverSize+more)
+		}
+	}
+}
+
+func TestATapKnowsWhosePacketsOfAVLANAre(t *testing.T) {
+	for _, stripped := range []bool{false, true} {
+		r := newRig(t, []rigService{{vip: vip4, proto: packet.ProtoTCP, mode: NAT, peers: []string{"10.0.0.11:80"}}}, withWorkers(2, 2), withVLAN(100, 0))
+		mine, other := clientOf(t, "198.51.100.7", 0, 2).String(), clientOf(t, "198.51.100.7", 1, 2).String()
+		tap := r.tap(TapOptions{Service: "s0"})
+		r.arrive(pk{from: mine, to: vip4, flags: "S", dstMAC: lanMAC}.frame(t), stripped)
+		expectCopies(t, tap, "0 wan in 0 unset s0 1 10.0.0.11:80 reply=false", "0 lan out 0 unset s0 1 10.0.0.11:80 reply=false")
+		frame := pk{from: other, to: vip4, flags: "S", dstMAC: lanMAC}.frame(t)
+		for range handoverSize + 1 {
+			r.arrive(frame, stripped)
+		}
+		expectCopies(t, tap, "0 wan in 3 handover_full s0 1")
+		for range 2 {
+			r.workers[1].Poll()
+		}
+		if got := copies(tap)[0].tell(); got != "1 lan in 0 unset s0 1 10.0.0.11:80 reply=false" {
+			t.Errorf("at its owner: %s", got)
 		}
 	}
 }
