@@ -70,7 +70,7 @@ func (o *options) all(rep *report) error {
 		return err
 	}
 	o.calm.windows = len(trials) * o.rounds * 3
-	if o.has("live") {
+	if o.has("live") && o.isolated {
 		o.calm.windows += o.liveWindows()
 	}
 	if len(trials) > 0 {
