@@ -55,6 +55,10 @@ func (snap *Snapshot) ordinary4(a uint32) bool {
 // unicast4 reports whether an IPv4 source, as loaded, is one that a host can have, and not of 240.0.0.0/4.
 func unicast4(a uint32) bool { return uint8(a)-1 < 223 && uint8(a) != 127 }
 
+// global6 reports whether badSource may find nothing wrong with an IPv6 source but that it is ours, and it is not link-local; word is its
+// first 8 bytes, as loaded. It says no of all of ::/64, in which are the unspecified, the loopback and IPv4-mapped addresses.
+func global6(word uint64) bool { return word != 0 && uint8(word) != 0xff && word&0xc0ff != 0x80fe }
+
 // linkLocal reports whether the IPv6 address at p is one of fe80::/10, which no router forwards
 // (RFC 4291 section 2.5.6).
 func linkLocal(p unsafe.Pointer) bool { return packet.Load16(p, 0)&0xc0ff == 0x80fe }

@@ -103,3 +103,24 @@ func TestOrdinarySourcesAreNotBad(t *testing.T) {
 		}
 	}
 }
+
+func TestGlobalSourcesAreNotBadUnlessTheyAreOurs(t *testing.T) {
+	r := newRig(t, []rigService{{vip: "[2001:db8::10]:80", proto: packet.ProtoTCP, mode: NAT}})
+	w := r.workers[0]
+	for _, c := range []struct {
+		addr   string
+		global bool
+	}{
+		{"::", false}, {"::1", false}, {"::ffff:1.2.3.4", false}, {"::5", false}, {"ff02::1", false}, {"fe80::1", false}, {"febf::1", false},
+		{"fec0::1", true}, {"2001:db8::77", true}, {"fd00::77", true}, {"64:ff9b::1.2.3.4", true}, {"fd7f::1", true},
+	} {
+		b := AddrOf(netip.MustParseAddr(c.addr))
+		p := unsafe.Pointer(&b)
+		if got := global6(packet.Load64(p, 0)); got != c.global {
+			t.Errorf("%s is global: %t", c.addr, got)
+		}
+		if bad := w.badSource(&port.Frame{Port: wan}, p, true); c.global && bad != reason.Unset {
+			t.Errorf("%s is global, and bad: %v", c.addr, bad)
+		}
+	}
+}

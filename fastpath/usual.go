@@ -6,7 +6,6 @@ import (
 	"github.com/weirlb/weir/fastpath/conn"
 	"github.com/weirlb/weir/fastpath/packet"
 	"github.com/weirlb/weir/fastpath/port"
-	"github.com/weirlb/weir/fastpath/reason"
 )
 
 // The usual way in is what nearly every connection's first packet takes: one for a service on a single address and port, in
@@ -21,7 +20,8 @@ func (w *Worker) admitUsual(f *port.Frame, it *item, o *opening) verdict {
 	ports, to := packet.Load32(d, uintptr(it.L4)), uint32(0)
 	rest := uint64(ports>>16) | uint64(it.Proto)<<16
 	if it.v6() {
-		if w.badSource(f, unsafe.Add(d, packet.EthLen+packet.IP6Src), true) == reason.Unset && !linkLocal(unsafe.Add(d, packet.EthLen+packet.IP6Src)) {
+		src := addrSlot{packet.Load64(d, packet.EthLen+packet.IP6Src), packet.Load64(d, packet.EthLen+packet.IP6Src+8)}
+		if global6(src.lo) && len(snap.vipNets.lens[1]) == 0 && snap.never.lacks(src) {
 			to = snap.services.hosts.get(endpoint{packet.Load64(d, packet.EthLen+packet.IP6Dst), packet.Load64(d, packet.EthLen+packet.IP6Dst+8), rest | endpointV6})
 		}
 	} else if src := packet.Load32(d, packet.EthLen+packet.IP4Src); unicast4(src) && len(snap.vipNets.lens[0]) == 0 && snap.never.lacks(slot4(src)) {
@@ -64,8 +64,8 @@ func (w *Worker) admitUsual(f *port.Frame, it *item, o *opening) verdict {
 	o.state = usual
 	if b.Mode == NAT {
 		if it.v6() {
-			k := it.key(f)
-			o.Home = w.replyHome(&k, b)
+			to0, to1 := packet.Load64(d, packet.EthLen+packet.IP6Src), packet.Load64(d, packet.EthLen+packet.IP6Src+8)
+			o.Home = w.hasher.HomeOf(w.hasher.Hash6Of(b.peer.Addr[0], b.peer.Addr[1], to0, to1, uint32(b.peer.Port)|ports<<16, it.Proto))
 		} else {
 			addrs := b.peer.Addr[0] | uint64(packet.Load32(d, packet.EthLen+packet.IP4Src))<<32
 			o.Home = w.hasher.HomeOf(w.hasher.Hash4(addrs, uint32(b.peer.Port)|ports<<16, it.Proto))

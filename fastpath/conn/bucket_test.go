@@ -188,3 +188,13 @@ func TestAFullIndexSaysSo(t *testing.T) {
 		}
 	}
 }
+
+func TestBothFormsOfTheIPv6HashAgree(t *testing.T) {
+	h, r := Hasher{seed0: 3, seed1: 5, nbuckets: 1000}, rand.New(rand.NewPCG(7, 8))
+	for range 1000 {
+		a, ports, proto := [4]uint64{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}, r.Uint32(), uint8(r.Uint32())
+		if got, want := h.Hash6Of(a[0], a[1], a[2], a[3], ports, proto), h.Hash6(unsafe.Pointer(&a), ports, proto); got != want {
+			t.Fatalf("%x: %x by words, %x by address", a, got, want)
+		}
+	}
+}

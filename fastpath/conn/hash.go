@@ -46,6 +46,12 @@ func (h Hasher) Hash6(addrs unsafe.Pointer, ports uint32, proto uint8) uint64 {
 	return mum(x^mix1, (uint64(ports)|uint64(proto)<<32)^h.seed0^mix2)
 }
 
+// Hash6Of is Hash6 of a source and a destination address, each of two words as loaded.
+func (h Hasher) Hash6Of(from0, from1, to0, to1 uint64, ports uint32, proto uint8) uint64 {
+	x := mum(from0^h.seed0, from1^h.seed1) ^ mum(to0^h.seed1^mix1, to1^h.seed0^mix2)
+	return mum(x^mix1, (uint64(ports)|uint64(proto)<<32)^h.seed0^mix2)
+}
+
 // HashOf is a hash of a number, for choices that nobody outside shall foresee.
 func (h Hasher) HashOf(n uint64) uint64 { return mum(mum(n^h.seed0, h.seed1^mix1)^mix2, mix1) }
 
