@@ -153,7 +153,8 @@ func (k addrSlot) place(shift uint8) uint64 {
 	return (k.lo ^ bits.RotateLeft64(k.hi, 29)) * 0x9e3779b97f4a7c15 >> (shift & 63)
 }
 
-// at4 is the first place of an IPv4 address. If its lo is the address's, that is there.
+// at4 is the first place of an IPv4 address: what is left of place where hi is 0, which the compiler does not see. If lo there is the
+// address's, that is in the set.
 func (s *addrSet) at4(k addrSlot) *addrSlot {
 	return (*addrSlot)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(s.slots)), uintptr(k.lo*0x9e3779b97f4a7c15>>(s.shift&63))*unsafe.Sizeof(k)))
 }

@@ -156,7 +156,7 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 				it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong
 			}
 			if it.Guess == 0 {
-				s.openings[opened%groupSize].begin(it, i)
+				s.openings[opened].begin(it, i)
 				opened++
 				continue
 			}
@@ -177,7 +177,7 @@ func (w *Worker) finish(frames []port.Frame, items []item) {
 		}
 		switch v.fate {
 		case fresh:
-			s.openings[opened%groupSize].begin(it, i)
+			s.openings[opened].begin(it, i)
 			opened++
 		case gone:
 		default:
