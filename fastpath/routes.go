@@ -14,6 +14,10 @@ type Routes struct {
 	nets4 []net4
 	nets6 []net6
 	gws   [2][]nexthop.ID // IPv4, IPv6
+	// beyond are the gateway of the addresses with a certain byte, none of which is on a link: nearly all clients' way. It is 0
+	// where some are, or where there is another number of gateways than one. The byte is one in which clients differ from
+	// networks of usual sizes: the second in IPv4, the sixth in IPv6.
+	beyond4, beyond6 [256]nexthop.ID
 }
 
 // net4 is a connected network, as loaded.
@@ -48,6 +52,39 @@ func (r *Routes) build(s *Spec) {
 			f = 1
 		}
 		r.gws[f] = append(r.gws[f], g.Hop)
+	}
+	if len(r.gws[0]) == 1 {
+		fillBeyond(&r.beyond4, r.gws[0][0])
+		for i := range r.nets4 {
+			clearBeyond(&r.beyond4, uint8(r.nets4[i].addr>>beyondShift4), uint8(r.nets4[i].mask>>beyondShift4))
+		}
+	}
+	if len(r.gws[1]) == 1 {
+		fillBeyond(&r.beyond6, r.gws[1][0])
+		for i := range r.nets6 {
+			clearBeyond(&r.beyond6, uint8(r.nets6[i].addr[0]>>beyondShift6), uint8(r.nets6[i].mask[0]>>beyondShift6))
+		}
+	}
+}
+
+// Where the bytes of Routes.beyond are in an address, or its first half, as loaded.
+const (
+	beyondShift4 = 8
+	beyondShift6 = 40
+)
+
+func fillBeyond(beyond *[256]nexthop.ID, gw nexthop.ID) {
+	for i := range beyond {
+		beyond[i] = gw
+	}
+}
+
+// clearBeyond takes out the bytes that a network's addresses may have.
+func clearBeyond(beyond *[256]nexthop.ID, addr, mask uint8) {
+	for i := range beyond {
+		if uint8(i)&mask == addr {
+			beyond[i] = 0
+		}
 	}
 }
 
@@ -134,6 +171,16 @@ func choose(gws []nexthop.ID, hash uint32) nexthop.ID {
 // gateway4 is lookup for an IPv4 address, as loaded, that a gateway is asked for; 0 if there is none or the address
 // is on a link of ours.
 func (r *Routes) gateway4(a, hash uint32) nexthop.ID {
+	if id := r.beyond4[uint8(a>>beyondShift4)]; id != 0 {
+		return id
+	}
+	return r.searchGateway4(a, hash)
+}
+
+// What follows has no place in gateway4 and gateway6, which are inlined only if they are small: 12 instructions a packet.
+//
+//go:noinline
+func (r *Routes) searchGateway4(a, hash uint32) nexthop.ID {
 	for i := range r.nets4 {
 		if n := &r.nets4[i]; a&n.mask == n.addr {
 			return 0
@@ -147,6 +194,14 @@ func (r *Routes) gateway4(a, hash uint32) nexthop.ID {
 
 // gateway6 is gateway4 for IPv6.
 func (r *Routes) gateway6(a0, a1 uint64, hash uint32) nexthop.ID {
+	if id := r.beyond6[uint8(a0>>beyondShift6)]; id != 0 {
+		return id
+	}
+	return r.searchGateway6(a0, a1, hash)
+}
+
+//go:noinline
+func (r *Routes) searchGateway6(a0, a1 uint64, hash uint32) nexthop.ID {
 	for i := range r.nets6 {
 		if n := &r.nets6[i]; a0&n.mask[0] == n.addr[0] && a1&n.mask[1] == n.addr[1] {
 			return 0
