@@ -22,6 +22,7 @@ type treadmill struct {
 	b        port.Burst
 	bufs     [port.BurstSize][256]byte
 	template []byte
+	replies  *replies // besides the clients' packets, if not nil
 	flows    []uint64 // client address and port
 	next     int
 	v6       bool
@@ -88,6 +89,11 @@ func (q *treadmill) Exchange(limit int) {
 	if q.idle {
 		limit = 0
 	}
+	q.b.NRX = uint32(limit)
+	if q.replies != nil {
+		q.mix(limit)
+		return
+	}
 	addr, l4 := 26+2, 34
 	if q.v6 {
 		addr, l4 = 22+12, 54
@@ -104,7 +110,6 @@ func (q *treadmill) Exchange(limit int) {
 		packet.Store16(p, uintptr(l4), uint16(flow&0x3fff)+1024)
 		q.b.RX[i] = port.Frame{Data: p, Len: uint32(len(q.template)), Room: port.Headroom, Tail: 40}
 	}
-	q.b.NRX = uint32(limit)
 }
 
 type sink struct{ b port.Burst }

@@ -1,6 +1,7 @@
 package fastpath
 
 import (
+	"math/bits"
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -50,17 +51,19 @@ const groupSize = 16
 func (w *Worker) receive(frames []port.Frame, in uint8, steer bool) {
 	const most = (port.BurstSize + groupSize - 1) / groupSize
 	var kept [most]int
+	var found, replies [most]uint64
 	groups := (len(frames) + groupSize - 1) / groupSize
 	items := &w.scratch.items
+	w.scratch.fragments = false
 	for g := range groups + 2 {
 		if at := g * groupSize; g < groups {
 			kept[g] = w.begin(frames[at:min(at+groupSize, len(frames))], items[at:], in, steer)
 		}
 		if l := g - 1; l >= 0 && l < groups {
-			w.table.Probe(&items[l*groupSize].Probe, kept[l], itemSize)
+			found[l], replies[l] = w.table.Probe(&items[l*groupSize].Probe, kept[l], itemSize)
 		}
 		if l := g - 2; l >= 0 {
-			w.finish(frames[l*groupSize:][:kept[l]], items[l*groupSize:])
+			w.finish(frames[l*groupSize:][:kept[l]], items[l*groupSize:], found[l], replies[l])
 		}
 	}
 }
@@ -111,6 +114,9 @@ func (w *Worker) parse(f *port.Frame, it *item, mac uint64) {
 	if it.Proto == packet.ProtoSCTP && it.flow() {
 		it.steady, it.datagram = it.steadySCTP(), uint32(it.End-it.L4)
 	}
+	if it.isFragment() {
+		w.scratch.fragments = true
+	}
 }
 
 // deviceFaults are the flags of a frame that its device found fault with.
@@ -140,17 +146,27 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 	return unsafe.Add(addrs, 4)
 }
 
-// finish is the last stage: what becomes of every frame of a group.
-func (w *Worker) finish(frames []port.Frame, items []item) {
+// finish is the last stage: what becomes of every frame of a group. Those found in the index, of which some are replies, may
+// be steady, and go before those that are not found: no frame of one side of a connection is found if another one is not.
+// But none may overtake a fragment, which may be of its side and is never found; nor one that was found and is not steady.
+func (w *Worker) finish(frames []port.Frame, items []item, found, replies uint64) {
 	s, opened := w.scratch, 0
-	for i := 0; i < len(frames); i++ {
-		// Without a guess it is not steady.
-		if items[i].Guess != 0 {
-			if i += w.steady(frames[i:], items[i:]); i == len(frames) {
+	todo := uint64(1)<<len(frames) - 1
+	if s.fragments {
+		found |= fragmentsOf(items[:len(frames)])
+	}
+	for stuck := uint64(0); todo != 0; {
+		if found != 0 && found&stuck == 0 {
+			left := w.steady(frames, items, found&^replies, found&replies)
+			if todo &^= found &^ left; todo == 0 {
 				break
 			}
+			found, stuck = left, left&-left
 		}
-		f, it := &frames[i], &items[i]
+		i := bits.TrailingZeros64(todo)
+		todo &= todo - 1
+		found &= todo
+		f, it := frameAt(frames, items, i)
 		if it.steady != 0 && it.Proto != packet.ProtoSCTP { // plain saw it
 			if it.Proto == packet.ProtoTCP {
 				it.TCPFlags = packet.Load8(f.Data, uintptr(it.L4)+packet.TCPFlags) // plain saw only that nothing is wrong

@@ -95,8 +95,8 @@ func (w *Worker) captureFrame(s *capturing, frames []port.Frame, in uint8, steer
 	kept := w.begin(frames, items, in, steer)
 	at, tags := frames[0].Port, min(s.size-int(frames[0].Len), s.cut)
 	if kept > 0 {
-		w.table.Probe(&items[0].Probe, 1, itemSize)
-		w.finish(frames, items)
+		found, replies := w.table.Probe(&items[0].Probe, 1, itemSize)
+		w.finish(frames, items, found, replies)
 	}
 	if w.counters.HandedOver != given {
 		return

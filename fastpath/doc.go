@@ -3,7 +3,7 @@
 //
 //   - worker.go: the worker and what it is made of; run.go: its loop; round.go: one round of it
 //   - burst.go: the stages of a burst; verdict.go: what can become of a packet
-//   - plain.go, steady.go, steady6.go, wrap.go: the short way that nearly all packets take; hot.go: what it looks things
+//   - plain.go, steady.go, steady4.go, steady6.go, wrap.go: the short way that nearly all packets take; hot.go: what it looks things
 //     up in
 //   - flow.go: TCP and UDP of known connections; open.go: the beginning of new ones; modes.go: nat's rewriting;
 //     tunnel.go, encap.go: tun's headers; pieces.go: packets that must be cut up

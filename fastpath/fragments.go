@@ -22,6 +22,16 @@ const joined uint16 = 1 << 14
 // isFragment reports whether the frame is a fragment that is not known as a flow's.
 func (it *item) isFragment() bool { return it.Kind == packet.Fragment4 || it.Kind == packet.Fragment6 }
 
+// fragmentsOf are those of a group's items that are fragments, a bit each.
+func fragmentsOf(items []item) (some uint64) {
+	for i := range items {
+		if items[i].isFragment() {
+			some |= 1 << i
+		}
+	}
+	return some
+}
+
 // datagramsOwner is the worker that keeps the datagram of a fragment.
 func (w *Worker) datagramsOwner(f *port.Frame, it *item) int {
 	if it.Group {

@@ -140,11 +140,12 @@ type Worker struct {
 
 // scratch is what the stages of a burst hand to each other.
 type scratch struct {
-	items    [port.BurstSize]item
-	openings [groupSize]opening
-	inbox    [port.BurstSize]port.Frame
-	pieces   [maxPieces]piece
-	bytes    [1 << 14]byte // an injected packet
+	items     [port.BurstSize]item
+	openings  [groupSize]opening
+	inbox     [port.BurstSize]port.Frame
+	pieces    [maxPieces]piece
+	bytes     [1 << 14]byte // an injected packet
+	fragments bool          // there are some among the items
 }
 
 // NewWorker makes a worker with an empty connection table.

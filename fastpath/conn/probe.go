@@ -28,9 +28,10 @@ func (t *Table) PrefetchIndex(p *Probe, n int, stride uintptr) {
 	prefetchIndex(p, n, stride, t.indexBase)
 }
 
-// Probe fills in n guesses and starts loading the entries that they name.
-func (t *Table) Probe(p *Probe, n int, stride uintptr) {
-	probe(p, n, stride, t.indexBase, t.entryBase)
+// Probe fills in the guesses of n probes, 64 at most, and starts loading the entries that they name. Of each probe, from the
+// lowest bit on, found tells whether there is a guess, and replies whether it stands for the backend's packets.
+func (t *Table) Probe(p *Probe, n int, stride uintptr) (found, replies uint64) {
+	return probe(p, n, stride, t.indexBase, t.entryBase)
 }
 
 // Sift finds those among n probes whose tuples may be in the table: it leaves a Guess that is not 0, and no slot, with
@@ -51,10 +52,14 @@ func (b *bucket) guess(tag uint8) Slot {
 
 // probeInGo is what probe does but for the prefetch, for processors without one of their own and for the test that
 // both agree.
-func probeInGo(p *Probe, n int, stride uintptr, buckets unsafe.Pointer) {
+func probeInGo(p *Probe, n int, stride uintptr, buckets unsafe.Pointer) (found, replies uint64) {
 	for i := range uintptr(n) {
 		q := (*Probe)(unsafe.Add(unsafe.Pointer(p), i*stride))
 		b := (*bucket)(unsafe.Add(buckets, uintptr(q.Home.bucket())*bucketSize))
-		q.Guess = b.guess(q.Home.tag())
+		if q.Guess = b.guess(q.Home.tag()); q.Guess != 0 {
+			found |= 1 << i
+		}
+		replies |= uint64(q.Guess&1) << i
 	}
+	return found, replies
 }

@@ -9,4 +9,4 @@ import "unsafe"
 func prefetchIndex(p *Probe, n int, stride uintptr, buckets unsafe.Pointer)
 
 //go:noescape
-func probe(p *Probe, n int, stride uintptr, buckets, entries unsafe.Pointer)
+func probe(p *Probe, n int, stride uintptr, buckets, entries unsafe.Pointer) (found, replies uint64)

@@ -21,18 +21,25 @@ check:
 	JG    loop
 	RET
 
-// func probe(p *Probe, n int, stride uintptr, buckets, entries unsafe.Pointer)
-TEXT ·probe(SB), NOSPLIT, $0-40
-	MOVQ p+0(FP), SI
-	MOVQ n+8(FP), R10
-	MOVQ stride+16(FP), R12
-	MOVQ buckets+24(FP), DX
-	MOVQ entries+32(FP), R8
-	XORL R11, R11
-	JMP  check
+// func probe(p *Probe, n int, stride uintptr, buckets, entries unsafe.Pointer) (found, replies uint64)
+// The last probe is the first to be done: so every bit is shifted to where it belongs.
+TEXT ·probe(SB), NOSPLIT, $0-56
+	MOVQ  p+0(FP), SI
+	MOVQ  n+8(FP), R10
+	MOVQ  stride+16(FP), R12
+	MOVQ  buckets+24(FP), DX
+	MOVQ  entries+32(FP), R8
+	XORL  R11, R11
+	XORL  R13, R13
+	XORL  R14, R14
+	MOVQ  R10, AX
+	IMULQ R12, AX
+	ADDQ  AX, SI
+	JMP   check
 
 loop:
 	// The tag in all bytes of X0, the bucket's line in AX.
+	SUBQ    R12, SI
 	MOVL    (SI), AX
 	MOVBLZX AL, BX
 	IMUL3L  $0x01010101, BX, BX
@@ -54,14 +61,19 @@ loop:
 	CMOVLEQ R11, R9
 	MOVL    R9, 4(SI)
 
-	// Its entry.
-	SHRL        $1, R9
-	SHLQ        $6, R9
+	// Its bits, and its entry.
+	MOVL       R9, CX
+	NEGL       CX
+	ADCQ       R13, R13
+	SHRL       $1, R9
+	ADCQ       R14, R14
+	SHLQ       $6, R9
 	PREFETCHT0 (R8)(R9*1)
-	ADDQ        R12, SI
-	DECQ        R10
+	DECQ       R10
 
 check:
 	TESTQ R10, R10
 	JG    loop
+	MOVQ  R13, found+40(FP)
+	MOVQ  R14, replies+48(FP)
 	RET

@@ -32,7 +32,7 @@ func TestProbeFindsWhatTheSearchInGoFinds(t *testing.T) {
 	const stride = unsafe.Sizeof(place{})
 	found := 0
 	for len(homes) > 0 {
-		n := min(r.IntN(70), len(homes))
+		n := min(r.IntN(65), len(homes))
 		got := make([]place, n+1)
 		for i, h := range homes[:n] {
 			got[i].Home = h
@@ -41,12 +41,15 @@ func TestProbeFindsWhatTheSearchInGoFinds(t *testing.T) {
 		got[n].Guess = untouched
 		want := slices.Clone(got)
 		tab.PrefetchIndex(&got[0].Probe, n, stride)
-		tab.Probe(&got[0].Probe, n, stride)
-		probeInGo(&want[0].Probe, n, stride, tab.indexBase)
-		if !slices.Equal(got, want) {
-			t.Fatalf("%v, in Go %v", got, want)
+		gotFound, gotReplies := tab.Probe(&got[0].Probe, n, stride)
+		wantFound, wantReplies := probeInGo(&want[0].Probe, n, stride, tab.indexBase)
+		if !slices.Equal(got, want) || gotFound != wantFound || gotReplies != wantReplies {
+			t.Fatalf("%v, %b found, %b replies; in Go %v, %b, %b", got, gotFound, gotReplies, want, wantFound, wantReplies)
 		}
-		for _, p := range got[:n] {
+		for i, p := range got[:n] {
+			if gotFound>>i&1 != 0 != (p.Guess != 0) || gotReplies>>i&1 != 0 != p.Guess.Reply() {
+				t.Fatalf("of %v %b are found, %b are replies", got, gotFound, gotReplies)
+			}
 			if p.Guess != 0 {
 				if r := tab.Ref(p.Guess); tab.Slot(r) != p.Guess {
 					t.Fatalf("slot %d leads to %v, which has slot %d", p.Guess, r, tab.Slot(r))
