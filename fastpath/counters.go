@@ -63,8 +63,7 @@ type counterMemory struct {
 	services []Reasons
 	setups   []Setups      // by service index
 	locals   []uint64      // by index of a local address: ports in use
-	walks    []uint32      // by backend index
-	directs  []uint32      // by backend index
+	walks    []walk        // by backend index
 	traffic  []PortTraffic // by port
 	strays   []uint64      // by port
 }
@@ -89,9 +88,9 @@ func newCounterMemory() (*counterMemory, error) {
 	ports := maxPorts * int(unsafe.Sizeof(Reasons{}))
 	services := MaxServices * int(unsafe.Sizeof(Reasons{}))
 	setups := MaxServices * int(unsafe.Sizeof(Setups{}))
-	const locals, walks = MaxLocals * 8, MaxBackends * 4
+	const locals, walks = MaxLocals * 8, MaxBackends * int(unsafe.Sizeof(walk{}))
 	traffic := maxPorts * int(unsafe.Sizeof(PortTraffic{}))
-	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + 2*walks + traffic + 8*maxPorts)
+	r, err := offheap.Reserve(countersSize + backends + states + ports + services + setups + locals + walks + traffic + 8*maxPorts)
 	if err != nil {
 		return nil, fmt.Errorf("memory for counters: %w", err)
 	}
@@ -106,10 +105,9 @@ func newCounterMemory() (*counterMemory, error) {
 		services: unsafe.Slice((*Reasons)(unsafe.Add(p, countersSize+backends+states+ports)), MaxServices),
 		setups:   unsafe.Slice((*Setups)(unsafe.Add(p, countersSize+backends+states+ports+services)), MaxServices),
 		locals:   unsafe.Slice((*uint64)(after), MaxLocals),
-		walks:    unsafe.Slice((*uint32)(unsafe.Add(after, locals)), MaxBackends),
-		directs:  unsafe.Slice((*uint32)(unsafe.Add(after, locals+walks)), MaxBackends),
-		traffic:  unsafe.Slice((*PortTraffic)(unsafe.Add(after, locals+2*walks)), maxPorts),
-		strays:   unsafe.Slice((*uint64)(unsafe.Add(after, locals+2*walks+traffic)), maxPorts),
+		walks:    unsafe.Slice((*walk)(unsafe.Add(after, locals)), MaxBackends),
+		traffic:  unsafe.Slice((*PortTraffic)(unsafe.Add(after, locals+walks)), maxPorts),
+		strays:   unsafe.Slice((*uint64)(unsafe.Add(after, locals+walks+traffic)), maxPorts),
 	}, nil
 }
 

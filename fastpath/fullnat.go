@@ -3,6 +3,7 @@ package fastpath
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/weirlb/weir/fastpath/conn"
@@ -35,10 +36,15 @@ type FullSpec struct {
 
 // fullNAT is a FullSpec as workers use it.
 type fullNAT struct {
+	id          uint32      // of this one alone, not 0
 	locals      [2][]uint16 // indices, of IPv4 and of IPv6
 	first, last uint16
 	tell        ClientAddress
 }
+
+// fullNATs is how many there have been. After 2^32 reloads of services in FullNAT a number comes again, and a walk that no connection has
+// gone on meanwhile may be taken for prepared.
+var fullNATs atomic.Uint32
 
 func family(v6 bool) int {
 	if v6 {
@@ -79,7 +85,7 @@ func (snap *Snapshot) LocalAddr(index uint32) (a netip.Addr) {
 }
 
 func (s *Spec) fullNAT(f *FullSpec) (*fullNAT, error) {
-	out := &fullNAT{first: f.FirstPort, last: f.LastPort, tell: f.Tell}
+	out := &fullNAT{id: fullNATs.Add(1), first: f.FirstPort, last: f.LastPort, tell: f.Tell}
 	for _, i := range f.Locals {
 		if int(i) >= len(s.Locals) || !s.Locals[i].IsValid() {
 			return nil, fmt.Errorf("local address %d, of %d, is none", i, len(s.Locals))

@@ -30,57 +30,15 @@ const (
 	// directLook is how far the walk to each of these looks, in steps for each worker. That many in a row lead elsewhere
 	// about once in e^directLook times.
 	directLook = 8
-	// walkStep leads from one place of a walk to the next. It is a prime larger than any walk is long, and so goes
-	// through all its places, not in a row.
-	walkStep = 2_654_435_761
 )
-
-// share is what a worker has of the local ports: the first, and how many, each as many after the one before as there are
-// workers.
-func (f *fullNAT) share(worker, workers int) (first, n uint64) {
-	lo, hi := uint64(f.first), uint64(f.last)
-	first = lo + uint64((worker-int(lo%uint64(workers))+workers)%workers)
-	if first > hi {
-		return 0, 0
-	}
-	return first, (hi-first)/uint64(workers) + 1
-}
-
-// walk is a worker's way through a service's local addresses and ports to a backend.
-type walk struct {
-	locals         []uint16
-	first, workers uint64
-	places, step   uint64
-	offset         uint64 // where the backend's begins
-}
-
-func (w *Worker) walkTo(backend uint32, b *Backend) (k walk) {
-	full := w.snap.Services[b.Service].full
-	k.locals = full.locals[family(b.V6)]
-	first, ports := full.share(w.id, w.workers)
-	k.first, k.workers, k.places = first, uint64(w.workers), uint64(len(k.locals))*ports
-	if k.places > 0 {
-		k.step = walkStep % k.places
-		k.offset = w.hasher.HashOf(uint64(backend)) % k.places
-	}
-	return k
-}
-
-// next goes a step from a place, and returns what is there, as in conn.Entry.Local.
-func (k *walk) next(at *uint32) (local uint32) {
-	*at = uint32((uint64(*at) + k.step) % k.places)
-	place, n := (uint64(*at)+k.offset)%k.places, uint64(len(k.locals))
-	local = uint32(k.locals[place%n]) << 16
-	return local | uint32(packet.Swap16(uint16(k.first+place/n*k.workers)))
-}
 
 // nextLocal is the walk's next step for a backend.
 func (w *Worker) nextLocal(backend uint32, b *Backend) (local uint32, ok bool) {
-	way := w.walkTo(backend, b)
-	if way.places == 0 {
+	k := w.walkTo(backend, b)
+	if k.places == 0 {
 		return 0, false
 	}
-	return way.next(&w.walks[backend]), true
+	return w.step(&k.at, k, b), true
 }
 
 // nextDirect is the next place of the second walk from which a backend's replies come to this worker's queue.
@@ -90,11 +48,11 @@ func (w *Worker) nextDirect(k *conn.Key, backend uint32, b *Backend) (local uint
 		return 0, false
 	}
 	way := w.walkTo(backend, b)
-	look := min(way.places, directLook*way.workers)
+	look := min(int(way.places), directLook*w.workers)
 	var addrs [32]byte
 	index, sum := ^uint32(0), uint32(0) // of the local address before, and its part in the hash
 	for range look {
-		local = way.next(&w.directs[backend])
+		local = w.step(&way.direct, way, b)
 		rk := w.fullReplyKey(local, k.Ports, k.Proto, b, &addrs)
 		if local>>16 != index {
 			index, sum = local>>16, s.Addrs(addrs[:addrsLen(b.V6)])
@@ -148,9 +106,17 @@ func (w *Worker) proposeAny(k *conn.Key, b *Backend, o *opening) bool {
 
 // tryLocal gives an opening an address and port, and the home of their tuple.
 func (w *Worker) tryLocal(local uint32, k *conn.Key, b *Backend, o *opening) {
-	var addrs [32]byte
-	rk := w.fullReplyKey(local, k.Ports, k.Proto, b, &addrs)
-	o.local, o.Home = local, w.hasher.KeyHome(&rk)
+	p, l, from := &b.peer, &w.snap.Locals[local>>16], uint32(b.peer.Port)
+	if from == 0 {
+		from = k.Ports >> 16
+	}
+	var hash uint64
+	if b.V6 {
+		hash = w.hasher.Hash6Of(p.Addr[0], p.Addr[1], l.Addr[0], l.Addr[1], from|local<<16, k.Proto)
+	} else {
+		hash = w.hasher.Hash4(p.Addr[0]|l.Addr[0]<<32, from|local<<16, k.Proto)
+	}
+	o.local, o.Home = local, w.hasher.HomeOf(hash)
 }
 
 // settleLocal walks on until an opening has an address and port that are free.

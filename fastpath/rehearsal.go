@@ -100,10 +100,10 @@ func (w *Worker) Assume(service uint32, s sched.State) {
 }
 
 // LocalWalk is where the walk over local addresses and ports stands for a backend; for any goroutine.
-func (w *Worker) LocalWalk(backend uint32) uint32 { return atomic.LoadUint32(&w.walks[backend]) }
+func (w *Worker) LocalWalk(backend uint32) uint32 { return atomic.LoadUint32(&w.walks[backend].at) }
 
 // AssumeLocalWalk lets a backend's walk go on from where another worker's stands.
-func (w *Worker) AssumeLocalWalk(backend, at uint32) { w.walks[backend] = at }
+func (w *Worker) AssumeLocalWalk(backend, at uint32) { w.walks[backend] = walk{at: at} }
 
 // Adopt adds a copy of another worker's connection to an empty table.
 func (w *Worker) Adopt(from *conn.Entry) error {

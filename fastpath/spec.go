@@ -113,11 +113,12 @@ func (snap *Snapshot) addService(i uint32, v *ServiceSpec, s *Spec) (err error) 
 		persist: newPersistence(v.Persist), limits: newLimits(v.Limits), once: newOnePacket(v), OnEmpty: v.OnEmpty, sloppy: v.Sloppy, Probed: v.Probed,
 	}
 	svc := &snap.Services[i]
-	svc.usual = svc.Mode != FullNAT && svc.persist == nil && svc.limits == nil && svc.once == nil
+	svc.usual = svc.persist == nil && svc.limits == nil && svc.once == nil
 	if v.Full != nil {
 		if svc.full, err = s.fullNAT(v.Full); err != nil {
 			return err
 		}
+		svc.usual = svc.usual && (v.Full.Tell == TellNone || v.Proto != packet.ProtoTCP)
 	}
 	return nil
 }

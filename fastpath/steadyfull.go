@@ -43,7 +43,6 @@ func (w *Worker) steadyFull(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 	if e.Shift != 0 && (e.Flags&conn.Pending != 0 || !plainTCP(d, l4, reply)) || reply && it.Proto == packet.ProtoTCP && e.Flags&conn.Pending != 0 {
 		return false
 	}
-	var dAddr uint64
 	if v6 {
 		n := ends6(e, l, b, reply)
 		a := (*[4]uint64)(unsafe.Add(d, packet.EthLen+packet.IP6Src))
@@ -57,10 +56,8 @@ func (w *Worker) steadyFull(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 		if x == nil || uint32(it.End) > end {
 			return false
 		}
-		dAddr = change(n[0][0], n[1][0]) + change(n[0][1], n[1][1]) + change(n[0][2], n[1][2]) + change(n[0][3], n[1][3])
-		*a = n[1]
-		packet.Store8(d, packet.EthLen+packet.IP6HopLimit, packet.Load8(d, packet.EthLen+packet.IP6HopLimit)-1)
-		w.finishFull(f, it, e, b, ports, to, dAddr, reply)
+		turnPorts(f, it, e, ports, to, turn6(d, &n[0], &n[1]), reply)
+		w.countFull(it, e, b, reply)
 		x.put(f, h)
 		return true
 	}
@@ -77,13 +74,41 @@ func (w *Worker) steadyFull(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 	if x == nil || uint32(it.End) > end {
 		return false
 	}
+	turnPorts(f, it, e, ports, to, turn4(d, mid, was, now), reply)
+	w.countFull(it, e, b, reply)
+	x.put(f, h)
+	return true
+}
+
+// fullPlain rewrites a client's plain packet, whose backend is of the same family, as steadyFull does.
+func (w *Worker) fullPlain(f *port.Frame, it *item, e *conn.Entry, b *Backend) {
+	d, l := f.Data, &w.snap.Locals[e.LocalIndex()]
+	to := uint32(e.LocalPort()) | uint32(b.peer.PortOf(e))<<16
+	var dAddr uint64
+	if it.v6() {
+		dAddr = turn6(d, &e.Addrs, &[4]uint64{l.Addr[0], l.Addr[1], b.peer.Addr[0], b.peer.Addr[1]})
+	} else {
+		dAddr = turn4(d, packet.Load32(d, packet.EthLen+packet.IP4TTL), e.Addrs[0], l.Addr[0]|b.peer.Addr[0]<<32)
+	}
+	turnPorts(f, it, e, e.Ports, to, dAddr, false)
+}
+
+// turn4 gives a plain IPv4 packet other addresses, takes one off its TTL, and returns the change of the addresses. mid is the word
+// with the TTL.
+func turn4(d unsafe.Pointer, mid uint32, was, now uint64) (dAddr uint64) {
 	dAddr = change(was, now)
 	sum := packet.Delta(packet.Fold(dAddr)).Plus(packet.TTLDelta).Update(uint16(mid >> 16))
 	packet.Store32(d, packet.EthLen+packet.IP4TTL, mid&0xffff-1|uint32(sum)<<16)
 	packet.Store64(d, packet.EthLen+packet.IP4Src, now)
-	w.finishFull(f, it, e, b, ports, to, dAddr, reply)
-	x.put(f, h)
-	return true
+	return dAddr
+}
+
+// turn6 is turn4 for IPv6.
+func turn6(d unsafe.Pointer, was, now *[4]uint64) (dAddr uint64) {
+	dAddr = change(was[0], now[0]) + change(was[1], now[1]) + change(was[2], now[2]) + change(was[3], now[3])
+	*(*[4]uint64)(unsafe.Add(d, packet.EthLen+packet.IP6Src)) = *now
+	packet.Store8(d, packet.EthLen+packet.IP6HopLimit, packet.Load8(d, packet.EthLen+packet.IP6HopLimit)-1)
+	return dAddr
 }
 
 // steadyExit is where a frame leaves by a next hop, and the end of the largest one of replies there; nil if it cannot now.
@@ -129,8 +154,8 @@ func plainTCP(d unsafe.Pointer, l4 uintptr, reply bool) bool {
 	return false
 }
 
-// finishFull rewrites what is behind the IP header, whose addresses have changed by dAddr, and counts the packet.
-func (w *Worker) finishFull(f *port.Frame, it *item, e *conn.Entry, b *Backend, ports, to uint32, dAddr uint64, reply bool) {
+// turnPorts rewrites what is behind the IP header, whose addresses have changed by dAddr.
+func turnPorts(f *port.Frame, it *item, e *conn.Entry, ports, to uint32, dAddr uint64, reply bool) {
 	d, l4 := f.Data, uintptr(it.L4)
 	switch it.Proto {
 	case packet.ProtoSCTP:
@@ -153,6 +178,10 @@ func (w *Worker) finishFull(f *port.Frame, it *item, e *conn.Entry, b *Backend, 
 		packet.Store32(d, l4, to)
 		updateUDP(d, l4, packet.Delta(packet.Fold(dAddr+uint64(^ports)+uint64(to))))
 	}
+}
+
+// countFull counts a packet, and puts its connection's end off.
+func (w *Worker) countFull(it *item, e *conn.Entry, b *Backend, reply bool) {
 	c := w.total(e.Backend)
 	if reply {
 		c.PacketsOut++

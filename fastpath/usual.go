@@ -8,9 +8,9 @@ import (
 	"github.com/weirlb/weir/fastpath/port"
 )
 
-// The usual way in is what nearly every connection's first packet takes: one for a service on a single address and port, in
-// nat, tun or dr, without persistence, limits or one-packet scheduling, on to a next hop whose MAC is known, in one
-// piece. It does in two goes, in registers, what admit and open and what they call do step by step for every packet there
+// The usual way in is what nearly every connection's first packet takes: one for a service on a single address and port,
+// without persistence, limits, one-packet scheduling or anything to tell backends, on to a next hop whose MAC is known, in one
+// piece and of the same family. It does in two goes, in registers, what admit and open and what they call do step by step for every packet there
 // can be, to which it leaves a packet, before it has written anything, where it meets anything else. A test sends the
 // same packets both ways and compares.
 
@@ -59,6 +59,9 @@ func (w *Worker) admitUsual(f *port.Frame, it *item, o *opening) verdict {
 			w.giveBack(o)
 			return w.turnAway(f, it, svc, v)
 		}
+		if b.Mode == FullNAT && it.End <= b.maxEnd && b.V6 == it.v6() {
+			o.state = usual
+		}
 		return newcomer
 	}
 	o.state = usual
@@ -85,8 +88,8 @@ func (w *Worker) openUsual(f *port.Frame, it *item, o *opening) verdict {
 	b, d := o.real, f.Data
 	h := w.hops.Use(b.Hop)
 	x := &w.exits[h.Port()]
-	if b.shared || !h.Usable() || !x.room() {
-		return w.open(f, it, o)
+	if b.shared || !h.Usable() || !x.room() || b.wide && !w.table.Vacant(o.Home) {
+		return w.open(f, it, o) // wide is FullNAT here
 	}
 	e := w.table.Claim(it.Home, o.Home)
 	if e == nil {
@@ -95,6 +98,9 @@ func (w *Worker) openUsual(f *port.Frame, it *item, o *opening) verdict {
 	flags := conn.OneWay
 	if b.Mode == NAT {
 		flags, e.Local = conn.Reverse, w.stamp()
+	} else if b.wide {
+		flags, e.Local = conn.Reverse|conn.Full, o.local
+		w.locals[o.local>>16]++
 	}
 	head := uint64(packet.Load32(d, uintptr(it.L4))) | uint64(it.Proto)<<32
 	if it.v6() {
@@ -123,6 +129,8 @@ func (w *Worker) openUsual(f *port.Frame, it *item, o *opening) verdict {
 	c.BytesIn += uint64(it.End) - packet.EthLen
 	if b.Mode == NAT {
 		natPlain(d, it.v6(), it.Proto, b)
+	} else if b.wide {
+		w.fullPlain(f, it, e, b)
 	}
 	x.put(f, h)
 	w.counters.Out++
@@ -132,7 +140,7 @@ func (w *Worker) openUsual(f *port.Frame, it *item, o *opening) verdict {
 // expireUsual is expire, to which it leaves what is not usual.
 func (w *Worker) expireUsual(e *conn.Entry) {
 	b := w.real(e.Backend)
-	if b.Gen != e.Gen || e.Flags&conn.Full != 0 || w.holding > 0 {
+	if b.Gen != e.Gen || w.holding > 0 {
 		w.expire(e)
 		return
 	}
@@ -140,6 +148,9 @@ func (w *Worker) expireUsual(e *conn.Entry) {
 		w.unanswered(e)
 	}
 	b.Load.Remove(e.Flags&conn.Active != 0)
+	if e.Flags&conn.Full != 0 {
+		w.locals[e.LocalIndex()]--
+	}
 	w.table.Delete(e)
 }
 

@@ -85,8 +85,7 @@ type Worker struct {
 	backends []BackendCounters
 	states   []serviceState // by service index: see schedulerState
 	locals   []uint64       // by local address: see LocalPorts
-	walks    []uint32       // by backend: see nextLocal
-	directs  []uint32       // by backend: see nextDirect
+	walks    []walk         // by backend
 	startMem *offheap.Region
 	starts   []start // by entry of the table, in memory that is only mapped when it is used
 	// portReasons and serviceReasons are by index what counters.Reasons is for all: see count.
@@ -189,7 +188,7 @@ func NewWorker(o Options) (*Worker, error) {
 		chunkMem: chunks, chunkState: make([]uint8, MaxBackends/conn.ChunkLen),
 		templates: o.Templates, holds: offheap.Slice[hold](holds, o.MaxConnections+1), holdMem: holds,
 		id: o.ID, workers: o.Handover.workers, shared: o.Snapshot, table: table, hops: o.Neighbors,
-		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks, directs: mem.directs,
+		counters: mem.worker, backends: mem.backends, states: mem.states, mem: mem, locals: mem.locals, walks: mem.walks,
 		portReasons: mem.ports, serviceReasons: mem.services, setups: mem.setups,
 		starts: offheap.Slice[start](starts, o.MaxConnections+1), startMem: starts,
 		handover: o.Handover, punts: o.Punts, inject: o.Inject, scratch: new(scratch), datagrams: grams, passages: passages, unhurried: o.Unhurried,
