@@ -14,9 +14,8 @@ type Routes struct {
 	nets4 []net4
 	nets6 []net6
 	gws   [2][]nexthop.ID // IPv4, IPv6
-	// beyond are the gateway of the addresses with a certain byte, none of which is on a link: nearly all clients' way. It is 0
-	// where some are, or where there is another number of gateways than one. The byte is one in which clients differ from
-	// networks of usual sizes: the second in IPv4, the sixth in IPv6.
+	// beyond are the gateway of the addresses with a certain key, none of which is on a link: nearly all clients' way. It is 0
+	// where some are, or where there is another number of gateways than one. See beyondShift4.
 	beyond4, beyond6 [256]nexthop.ID
 }
 
@@ -67,10 +66,11 @@ func (r *Routes) build(s *Spec) {
 	}
 }
 
-// Where the bytes of Routes.beyond are in an address, or its first half, as loaded.
+// Where the key of Routes.beyond is in an address, or its first half, as loaded: 4 bits each of the first two bytes in IPv4, of the
+// fifth and sixth in IPv6, in which clients differ from networks of usual sizes. All addresses of a network that is small enough have one key.
 const (
-	beyondShift4 = 8
-	beyondShift6 = 40
+	beyondShift4 = 4
+	beyondShift6 = 36
 )
 
 func fillBeyond(beyond *[256]nexthop.ID, gw nexthop.ID) {
@@ -79,7 +79,7 @@ func fillBeyond(beyond *[256]nexthop.ID, gw nexthop.ID) {
 	}
 }
 
-// clearBeyond takes out the bytes that a network's addresses may have.
+// clearBeyond takes out the keys that a network's addresses may have.
 func clearBeyond(beyond *[256]nexthop.ID, addr, mask uint8) {
 	for i := range beyond {
 		if uint8(i)&mask == addr {
