@@ -148,7 +148,7 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 
 // finish is the last stage: what becomes of every frame of a group. Those found in the index, of which some are replies, may
 // be steady, and go before those that are not found: no frame of one side of a connection is found if another one is not.
-// But none may overtake a fragment, which may be of its side and is never found; nor one that was found and is not steady.
+// But none may overtake a fragment, which may be of its side and is never found; nor one of its side that was found and is not steady.
 func (w *Worker) finish(frames []port.Frame, items []item, found, replies uint64) {
 	s, opened := w.scratch, 0
 	todo := uint64(1)<<len(frames) - 1

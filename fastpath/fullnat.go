@@ -42,8 +42,8 @@ type fullNAT struct {
 	tell        ClientAddress
 }
 
-// fullNATs is how many there have been. After 2^32 reloads of services in FullNAT a number comes again, and a walk that no connection has
-// gone on meanwhile may be taken for prepared.
+// fullNATs is how many there have been. After 2^32 of them a number comes again, and a walk that no connection has gone on
+// meanwhile may be taken for one that is laid out.
 var fullNATs atomic.Uint32
 
 func family(v6 bool) int {

@@ -177,7 +177,8 @@ func (r *Routes) gateway4(a, hash uint32) nexthop.ID {
 	return r.searchGateway4(a, hash)
 }
 
-// What follows has no place in gateway4 and gateway6, which are inlined only if they are small: 12 instructions a packet.
+// searchGateway4 is gateway4 for what beyond4 does not tell. It is kept out of gateway4, and searchGateway6 out of gateway6, as
+// those are inlined only if they are small: this saves 24 instructions for a reply in IPv6.
 //
 //go:noinline
 func (r *Routes) searchGateway4(a, hash uint32) nexthop.ID {
@@ -200,6 +201,8 @@ func (r *Routes) gateway6(a0, a1 uint64, hash uint32) nexthop.ID {
 	return r.searchGateway6(a0, a1, hash)
 }
 
+// searchGateway6 is searchGateway4 for IPv6.
+//
 //go:noinline
 func (r *Routes) searchGateway6(a0, a1 uint64, hash uint32) nexthop.ID {
 	for i := range r.nets6 {

@@ -22,9 +22,13 @@ const (
 	steadyReply     = uint32(conn.Reverse|conn.Replied) << 8
 )
 
-// steady sends frames of a group on: of the clients' ones and of the backends' ones, a bit for each, those before the first
-// that it cannot. It returns the others, of which the lowest is that one. Clients' packets go before the backends', as two
-// loops: where both come in one stream, nobody can predict which is next, and a test for it costs a tenth of the time.
+// What is not steady, and so has 0 for what its connection's head must hold, differs there from all connections, which have
+// a protocol: it needs no test of its own.
+
+// steady sends frames of a group on, of which to and back have a bit each: the clients' up to the first that is not steady,
+// then the backends' that came before that one, again up to the first that is not. It returns the others; the lowest is not
+// steady. There are two loops because nobody can predict, where both sides come in one stream, which is next, and a test
+// for it costs a tenth of the time.
 func (w *Worker) steady(frames []port.Frame, items []item, to, back uint64) uint64 {
 	left := w.steadySide(frames, items, to, false)
 	if now := back & (left&-left - 1); now != 0 {
@@ -36,7 +40,8 @@ func (w *Worker) steady(frames []port.Frame, items []item, to, back uint64) uint
 	return left
 }
 
-// steadySide is steady for one side, of both families.
+// steadySide is steady for one side. Each loop is for one family, and returns what is left where it meets another, or what is
+// not steady.
 func (w *Worker) steadySide(frames []port.Frame, items []item, todo uint64, replies bool) uint64 {
 	for last := packet.Kind(0); todo != 0; {
 		_, it := frameAt(frames, items, bits.TrailingZeros64(todo))
@@ -63,6 +68,3 @@ func frameAt(frames []port.Frame, items []item, i int) (*port.Frame, *item) {
 	off := uintptr(i) * itemSize
 	return (*port.Frame)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(frames)), off)), (*item)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(items)), off))
 }
-
-// What is not steady, and so has 0 for what its connection's head must hold, differs there from all connections, which have
-// a protocol; and no backend has the generation of the entry that stands for none.

@@ -10,11 +10,11 @@ import (
 
 // The usual way in is what nearly every connection's first packet takes: one for a service on a single address and port,
 // without persistence, limits, one-packet scheduling or anything to tell backends, on to a next hop whose MAC is known, in one
-// piece and of the same family. It does in two goes, in registers, what admit and open and what they call do step by step for every packet there
-// can be, to which it leaves a packet, before it has written anything, where it meets anything else. A test sends the
-// same packets both ways and compares.
+// piece and, in FullNAT, of the same family. It does in two goes, in registers, what admit and open and what they call do
+// step by step for every packet there can be. Where it meets anything else, it leaves the packet to them, untouched. A test
+// sends the same packets both ways and compares.
 
-// admitUsual is admit, which it leaves to it what is not usual. What openUsual is to open has o.state usual then.
+// admitUsual is admit, to which it leaves what is not usual. What openUsual is to open has o.state usual then.
 func (w *Worker) admitUsual(f *port.Frame, it *item, o *opening) verdict {
 	d, snap := f.Data, w.snap
 	ports, to := packet.Load32(d, uintptr(it.L4)), uint32(0)

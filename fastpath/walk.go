@@ -53,7 +53,7 @@ func (w *Worker) step(at *uint32, k *walk, b *Backend) (local uint32) {
 	return uint32(locals[place-turn*n])<<16 | uint32(packet.Swap16(k.first+uint16(turn*uint32(w.workers))))
 }
 
-// past is the place so many places, less than there are, past one.
+// past is the place that is by places past another; by is less than there are.
 func (k *walk) past(at, by uint32) uint32 {
 	to := uint64(at) + uint64(by)
 	if to >= uint64(k.places) {
