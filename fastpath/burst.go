@@ -149,11 +149,13 @@ func destination(addrs unsafe.Pointer, v6 bool) unsafe.Pointer {
 // finish is the last stage: what becomes of every frame of a group. Those found in the index, of which some are replies, may
 // be steady, and go before those that are not found: no frame of one side of a connection is found if another one is not.
 // But none may overtake a fragment, which may be of its side and is never found; nor one of its side that was found and is not steady.
+// So a fragment goes for a client's that was found, which holds up both sides.
 func (w *Worker) finish(frames []port.Frame, items []item, found, replies uint64) {
 	s, opened := w.scratch, 0
 	todo := uint64(1)<<len(frames) - 1
 	if s.fragments {
-		found |= fragmentsOf(items[:len(frames)])
+		some := fragmentsOf(items[:len(frames)])
+		found, replies = found|some, replies&^some // there may be a reply where the index looks for all that it cannot know
 	}
 	for stuck := uint64(0); todo != 0; {
 		if found != 0 && found&stuck == 0 {

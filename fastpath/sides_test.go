@@ -146,3 +146,35 @@ func sideOf(t *testing.T, frame []byte, known map[netip.AddrPort]uint16, cut map
 	}
 	return s, whole
 }
+
+// TestNothingOvertakesAFragmentWhateverTheIndexHasInItsPlace lets the index have a backend's packets where it looks for what it cannot
+// find, as it does for fragments: they are no backend's for that, and their sender's whole packets stay behind them.
+func TestNothingOvertakesAFragmentWhateverTheIndexHasInItsPlace(t *testing.T) {
+	for _, f := range families {
+		r := newRig(t, []rigService{{vip: f.vip, proto: packet.ProtoUDP, mode: NAT, peers: []string{f.rs1}}}, withCapacity(20))
+		w, backend := r.workers[0], netip.MustParseAddrPort(f.rs1)
+		var other netip.AddrPort
+		for port := uint16(1); other.Port() == 0; port++ {
+			var addrs [32]byte
+			to := netip.AddrPortFrom(netipAddr(f.client), port)
+			if k := tuple(backend, to, packet.ProtoUDP, &addrs); w.hasher.KeyHome(&k) == w.hasher.HomeOf(0) {
+				other = to
+			}
+		}
+		one(t, r.send(wan, pk{from: other.String(), to: f.vip, udp: true}.frame(t)), lan)
+		for range 2 {
+			one(t, r.send(wan, pk{from: f.client, to: f.vip, udp: true}.frame(t)), lan)
+		}
+		frames := append(cutUp(pk{from: f.client, to: f.vip, udp: true, payload: 100}.frame(t), 56, 7), pk{from: f.client, to: f.vip, udp: true, payload: 9}.frame(t))
+		for _, b := range frames {
+			if err := r.queues[0][wan].Put(b, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, out := range r.run() {
+			if len(out.data) != len(frames[i]) {
+				t.Errorf("%s: the frame that leaves as number %d has %d bytes, and the one that came so %d", f.name, i, len(out.data), len(frames[i]))
+			}
+		}
+	}
+}
