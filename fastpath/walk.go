@@ -2,8 +2,8 @@ package fastpath
 
 import "github.com/weirlb/weir/fastpath/packet"
 
-// walkStep leads from one place of a walk to the next. It is a prime larger than any walk is long, and so goes through all
-// its places, not in a row.
+// walkStep leads from one place of a walk to the next. It is a prime of which no number of places is a multiple, as it is larger
+// than MaxLocals and than any port, and so goes through all of them, not in a row.
 const walkStep = 2_654_435_761
 
 // walk is a worker's way through a service's local addresses and ports to a backend, and how far it has come. The worker
@@ -15,7 +15,7 @@ type walk struct {
 	of     uint32 // the fullNAT's id, 0 for none
 	step   uint32
 	offset uint32 // where the backend's begins
-	places uint32 // 0: there is nowhere to go
+	places uint32 // less than 2^32: no port is 0. 0: there is nowhere to go
 	first  uint16 // port
 	locals uint16 // how many addresses, less one
 	v6     bool   // of the backend
