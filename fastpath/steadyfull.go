@@ -43,7 +43,6 @@ func (w *Worker) steadyFull(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 	if e.Shift != 0 && (e.Flags&conn.Pending != 0 || !plainTCP(d, l4, reply)) || reply && it.Proto == packet.ProtoTCP && e.Flags&conn.Pending != 0 {
 		return false
 	}
-	var dAddr uint64
 	if v6 {
 		n := ends6(e, l, b, reply)
 		a := (*[4]uint64)(unsafe.Add(d, packet.EthLen+packet.IP6Src))
@@ -57,7 +56,8 @@ func (w *Worker) steadyFull(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 		if x == nil || uint32(it.End) > end {
 			return false
 		}
-		dAddr = change(n[0][0], n[1][0]) + change(n[0][1], n[1][1]) + change(n[0][2], n[1][2]) + change(n[0][3], n[1][3])
+		// As turn6, without a call: 16 instructions.
+		dAddr := change(n[0][0], n[1][0]) + change(n[0][1], n[1][1]) + change(n[0][2], n[1][2]) + change(n[0][3], n[1][3])
 		*a = n[1]
 		packet.Store8(d, packet.EthLen+packet.IP6HopLimit, packet.Load8(d, packet.EthLen+packet.IP6HopLimit)-1)
 		turnPorts(f, it, e, ports, to, dAddr, reply)
@@ -78,11 +78,7 @@ func (w *Worker) steadyFull(f *port.Frame, it *item, e *conn.Entry, b *Backend) 
 	if x == nil || uint32(it.End) > end {
 		return false
 	}
-	dAddr = change(was, now)
-	sum := packet.Delta(packet.Fold(dAddr)).Plus(packet.TTLDelta).Update(uint16(mid >> 16))
-	packet.Store32(d, packet.EthLen+packet.IP4TTL, mid&0xffff-1|uint32(sum)<<16)
-	packet.Store64(d, packet.EthLen+packet.IP4Src, now)
-	turnPorts(f, it, e, ports, to, dAddr, reply)
+	turnPorts(f, it, e, ports, to, turn4(d, mid, was, now), reply)
 	w.countFull(it, e, b, reply)
 	x.put(f, h)
 	return true
